@@ -1,0 +1,59 @@
+/** What a network driver is: four verbs and a bag of facts. See docs/drivers.md. */
+import type { Rule } from '../firewall/rules.ts'
+import type { Logger } from '../log.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { Labels, NetworkRecord } from '../store/records.ts'
+import type { EndpointId } from '../values/id.ts'
+
+export interface DriverContext {
+  readonly log: Logger
+  /** Aborted when the caller gave up or the deadline has passed. */
+  readonly signal: AbortSignal
+}
+
+/** An endpoint as wanted, addresses already leased. */
+export interface EndpointSpec {
+  readonly id: EndpointId
+  readonly network: NetworkRecord
+  /** The interface's name inside the sandbox, e.g. eth0. */
+  readonly interfaceName: string
+  /** '' lets the driver choose. */
+  readonly mac: string
+  /** With prefix length, '' for none. */
+  readonly address4: string
+  readonly address6: string
+  readonly options: Labels
+  /** Whether this endpoint's gateways become the sandbox's default routes. */
+  readonly defaultRoute4: boolean
+  readonly defaultRoute6: boolean
+}
+
+/** What attach made. The interface is up, addressed and routed. */
+export interface Attachment {
+  readonly interfaceName: string
+  readonly mac: string
+  readonly address4: string
+  readonly address6: string
+  readonly gateway4: string
+  readonly gateway6: string
+}
+
+export interface NetworkDriver<O = unknown> {
+  readonly name: string
+  readonly capabilities: {
+    readonly scope: 'local' | 'global'
+    readonly addresses: 'ipam' | 'driver' | 'none'
+    readonly ports: 'engine' | 'driver' | 'none'
+  }
+  /** Turns labels into typed options; throws kind 'invalid' on unknown keys and bad values. Pure. */
+  parseOptions(network: Pick<NetworkRecord, 'name' | 'options'>): O
+  /** Makes or completes the kernel's side of a network; safe to repeat. Returns the rules that the network needs. */
+  createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly Rule[]>
+  /** Safe to repeat. */
+  removeNetwork(context: DriverContext, network: NetworkRecord): Promise<void>
+  attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
+  /** Safe to repeat, also after the sandbox is gone. */
+  detach(context: DriverContext, endpoint: Pick<EndpointSpec, 'id' | 'network'>): Promise<void>
+  /** Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`. */
+  sweep?(context: DriverContext, networks: readonly NetworkRecord[], endpoints: readonly EndpointId[]): Promise<void>
+}

@@ -1,0 +1,188 @@
+/** The engine as the API sees it. `ref` is a full id, a unique prefix of one, or a name. */
+import type { Duplex, Readable } from 'node:stream'
+import type {
+  ContainerRecord,
+  ContainerSpec,
+  EndpointRecord,
+  EndpointRequest,
+  ImageRecord,
+  NetworkRecord,
+  NetworkSpec,
+  VolumeRecord,
+  VolumeSpec,
+} from '../store/records.ts'
+import type { ContainerId, ExecId, ImageId } from '../values/id.ts'
+
+export interface LogOptions {
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly follow: boolean
+  readonly timestamps: boolean
+  /** seconds since the epoch with fraction; 0 for none */
+  readonly since: number
+  readonly until: number
+  /** lines from the end; -1 for all */
+  readonly tail: number
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  /** Follow what comes from now on. */
+  readonly stream: boolean
+  /** First replay the log. */
+  readonly logs: boolean
+  /** Docker's notation, '' for ctrl-p,ctrl-q */
+  readonly detachKeys: string
+}
+
+export interface ExecSpec {
+  readonly argv: readonly string[]
+  readonly env: readonly string[]
+  readonly workingDir: string
+  readonly user: string
+  readonly tty: boolean
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+  readonly privileged: boolean
+  readonly detachKeys: string
+}
+
+export interface ExecRecord {
+  readonly id: ExecId
+  readonly container: ContainerId
+  readonly spec: ExecSpec
+  readonly running: boolean
+  /** null until it ended */
+  readonly exitCode: number | null
+  readonly pid: number
+}
+
+/** One line of a pull's or load's progress, in the terms of Docker's JSON message stream. */
+export interface Progress {
+  /** a layer's short id, '' for the whole */
+  readonly id: string
+  readonly status: string
+  /** bytes done and bytes in all; 0 when not applicable */
+  readonly current: number
+  readonly total: number
+}
+export type ProgressSink = (progress: Progress) => void
+
+export interface RegistryAuth {
+  readonly username: string
+  readonly password: string
+  readonly identityToken: string
+}
+
+export interface Containers {
+  create(spec: ContainerSpec, name: string | null): Promise<{ id: ContainerId; warnings: string[] }>
+  /** Throws kind 'unchanged' when it runs already. */
+  start(ref: string): Promise<void>
+  /** Throws kind 'unchanged' when it does not run. `timeout` in seconds. */
+  stop(ref: string, options: { signal: string | null; timeout: number | null }): Promise<void>
+  restart(ref: string, options: { signal: string | null; timeout: number | null }): Promise<void>
+  kill(ref: string, signal: string): Promise<void>
+  remove(ref: string, options: { force: boolean; volumes: boolean }): Promise<void>
+  rename(ref: string, name: string): Promise<void>
+  wait(
+    ref: string,
+    condition: 'not-running' | 'next-exit' | 'removed',
+    signal: AbortSignal,
+  ): Promise<{ exitCode: number; error: string }>
+  get(ref: string): ContainerRecord
+  list(): readonly ContainerRecord[]
+  /** Bytes in Docker's 8-byte frames, or raw for a container with a tty; writes go to stdin, end closes it. */
+  attach(ref: string, options: AttachOptions): Promise<Duplex>
+  /** Frames as for attach. Ends by itself, or when `signal` aborts. */
+  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<Readable>
+  resize(ref: string, rows: number, columns: number): Promise<void>
+}
+
+export interface Execs {
+  create(container: string, spec: ExecSpec): Promise<ExecId>
+  /** Resolves once the program runs; null when detached. */
+  start(id: string, options: { detach: boolean; tty: boolean; rows: number; columns: number }): Promise<Duplex | null>
+  get(id: string): ExecRecord
+  resize(id: string, rows: number, columns: number): Promise<void>
+}
+
+export interface Networks {
+  create(spec: NetworkSpec): Promise<{ network: NetworkRecord; warnings: string[] }>
+  remove(ref: string): Promise<void>
+  get(ref: string): NetworkRecord
+  list(): readonly NetworkRecord[]
+  connect(ref: string, container: string, request: EndpointRequest): Promise<void>
+  disconnect(ref: string, container: string, force: boolean): Promise<void>
+  /** The endpoints of running containers on a network. */
+  endpoints(ref: string): readonly { container: ContainerRecord; endpoint: EndpointRecord }[]
+}
+
+export interface Volumes {
+  /** An existing volume of the same driver is returned as it is. */
+  create(spec: VolumeSpec): Promise<VolumeRecord>
+  remove(name: string, force: boolean): Promise<void>
+  get(name: string): VolumeRecord
+  list(): readonly VolumeRecord[]
+  /** Containers that mount it. */
+  users(name: string): readonly ContainerRecord[]
+}
+
+export interface Images {
+  /** By familiar or full reference, digest, id or unique id prefix; 'not-found' with Docker's text. */
+  get(ref: string): ImageRecord
+  list(): readonly ImageRecord[]
+  /** The image's config document, as stored. */
+  config(id: ImageId): Promise<unknown>
+  pull(ref: string, options: { platform: string; auth: RegistryAuth | null; signal: AbortSignal }, progress: ProgressSink): Promise<void>
+  /** A `docker save` archive (Docker's or OCI layout), plain or compressed. Returns what was loaded, tags or ids. */
+  load(archive: Readable, progress: ProgressSink): Promise<readonly string[]>
+  /** A root file system archive becomes an image of one layer. `changes` are Dockerfile instructions. */
+  import(
+    archive: Readable,
+    options: { ref: string; message: string; changes: readonly string[]; platform: string },
+    progress: ProgressSink,
+  ): Promise<ImageId>
+  /** An archive as of `docker save`. */
+  save(refs: readonly string[]): Promise<Readable>
+  tag(ref: string, target: string): Promise<void>
+  remove(ref: string, options: { force: boolean; prune: boolean }): Promise<readonly { untagged?: string; deleted?: string }[]>
+}
+
+export interface SystemInfo {
+  readonly name: string
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly firewall: string
+  readonly cgroupVersion: 1 | 2
+  readonly kernel: string
+  readonly operatingSystem: string
+  readonly cpus: number
+  /** bytes */
+  readonly memory: number
+  readonly seccomp: boolean
+  readonly id: string
+}
+
+export interface EngineEvent {
+  readonly type: 'container' | 'network' | 'volume' | 'image'
+  /** Docker's word: create, start, die, destroy, connect … */
+  readonly action: string
+  readonly id: string
+  readonly attributes: Readonly<Record<string, string>>
+  /** nanoseconds since the epoch */
+  readonly time: bigint
+}
+
+export interface Engine {
+  readonly containers: Containers
+  readonly execs: Execs
+  readonly networks: Networks
+  readonly volumes: Volumes
+  readonly images: Images
+  info(): SystemInfo
+  /** Calls `listener` for each event until the returned function is called. */
+  subscribe(listener: (event: EngineEvent) => void): () => void
+}

@@ -1,0 +1,293 @@
+/**
+ * What tsnet remembers: frozen records, addressed by ids, stored as versioned JSON. Nothing here is a live object;
+ * a store transaction is the only writer.
+ */
+import type { ContainerId, EndpointId, ImageId, NetworkId } from '../values/id.ts'
+
+export type Protocol = 'tcp' | 'udp' | 'sctp'
+export type Labels = Readonly<Record<string, string>>
+
+/** A port, or a range of `count` ports, that the user wants published. */
+export interface PortBinding {
+  readonly protocol: Protocol
+  readonly containerPort: number
+  /** '' means every address of the host, of both families. */
+  readonly hostAddress: string
+  /** The first host port, or 0 to choose free ones. */
+  readonly hostPort: number
+  /** The last host port to choose from when more are offered than wanted, else hostPort + count - 1 (0 with hostPort 0). */
+  readonly hostPortEnd: number
+  readonly count: number
+}
+
+/** A port, or a range of `count` ports, that is published now on one address of the host. */
+export interface PublishedPort {
+  readonly protocol: Protocol
+  /** '0.0.0.0' and '::' are the wildcard addresses of their families. */
+  readonly hostAddress: string
+  readonly hostPort: number
+  readonly containerPort: number
+  readonly count: number
+  /** How packets travel: by DNAT in the kernel, or through the daemon's proxy, which hides the client's address. */
+  readonly via: 'dnat' | 'proxy'
+}
+
+export interface MountRequest {
+  readonly type: 'bind' | 'volume' | 'tmpfs'
+  /** bind: a host path; volume: a name, or '' for an anonymous one; tmpfs: ''. */
+  readonly source: string
+  readonly target: string
+  readonly readOnly: boolean
+  /** bind: make a missing source directory, as `-v` does and `--mount` does not. */
+  readonly createSource: boolean
+  /** volume: do not copy the image's content into an empty volume. */
+  readonly noCopy: boolean
+  readonly propagation: '' | 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave'
+  /** tmpfs: mount options as for mount(8), e.g. `size=64m,mode=1777`. volume: '' */
+  readonly options: string
+  readonly driver: string
+  readonly driverOptions: Labels
+  readonly labels: Labels
+  /** Where the request came from; inspect tells `-v` and `--mount` apart. */
+  readonly syntax: 'bind-string' | 'mount' | 'tmpfs-flag' | 'image'
+}
+
+/** A mount as decided for a container; `source` is the path on the host ('' for tmpfs). */
+export interface MountPoint {
+  readonly type: 'bind' | 'volume' | 'tmpfs'
+  readonly name: string
+  readonly source: string
+  readonly target: string
+  readonly driver: string
+  readonly readOnly: boolean
+  readonly propagation: MountRequest['propagation']
+  readonly options: string
+  readonly syntax: MountRequest['syntax']
+}
+
+export interface EndpointRequest {
+  readonly address4: string | null
+  readonly address6: string | null
+  readonly mac: string | null
+  readonly aliases: readonly string[]
+  readonly options: Labels
+}
+
+/** Limits of the container's cgroup; 0 means none, as in Docker. */
+export interface Resources {
+  /** bytes */
+  readonly memory: number
+  /** bytes of memory plus swap; -1 unlimited */
+  readonly memorySwap: number
+  /** bytes */
+  readonly memoryReservation: number
+  /** billionths of a CPU */
+  readonly nanoCpus: number
+  readonly cpuShares: number
+  /** microseconds */
+  readonly cpuPeriod: number
+  /** microseconds */
+  readonly cpuQuota: number
+  readonly cpusetCpus: string
+  readonly cpusetMems: string
+  /** 0 or -1 means unlimited. */
+  readonly pidsLimit: number
+}
+
+export interface Ulimit {
+  /** Docker's short name: nofile, nproc, core … */
+  readonly name: string
+  readonly soft: number
+  readonly hard: number
+}
+
+/** What the user asked for, defaults filled in, nothing resolved yet. */
+export interface ContainerSpec {
+  readonly image: string
+  /** null takes the image's; an empty list clears it. */
+  readonly entrypoint: readonly string[] | null
+  readonly command: readonly string[] | null
+  readonly env: readonly string[]
+  readonly workingDir: string
+  readonly user: string
+  /** '' takes the short id */
+  readonly hostname: string
+  readonly domainname: string
+  readonly labels: Labels
+  readonly tty: boolean
+  readonly openStdin: boolean
+  readonly stdinOnce: boolean
+  readonly attachStdin: boolean
+  readonly attachStdout: boolean
+  readonly attachStderr: boolean
+  readonly stopSignal: string
+  /** seconds; null takes 10, -1 waits for ever */
+  readonly stopTimeout: number | null
+  /** `80/tcp` */
+  readonly exposedPorts: readonly string[]
+  readonly autoRemove: boolean
+  /** 'default', 'bridge', 'host', 'none', or a network's name or id. */
+  readonly networkMode: string
+  /** Wanted endpoints by the network's name or id; the networkMode's entry may be missing. */
+  readonly endpoints: Readonly<Record<string, EndpointRequest>>
+  readonly ports: readonly PortBinding[]
+  readonly publishAll: boolean
+  readonly mounts: readonly MountRequest[]
+  readonly resources: Resources
+  readonly readOnlyRootfs: boolean
+  /** Names without CAP_, upper case; 'ALL' is allowed. */
+  readonly capAdd: readonly string[]
+  readonly capDrop: readonly string[]
+  readonly noNewPrivileges: boolean
+  /** 'default', 'unconfined', or a profile in Docker's JSON form. */
+  readonly seccomp: string
+  readonly ulimits: readonly Ulimit[]
+  readonly sysctls: Labels
+  /** bytes of /dev/shm */
+  readonly shmSize: number
+  readonly dnsServers: readonly string[]
+  readonly dnsSearch: readonly string[]
+  readonly dnsOptions: readonly string[]
+  /** `name:address` */
+  readonly extraHosts: readonly string[]
+  readonly groupAdd: readonly string[]
+  readonly oomScoreAdj: number
+}
+
+export interface EndpointRecord {
+  readonly id: EndpointId
+  readonly network: NetworkId
+  /** The name by which the user asked for the network. */
+  readonly networkName: string
+  readonly request: EndpointRequest
+  /** The interface in the container, '' until the first attach. */
+  readonly interfaceName: string
+  readonly mac: string
+  /** With prefix length, '10.1.0.2/24'; '' when there is none. Kept while stopped: the next start prefers it. */
+  readonly address4: string
+  readonly address6: string
+  readonly gateway4: string
+  readonly gateway6: string
+  /** Every name by which other containers find it: name, short id, aliases. */
+  readonly dnsNames: readonly string[]
+}
+
+export type ContainerStatus = 'created' | 'running' | 'exited' | 'removing' | 'dead'
+
+export interface ContainerState {
+  readonly status: ContainerStatus
+  /** 0 when not running */
+  readonly pid: number
+  readonly exitCode: number
+  /** Why the last start failed, '' otherwise. */
+  readonly error: string
+  readonly oomKilled: boolean
+  /** ISO 8601; '' when never */
+  readonly startedAt: string
+  readonly finishedAt: string
+}
+
+export interface ContainerRecord {
+  readonly id: ContainerId
+  readonly name: string
+  /** ISO 8601 */
+  readonly createdAt: string
+  readonly spec: ContainerSpec
+  readonly image: ImageId
+  /** Layer directories the root was made from, top first, fixed at create. */
+  readonly argv: readonly string[]
+  readonly env: readonly string[]
+  readonly workingDir: string
+  readonly user: string
+  readonly hostname: string
+  readonly stopSignal: string
+  readonly labels: Labels
+  readonly mounts: readonly MountPoint[]
+  readonly endpoints: readonly EndpointRecord[]
+  readonly published: readonly PublishedPort[]
+  readonly exposedPorts: readonly string[]
+  readonly state: ContainerState
+  readonly restartCount: number
+}
+
+export interface PoolRecord {
+  /** CIDR in canonical form */
+  readonly subnet: string
+  /** CIDR inside the subnet, '' for all of it */
+  readonly range: string
+  /** address without prefix, '' for none */
+  readonly gateway: string
+  readonly auxiliary: Labels
+}
+
+export interface NetworkSpec {
+  readonly name: string
+  readonly driver: string
+  readonly internal: boolean
+  readonly attachable: boolean
+  readonly ipv4: boolean
+  readonly ipv6: boolean
+  readonly ipamDriver: string
+  readonly ipamOptions: Labels
+  /** Wanted pools; empty fields are chosen. */
+  readonly pools: readonly PoolRecord[]
+  readonly options: Labels
+  readonly labels: Labels
+}
+
+export interface NetworkRecord extends NetworkSpec {
+  readonly id: NetworkId
+  readonly createdAt: string
+  /** bridge, host and none, which cannot be removed. */
+  readonly predefined: boolean
+}
+
+export interface VolumeSpec {
+  /** '' makes an anonymous one */
+  readonly name: string
+  readonly driver: string
+  readonly options: Labels
+  readonly labels: Labels
+}
+
+export interface VolumeRecord extends VolumeSpec {
+  readonly createdAt: string
+  readonly anonymous: boolean
+  /** Absolute path of the data on this host. */
+  readonly mountpoint: string
+}
+
+/** The parts of an OCI image config that a container inherits. */
+export interface ImageConfig {
+  readonly env: readonly string[]
+  readonly entrypoint: readonly string[] | null
+  readonly command: readonly string[] | null
+  readonly workingDir: string
+  readonly user: string
+  readonly exposedPorts: readonly string[]
+  readonly volumes: readonly string[]
+  readonly labels: Labels
+  readonly stopSignal: string
+  /** true when a command string is to be run by a shell; only echoed */
+  readonly argsEscaped: boolean
+}
+
+export interface ImageRecord {
+  readonly id: ImageId
+  /** `name:tag` in familiar form, e.g. `alpine:3.20`, `localhost:5000/a/b:1` */
+  readonly tags: readonly string[]
+  /** `name@sha256:…` */
+  readonly digests: readonly string[]
+  readonly createdAt: string
+  readonly architecture: string
+  readonly os: string
+  readonly author: string
+  readonly comment: string
+  /** Directory names of the extracted layers below `<data-root>/layers`, bottom first. */
+  readonly layers: readonly string[]
+  /** diff ids, bottom first, as in the config's rootfs */
+  readonly diffIds: readonly string[]
+  /** bytes of all extracted layers */
+  readonly size: number
+  readonly config: ImageConfig
+}

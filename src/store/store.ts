@@ -1,0 +1,197 @@
+/**
+ * The embedded store: typed collections held in memory and written through to SQLite (WAL, one writer), and the journal
+ * of changes under way. Reads cost a Map look-up; a write about 20 µs.
+ */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { TsnetError } from '../errors.ts'
+import { migrations } from './migrations.ts'
+import type { ContainerRecord, ImageRecord, NetworkRecord, VolumeRecord } from './records.ts'
+
+/** Records of one kind by key. Values are frozen; put a changed copy. */
+export interface Collection<V> {
+  readonly size: number
+  get(key: string): V | undefined
+  has(key: string): boolean
+  /** In order of first insertion since the start, then of key. */
+  values(): IterableIterator<V>
+  put(key: string, value: V): void
+  delete(key: string): void
+}
+
+/** An intent: what was begun and not yet finished. A leftover one is undone or completed at the next start. */
+export interface JournalEntry {
+  readonly id: number
+  readonly operation: string
+  readonly subject: string
+  readonly step: string
+  readonly data: unknown
+}
+
+export interface Journal {
+  /** Commits the intent to change the world; `data` is what recovery needs. Returns the entry's id. */
+  begin(operation: string, subject: string, data?: unknown): number
+  /** Notes the step about to be done. */
+  step(id: number, step: string): void
+  /** The world and the records agree again. */
+  clear(id: number): void
+  entries(): readonly JournalEntry[]
+}
+
+export interface Store extends Disposable {
+  readonly containers: Collection<ContainerRecord>
+  readonly networks: Collection<NetworkRecord>
+  readonly volumes: Collection<VolumeRecord>
+  readonly images: Collection<ImageRecord>
+  /** Small facts about the installation, such as its id. */
+  readonly settings: Collection<string>
+  readonly journal: Journal
+  /** Runs `body` in one transaction; when it throws, memory and disk are as before. */
+  transaction<T>(body: () => T): T
+  close(): void
+}
+
+/** A write that memory can take back when its transaction fails. */
+type Revert = () => void
+
+class StoredCollection<V> implements Collection<V> {
+  readonly #name: string
+  readonly #values = new Map<string, V>()
+  readonly #put
+  readonly #delete
+  readonly #onWrite: (revert: Revert) => void
+
+  constructor(db: DatabaseSync, name: string, onWrite: (revert: Revert) => void) {
+    this.#name = name
+    this.#onWrite = onWrite
+    this.#put = db.prepare('INSERT OR REPLACE INTO record (collection, key, value) VALUES (?, ?, ?)')
+    this.#delete = db.prepare('DELETE FROM record WHERE collection = ? AND key = ?')
+    const rows = db.prepare('SELECT key, value FROM record WHERE collection = ? ORDER BY key').all(name)
+    for (const row of rows) this.#values.set(String(row['key']), freeze(JSON.parse(String(row['value']))) as V)
+  }
+
+  get size(): number {
+    return this.#values.size
+  }
+
+  get(key: string): V | undefined {
+    return this.#values.get(key)
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key)
+  }
+
+  values(): IterableIterator<V> {
+    return this.#values.values()
+  }
+
+  put(key: string, value: V): void {
+    const before = this.#values.get(key)
+    this.#put.run(this.#name, key, JSON.stringify(value))
+    this.#values.set(key, freeze(value))
+    this.#onWrite(() => (before === undefined ? this.#values.delete(key) : this.#values.set(key, before)))
+  }
+
+  delete(key: string): void {
+    const before = this.#values.get(key)
+    if (before === undefined) return
+    this.#delete.run(this.#name, key)
+    this.#values.delete(key)
+    this.#onWrite(() => this.#values.set(key, before))
+  }
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const part of Object.values(value)) freeze(part)
+  }
+  return value
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
+  if (version > migrations.length) {
+    throw new TsnetError(
+      'unavailable',
+      'store-newer',
+      `${path} was written by a newer tsnet (schema ${version}, this one knows ${migrations.length}): start that version, or another --data-root`,
+    )
+  }
+  for (let next = version; next < migrations.length; next++) {
+    db.exec(`BEGIN; ${migrations[next]}; PRAGMA user_version = ${next + 1}; COMMIT`)
+  }
+}
+
+/** Opens or makes the store at `path`. Throws kind 'unavailable' when another daemon has it or it is of a newer version. */
+export function openStore(path: string): Store {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o710 })
+  const db = new DatabaseSync(path)
+  try {
+    // An exclusive lock keeps a second daemon off this data root.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT')
+    migrate(db, path)
+  } catch (error) {
+    db.close()
+    if (error instanceof Error && /locked|busy/.test(error.message)) {
+      throw new TsnetError('unavailable', 'store-locked', `${path} is in use by another tsnet daemon: stop that, or give another --data-root`)
+    }
+    throw error
+  }
+
+  let reverts: Revert[] | null = null
+  const onWrite = (revert: Revert): void => {
+    reverts?.push(revert)
+  }
+  const collection = <V>(name: string): Collection<V> => new StoredCollection<V>(db, name, onWrite)
+
+  const begin = db.prepare("INSERT INTO journal (operation, subject, step, data) VALUES (?, ?, '', ?)")
+  const step = db.prepare('UPDATE journal SET step = ? WHERE id = ?')
+  const clear = db.prepare('DELETE FROM journal WHERE id = ?')
+  const entries = db.prepare('SELECT id, operation, subject, step, data FROM journal ORDER BY id')
+  const journal: Journal = {
+    begin: (operation, subject, data = null) => Number(begin.run(operation, subject, JSON.stringify(data)).lastInsertRowid),
+    step: (id, name) => void step.run(name, id),
+    clear: (id) => void clear.run(id),
+    entries: () =>
+      entries.all().map((row) => ({
+        id: Number(row['id']),
+        operation: String(row['operation']),
+        subject: String(row['subject']),
+        step: String(row['step']),
+        data: JSON.parse(String(row['data'])) as unknown,
+      })),
+  }
+
+  const transaction = <T>(body: () => T): T => {
+    if (reverts !== null) return body()
+    reverts = []
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      const result = body()
+      db.exec('COMMIT')
+      return result
+    } catch (error) {
+      db.exec('ROLLBACK')
+      for (const revert of reverts.reverse()) revert()
+      throw error
+    } finally {
+      reverts = null
+    }
+  }
+
+  const close = (): void => db.close()
+  return {
+    containers: collection('container'),
+    networks: collection('network'),
+    volumes: collection('volume'),
+    images: collection('image'),
+    settings: collection('setting'),
+    journal,
+    transaction,
+    close,
+    [Symbol.dispose]: close,
+  }
+}

@@ -1,0 +1,48 @@
+import { constants } from 'node:os'
+import { getSystemErrorMap } from 'node:util'
+import { type ErrorKind, TsnetError } from '../errors.ts'
+
+const names = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+
+/** `ENOENT` for 2; the bare number when the C library has no name for it. */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`
+}
+
+/** The C library's sentence for an errno, in lower case. */
+export function errnoText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
+}
+
+const kinds: Readonly<Record<string, ErrorKind>> = {
+  EPERM: 'forbidden',
+  EACCES: 'forbidden',
+  ENOSYS: 'unsupported',
+  EOPNOTSUPP: 'unsupported',
+  ENODEV: 'unsupported',
+  ENOSPC: 'unavailable',
+  EMFILE: 'unavailable',
+  ENFILE: 'unavailable',
+  ENOMEM: 'unavailable',
+}
+
+/** A failed system call: what was called, on what, and what the kernel said. */
+export class SyscallError extends TsnetError {
+  readonly call: string
+  readonly errno: number
+  /** The errno's name, e.g. 'EEXIST'. */
+  readonly errnoName: string
+
+  constructor(call: string, errno: number, detail = '') {
+    const name = errnoName(errno)
+    super(
+      kinds[name] ?? 'internal',
+      'syscall',
+      `${call}${detail === '' ? '' : ` ${detail}`}: ${name}, ${errnoText(errno)}`,
+    )
+    this.name = 'SyscallError'
+    this.call = call
+    this.errno = errno
+    this.errnoName = name
+  }
+}

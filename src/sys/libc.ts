@@ -1,0 +1,30 @@
+/** The only importer of koffi: libc's functions, and the door through which other sys modules load theirs. */
+import koffi from 'koffi'
+import { SyscallError } from './errno.ts'
+
+export const libc = koffi.load('libc.so.6')
+
+/** Loads a shared library, or returns null when this machine does not have it. */
+export function loadLibrary(name: string): koffi.LibraryHandle | null {
+  try {
+    return koffi.load(name)
+  } catch {
+    return null
+  }
+}
+
+/** errno of the call that has just failed. After a success it is stale: never read it then. */
+export function lastErrno(): number {
+  return koffi.errno()
+}
+
+/**
+ * Returns `result`, or throws a SyscallError when it is negative. `detail` names the object of the call, so that the
+ * message reads `mount /x: EBUSY, device or resource busy`.
+ */
+export function check(result: number, call: string, detail = ''): number {
+  if (result < 0) throw new SyscallError(call, koffi.errno(), detail)
+  return result
+}
+
+export { koffi }

@@ -1,0 +1,96 @@
+/**
+ * Network namespaces. Everything here is synchronous on the main thread: libuv's pool threads stay in the namespace of
+ * the thread that started them, so the pool must be warm (`warmThreadPool`) before the first call, and a body run
+ * inside a namespace must not start anything asynchronous.
+ */
+import { closeSync, mkdirSync, openSync, promises, unlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { CLONE_NEWNET } from './constants/sched.ts'
+import { Fd } from './fd.ts'
+import { check, libc } from './libc.ts'
+import { MNT_DETACH, MS_BIND } from './constants/mount.ts'
+import { mount, umount } from './mount.ts'
+import { SyscallError } from './errno.ts'
+
+const nativeUnshare = libc.func('int unshare(int)')
+const nativeSetns = libc.func('int setns(int, int)')
+
+let home: number | null = null
+
+/** The daemon's own network namespace, opened once. */
+function homeFd(): number {
+  home ??= openSync('/proc/thread-self/ns/net', 'r')
+  return home
+}
+
+/** Starts libuv's pool threads in the present namespaces. Await it before any `inNetns`. */
+export async function warmThreadPool(): Promise<void> {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
+  await Promise.all(Array.from({ length: threads * 2 }, () => promises.stat('/proc/self/ns/net')))
+}
+
+type NotPromise<T> = T extends PromiseLike<unknown> ? never : T
+
+/**
+ * Runs `body` with the main thread inside the network namespace `fd` (setns(2)) and returns its value. The body is
+ * synchronous by type: a promise does not compile.
+ */
+export function inNetns<T>(fd: Fd, body: () => NotPromise<T>): NotPromise<T> {
+  const back = homeFd()
+  check(nativeSetns(fd.number, CLONE_NEWNET), 'setns', 'to a network namespace')
+  try {
+    return body()
+  } finally {
+    leave(back)
+  }
+}
+
+/** Nothing may go on in the wrong namespace: when the way back fails, the process ends. */
+function leave(back: number): void {
+  if (nativeSetns(back, CLONE_NEWNET) < 0) {
+    process.stderr.write('tsnet: cannot return to the own network namespace\n')
+    process.abort()
+  }
+}
+
+/**
+ * Makes a network namespace and pins it at `path` by a bind mount (as ip-netns(8) does), so that it lives without
+ * processes. `path` must not exist.
+ */
+export function createNetns(path: string): Fd {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
+  closeSync(openSync(path, 'wx', 0o444))
+  const back = homeFd()
+  try {
+    check(nativeUnshare(CLONE_NEWNET), 'unshare', 'CLONE_NEWNET')
+    try {
+      mount('/proc/thread-self/ns/net', path, '', MS_BIND, '')
+      return new Fd(openSync('/proc/thread-self/ns/net', 'r'))
+    } finally {
+      leave(back)
+    }
+  } catch (error) {
+    removeNetns(path)
+    throw error
+  }
+}
+
+/** Opens a pinned namespace. */
+export function openNetns(path: string): Fd {
+  return new Fd(openSync(path, 'r'))
+}
+
+/** Unpins and removes; safe to repeat. The kernel frees the namespace when its last process and descriptor are gone. */
+export function removeNetns(path: string): void {
+  try {
+    umount(path, MNT_DETACH)
+  } catch (error) {
+    // EINVAL: a leftover file that was never mounted on; ENOENT: gone already
+    if (!(error instanceof SyscallError && ['EINVAL', 'ENOENT'].includes(error.errnoName))) throw error
+  }
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

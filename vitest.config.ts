@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+const slow = { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false, pool: 'forks' as const }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts', 'test/fuzz/**/*.test.ts'] } },
+      { test: { name: 'contract', include: ['test/contract/**/*.test.ts'], ...slow } },
+      { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...slow } },
+      { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...slow } },
+      { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], ...slow } },
+    ],
+  },
+})
