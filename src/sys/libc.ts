@@ -1,11 +1,11 @@
 /** The only importer of koffi: libc's functions, and the door through which other sys modules load theirs. */
-import koffi from 'koffi'
+import koffi, { type LibraryHandle } from 'koffi'
 import { SyscallError } from './errno.ts'
 
 export const libc = koffi.load('libc.so.6')
 
 /** Loads a shared library, or returns null when this machine does not have it. */
-export function loadLibrary(name: string): koffi.LibraryHandle | null {
+export function loadLibrary(name: string): LibraryHandle | null {
   try {
     return koffi.load(name)
   } catch {
