@@ -1,0 +1,19 @@
+/** From <sys/socket.h>, <netinet/in.h> and <linux/filter.h>. */
+export const AF_INET = 2
+export const AF_INET6 = 10
+
+export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
+export const SOCK_NONBLOCK = 0o4000
+export const SOCK_CLOEXEC = 0o2000000
+
+export const IPPROTO_SCTP = 132
+export const IPPROTO_IPV6 = 41
+
+export const SOL_SOCKET = 1
+export const SO_REUSEADDR = 2
+export const SO_ATTACH_FILTER = 26
+export const IPV6_V6ONLY = 26
+
+/** BPF_RET | BPF_K */
+export const BPF_RET_K = 0x06
