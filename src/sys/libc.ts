@@ -13,6 +13,20 @@ export function loadLibrary(name: string): LibraryHandle | null {
   }
 }
 
+/**
+ * A function of libc that is declared on its first call: a declaration costs 10 µs, which counts in a short-lived
+ * process. `prototype` is C; the types are what koffi takes and returns for it.
+ */
+export function declare<Arguments extends readonly unknown[], Result>(
+  prototype: string,
+): (...args: Arguments) => Result {
+  let native: ((...args: Arguments) => Result) | null = null
+  return (...args) => {
+    native ??= libc.func(prototype)
+    return native(...args)
+  }
+}
+
 /** errno of the call that has just failed. After a success it is stale: never read it then. */
 export function lastErrno(): number {
   return koffi.errno()

@@ -1,0 +1,4 @@
+/** <fcntl.h> */
+export const F_GETFD = 1
+export const F_SETFD = 2
+export const FD_CLOEXEC = 1

@@ -1,0 +1,92 @@
+/**
+ * What a process does to itself before it becomes another program, and pidfds to watch others by. Functions are
+ * declared on their first call: a declaration costs koffi 10 µs, and each process needs only a few of them.
+ */
+import { F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
+import { SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
+import { Fd } from './fd.ts'
+import { check, declare, lastErrno } from './libc.ts'
+
+const nativeExecve = declare<[string, (string | null)[], (string | null)[]], number>(
+  'int execve(const char *path, const char **argv, const char **envp)',
+)
+const nativeUnshare = declare<[number], number>('int unshare(int)')
+const nativeSetns = declare<[number, number], number>('int setns(int, int)')
+const nativeDup2 = declare<[number, number], number>('int dup2(int, int)')
+const nativeFcntl = declare<[number, number, number], number>('int fcntl(int, int, int)')
+const nativeSetsid = declare<[], number>('int setsid()')
+const nativeMkfifo = declare<[string, number], number>('int mkfifo(const char *path, uint32_t mode)')
+const nativeSethostname = declare<[Buffer, number], number>(
+  'int sethostname(const void *name, size_t length)',
+)
+const nativeSetdomainname = declare<[Buffer, number], number>(
+  'int setdomainname(const void *name, size_t length)',
+)
+const nativeSyscall = declare<[number, number, number, number, number], number>(
+  'long syscall(long number, long a, long b, long c, long d)',
+)
+
+/**
+ * Replaces this process by the program at `path` (execve(2)); other threads end. Returns only on failure, with the
+ * errno. `argv` includes the program's own name; `env` is a list of `NAME=value`. The program gets descriptors 0 to 2
+ * and no others: Node marks all that it inherits or opens close-on-exec.
+ */
+export function execve(path: string, argv: readonly string[], env: readonly string[]): number {
+  for (const fd of [0, 1, 2]) setCloseOnExec(fd, false)
+  nativeExecve(path, [...argv, null], [...env, null])
+  return lastErrno()
+}
+
+/** unshare(2) with CLONE_* flags, on the calling thread. */
+export function unshare(flags: number): void {
+  check(nativeUnshare(flags), 'unshare', `0x${flags.toString(16)}`)
+}
+
+/** setns(2): the calling thread enters the namespace(s) behind a file or a pidfd. 0 accepts any kind of namespace file. */
+export function setns(fd: number, flags = 0): void {
+  check(nativeSetns(fd, flags), 'setns', `0x${flags.toString(16)}`)
+}
+
+/** dup2(2): makes `to` the same open file as `from`, without close-on-exec. */
+export function duplicate(from: number, to: number): void {
+  check(nativeDup2(from, to), 'dup2', `${from} to ${to}`)
+}
+
+/** fcntl(2) F_SETFD: whether the descriptor is closed by execve. */
+export function setCloseOnExec(fd: number, close: boolean): void {
+  const flags = check(nativeFcntl(fd, F_GETFD, 0), 'fcntl', `F_GETFD ${fd}`)
+  const wanted = close ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC
+  if (wanted !== flags) check(nativeFcntl(fd, F_SETFD, wanted), 'fcntl', `F_SETFD ${fd}`)
+}
+
+/** setsid(2): a new session without a controlling terminal. */
+export function setsid(): void {
+  check(nativeSetsid(), 'setsid')
+}
+
+/** mkfifo(3); `mode` is subject to the umask. */
+export function mkfifo(path: string, mode: number): void {
+  check(nativeMkfifo(path, mode), 'mkfifo', path)
+}
+
+/** sethostname(2), at most 64 bytes. */
+export function setHostname(name: string): void {
+  const bytes = Buffer.from(name)
+  check(nativeSethostname(bytes, bytes.length), 'sethostname', name)
+}
+
+/** setdomainname(2), at most 64 bytes. */
+export function setDomainname(name: string): void {
+  const bytes = Buffer.from(name)
+  check(nativeSetdomainname(bytes, bytes.length), 'setdomainname', name)
+}
+
+/** pidfd_open(2): names a process for good, where a pid may be given to another one. ESRCH when there is none. */
+export function openPidfd(pid: number): Fd {
+  return new Fd(check(nativeSyscall(SYS_pidfd_open, pid, 0, 0, 0), 'pidfd_open', `${pid}`))
+}
+
+/** pidfd_send_signal(2). ESRCH when the process has ended. */
+export function sendSignal(pidfd: Fd, signal: number): void {
+  check(nativeSyscall(SYS_pidfd_send_signal, pidfd.number, signal, 0, 0), 'pidfd_send_signal', `${signal}`)
+}
