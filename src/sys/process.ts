@@ -2,8 +2,9 @@
  * What a process does to itself before it becomes another program, and pidfds to watch others by. Functions are
  * declared on their first call: a declaration costs koffi 10 µs, and each process needs only a few of them.
  */
-import { F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
-import { SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
+import { readdirSync } from 'node:fs'
+import { CLOSE_RANGE_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
+import { SYS_close_range, SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
 import { Fd } from './fd.ts'
 import { check, declare, lastErrno } from './libc.ts'
 
@@ -29,10 +30,12 @@ const nativeSyscall = declare<[number, number, number, number, number], number>(
 /**
  * Replaces this process by the program at `path` (execve(2)); other threads end. Returns only on failure, with the
  * errno. `argv` includes the program's own name; `env` is a list of `NAME=value`. The program gets descriptors 0 to 2
- * and no others: Node marks all that it inherits or opens close-on-exec.
+ * and no others.
  */
 export function execve(path: string, argv: readonly string[], env: readonly string[]): number {
+  // Node marks the first inherited descriptors close-on-exec at its start, the standard ones too
   for (const fd of [0, 1, 2]) setCloseOnExec(fd, false)
+  setCloseOnExecFrom(3)
   nativeExecve(path, [...argv, null], [...env, null])
   return lastErrno()
 }
@@ -57,6 +60,15 @@ export function setCloseOnExec(fd: number, close: boolean): void {
   const flags = check(nativeFcntl(fd, F_GETFD, 0), 'fcntl', `F_GETFD ${fd}`)
   const wanted = close ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC
   if (wanted !== flags) check(nativeFcntl(fd, F_SETFD, wanted), 'fcntl', `F_SETFD ${fd}`)
+}
+
+/** Lets execve close every descriptor from `first` on: close_range(2), or one by one before Linux 5.11. */
+function setCloseOnExecFrom(first: number): void {
+  if (nativeSyscall(SYS_close_range, first, 0x7fffffff, CLOSE_RANGE_CLOEXEC, 0) === 0) return
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    // the descriptor by which the folder was read is in the list, and closed by now
+    if (fd >= first && nativeFcntl(fd, F_GETFD, 0) >= 0) setCloseOnExec(fd, true)
+  }
 }
 
 /** setsid(2): a new session without a controlling terminal. */

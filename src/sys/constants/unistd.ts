@@ -11,3 +11,4 @@ export const SYS_seccomp = arm64 ? 277 : 317
 export const SYS_bpf = arm64 ? 280 : 321
 export const SYS_pidfd_send_signal = 424
 export const SYS_pidfd_open = 434
+export const SYS_close_range = 436
