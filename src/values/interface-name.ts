@@ -1,0 +1,34 @@
+/** Names of network interfaces, derived from ids so that they can be found again without the store. */
+import { TsnetError } from '../errors.ts'
+import { type EndpointId, type NetworkId, shortId } from './id.ts'
+
+/** IFNAMSIZ of <linux/if.h> is 16 with the terminating zero. */
+const maxLength = 15
+
+/** The host's end of an endpoint's veth pair: `veth` and the first 11 digits of the endpoint's id. */
+export function hostVethName(endpoint: EndpointId): string {
+  return `veth${endpoint.slice(0, maxLength - 4)}`
+}
+
+/** A network's bridge unless the user names it: `br-` and the short id, as in Docker. */
+export function bridgeName(network: NetworkId): string {
+  return `br-${shortId(network)}`
+}
+
+/**
+ * Returns `name` if the kernel takes it (dev_valid_name() in net/core/dev.c), else throws kind 'invalid'. `%` is
+ * refused besides, because the kernel reads it as a pattern.
+ */
+export function checkInterfaceName(name: string): string {
+  if (name === '' || Buffer.byteLength(name) > maxLength) {
+    throw bad(name, `is ${Buffer.byteLength(name)} bytes long, allowed are 1 to ${maxLength}`)
+  }
+  if (name === '.' || name === '..' || /[\s/:%\0]/.test(name)) {
+    throw bad(name, 'is not allowed, it must not be . or .. nor contain white space, "/", ":" or "%"')
+  }
+  return name
+}
+
+function bad(name: string, why: string): TsnetError {
+  return new TsnetError('invalid', 'bad-interface-name', `interface name ${JSON.stringify(name)} ${why}`)
+}

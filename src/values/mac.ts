@@ -1,0 +1,25 @@
+/** Ethernet addresses. */
+import { randomBytes } from 'node:crypto'
+import { TsnetError } from '../errors.ts'
+
+/** Six bytes from `02:42:ac:11:00:02`, or the same with hyphens, in any case. Throws kind 'invalid'. */
+export function parseMac(text: string): Uint8Array {
+  const separator = text.includes('-') ? '-' : ':'
+  const parts = text.split(separator)
+  if (parts.length !== 6 || !parts.every((part) => /^[0-9a-f]{2}$/i.test(part))) {
+    throw new TsnetError('invalid', 'bad-mac', `invalid MAC address: ${text || '""'}`)
+  }
+  return Uint8Array.from(parts, (part) => Number.parseInt(part, 16))
+}
+
+/** Lower case, colons. */
+export function formatMac(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/** A random unicast address from the locally administered space, as text. */
+export function randomMac(): string {
+  const bytes = randomBytes(6)
+  bytes[0] = (bytes[0]! & 0xfc) | 0x02
+  return formatMac(bytes)
+}
