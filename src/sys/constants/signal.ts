@@ -2,3 +2,5 @@
 export const SIG_SETMASK = 2
 export const SIGRTMIN = 34
 export const SIGRTMAX = 64
+
+export const SIG_DFL = 0
