@@ -27,3 +27,16 @@ export const MNT_FORCE = 1
 export const MNT_DETACH = 2
 export const MNT_EXPIRE = 4
 export const UMOUNT_NOFOLLOW = 8
+
+export const OPEN_TREE_CLONE = 1
+export const OPEN_TREE_CLOEXEC = 0o2000000
+export const MOVE_MOUNT_F_EMPTY_PATH = 4
+export const MOUNT_ATTR_RDONLY = 1
+export const MOUNT_ATTR_NOSUID = 2
+export const MOUNT_ATTR_NODEV = 4
+export const MOUNT_ATTR_NOEXEC = 8
+
+/** <linux/fcntl.h> */
+export const AT_FDCWD = -100
+export const AT_RECURSIVE = 0x8000
+export const AT_EMPTY_PATH = 0x1000

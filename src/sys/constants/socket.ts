@@ -1,11 +1,18 @@
 /** From <sys/socket.h>, <netinet/in.h> and <linux/filter.h>. */
+export const AF_UNSPEC = 0
 export const AF_INET = 2
+export const AF_BRIDGE = 7
 export const AF_INET6 = 10
+export const AF_NETLINK = 16
 
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
+
+export const MSG_TRUNC = 0x20
+export const MSG_DONTWAIT = 0x40
 
 export const IPPROTO_SCTP = 132
 export const IPPROTO_IPV6 = 41

@@ -1,0 +1,33 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { StartError } from './start-error.ts'
+import { exitNotExecutable, exitNotFound } from './steps.ts'
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** What a shell would run for `name`, found in the container by the program's own PATH. Throws StartError with 126 or 127. */
+export function findProgram(name: string, env: readonly string[]): string {
+  if (name.includes('/')) return checkProgram(name)
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice(5) ?? defaultPath
+  for (const directory of path.split(':')) {
+    const candidate = `${directory === '' ? '.' : directory}/${name}`
+    if (isExecutable(candidate)) return candidate
+  }
+  throw new StartError(`exec: "${name}": executable file not found in $PATH`, exitNotFound)
+}
+
+function checkProgram(path: string): string {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined) throw new StartError(`exec: "${path}": stat ${path}: no such file or directory`, exitNotFound)
+  if (stats.isDirectory()) throw new StartError(`exec: "${path}": is a directory`, exitNotExecutable)
+  if (!isExecutable(path)) throw new StartError(`exec: "${path}": permission denied`, exitNotExecutable)
+  return path
+}

@@ -1,0 +1,186 @@
+/**
+ * The work of init as data: the engine compiles it, init runs it top to bottom and becomes the program. Everything before
+ * the 'root' step names paths of the host, everything after it paths of the container.
+ */
+
+/** A container's or an exec's way from an idle Node process to the user's program. */
+export interface InitPlan {
+  readonly steps: readonly Step[]
+  readonly program: Program
+}
+
+export type Step =
+  | OpenStdio
+  | JoinNetwork
+  | JoinContainer
+  | Isolate
+  | OpenCgroup
+  | CloneSources
+  | EnterRoot
+  | MountFilesystem
+  | AttachSource
+  | MakeDevices
+  | Terminal
+  | SetHostname
+  | WriteSysctls
+  | HidePaths
+  | LockPaths
+  | LockRoot
+
+/** Opens the FIFOs which become 0, 1 and 2. '' stands for /dev/null. With a terminal, none is opened. */
+export interface OpenStdio {
+  readonly op: 'open-stdio'
+  readonly stdin: string
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** setns(2) into a pinned network namespace. */
+export interface JoinNetwork {
+  readonly op: 'join-network'
+  readonly path: string
+}
+
+/** Enters the namespaces of a running container but the PID namespace, into which init was born. */
+export interface JoinContainer {
+  readonly op: 'join-container'
+  readonly pid: number
+}
+
+/** New mount, UTS and IPC namespaces. The cgroup namespace comes last of all, when the cgroup is joined. */
+export interface Isolate {
+  readonly op: 'isolate'
+}
+
+/** Opens the cgroup.procs files that the program joins just before execve. */
+export interface OpenCgroup {
+  readonly op: 'open-cgroup'
+  readonly files: readonly string[]
+  /** Make the joined cgroups the root of a new cgroup namespace. */
+  readonly namespace: boolean
+}
+
+/** Clones the mounts of host paths, to be attached inside the root by their index. */
+export interface CloneSources {
+  readonly op: 'clone-sources'
+  readonly sources: readonly MountSource[]
+}
+
+export interface MountSource {
+  readonly path: string
+  readonly readOnly: boolean
+  /** MS_PRIVATE, MS_SLAVE or MS_SHARED */
+  readonly propagation: number
+}
+
+/** Mounts the overlay and makes it the root (pivot_root(2)); the host's tree is gone from here on. */
+export interface EnterRoot {
+  readonly op: 'root'
+  /** Directory to which `lower` is relative: overlayfs takes one page of options. */
+  readonly layersDir: string
+  /** top first */
+  readonly lower: readonly string[]
+  readonly upper: string
+  readonly work: string
+  readonly merged: string
+}
+
+export interface MountFilesystem {
+  readonly op: 'mount'
+  readonly type: string
+  readonly source: string
+  readonly target: string
+  readonly flags: number
+  readonly data: string
+}
+
+/** Attaches a cloned source. The target is made as a directory or file, like the source. */
+export interface AttachSource {
+  readonly op: 'attach'
+  readonly index: number
+  readonly target: string
+  readonly directory: boolean
+  /** First copy what the image has at the target into the source, if that is empty. */
+  readonly copyUp: boolean
+}
+
+/** The device nodes and links of the OCI runtime specification. */
+export interface MakeDevices {
+  readonly op: 'devices'
+}
+
+/** Asks the supervisor for a pseudo-terminal of the container's own devpts, or takes `number`, and makes it 0, 1 and 2. */
+export interface Terminal {
+  readonly op: 'terminal'
+  readonly number: number | null
+  readonly console: boolean
+}
+
+export interface SetHostname {
+  readonly op: 'hostname'
+  readonly hostname: string
+  readonly domainname: string
+}
+
+export interface WriteSysctls {
+  readonly op: 'sysctls'
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** Covers paths with /dev/null or an empty read-only tmpfs; missing ones are passed over. */
+export interface HidePaths {
+  readonly op: 'hide'
+  readonly paths: readonly string[]
+}
+
+/** Makes paths read-only; missing ones are passed over. */
+export interface LockPaths {
+  readonly op: 'lock'
+  readonly paths: readonly string[]
+}
+
+/** Makes the root itself read-only. */
+export interface LockRoot {
+  readonly op: 'lock-root'
+}
+
+export interface Program {
+  readonly argv: readonly string[]
+  readonly env: readonly string[]
+  /** Made when missing, unless the program joins a running container. */
+  readonly workingDir: string
+  /** `user`, `user:group`, `uid:gid` …, resolved by the container's /etc/passwd and /etc/group */
+  readonly user: string
+  readonly groups: readonly string[]
+  /** Names without CAP_. */
+  readonly capabilities: readonly string[]
+  readonly noNewPrivileges: boolean
+  /** The compiled seccomp filter, base64 of struct sock_filter[]; '' for none. */
+  readonly seccomp: string
+  readonly rlimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[]
+  readonly oomScoreAdj: number
+}
+
+/*
+ * The conversation between supervisor and init:
+ *
+ *   supervisor                    init
+ *      │   ◀── fd 4: {"ready":true}  ── idle, in its own PID namespace (or the container's)
+ *      │── fd 3: InitPlan ──▶         runs the steps
+ *      │   ◀── fd 4: {"terminal":true}  only with a terminal: devpts is mounted
+ *      │── fd 3: {"terminal":N} ──▶     the supervisor holds the master of /dev/pts/N
+ *      │   ◀── fd 4: {"error":…}        something failed; init exits
+ *      │   ◀── fd 4: end of file        execve has closed it: the program runs
+ *
+ * Every message is one line of JSON.
+ */
+export type InitMessage =
+  | { readonly ready: true }
+  | { readonly terminal: true }
+  | { readonly error: { readonly message: string; readonly exitCode: number } }
+
+/** The exit codes of a start that failed, as in a shell. */
+export const exitNotExecutable = 126
+export const exitNotFound = 127
+/** A failure of tsnet, not of the program. */
+export const exitFailed = 128

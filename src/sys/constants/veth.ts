@@ -1,0 +1,2 @@
+/** <linux/veth.h> */
+export const VETH_INFO_PEER = 1

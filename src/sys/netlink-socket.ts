@@ -1,0 +1,88 @@
+/** Netlink sockets (netlink(7)): the system calls alone. What is said over them is in src/netlink/. */
+import { NETLINK_ADD_MEMBERSHIP, SOL_NETLINK } from './constants/netlink.ts'
+import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from './constants/socket.ts'
+import { errnoName, SyscallError } from './errno.ts'
+import { Fd } from './fd.ts'
+import { struct, u16, u32 } from './layout.ts'
+import { check, declare, koffi, lastErrno } from './libc.ts'
+
+const nativeSocket = declare<[number, number, number], number>('int socket(int, int, int)')
+const nativeBind = declare<[number, Buffer, number], number>('int bind(int, const void *, uint32_t)')
+const nativeSend = declare<[number, Buffer, number, number], number>(
+  'long send(int, const void *, size_t, int)',
+)
+const nativeRecv = declare<[number, Buffer, number, number], number>('long recv(int, void *, size_t, int)')
+const nativeSetsockopt = declare<[number, number, number, Buffer, number], number>(
+  'int setsockopt(int, int, int, const void *, uint32_t)',
+)
+
+export const sockaddr_nl = struct({ family: u16, _pad: u16, pid: u32, groups: u32 })
+
+/**
+ * Shared by all sockets, as nothing here waits. The kernel fills a dump's datagrams up to 32 KiB (netlink_dump() in
+ * net/netlink/af_netlink.c), and single messages stay below that.
+ */
+const receiveBuffer = Buffer.alloc(64 * 1024)
+
+/** A netlink socket of a protocol (NETLINK_ROUTE …) in the thread's present network namespace, where it stays. */
+export function openNetlinkSocket(protocol: number): Fd {
+  const number = check(nativeSocket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol), 'socket', 'AF_NETLINK')
+  const socket = new Fd(number)
+  try {
+    const address = sockaddr_nl.encode({ family: AF_NETLINK })
+    check(nativeBind(number, address, address.length), 'bind', 'AF_NETLINK')
+    return socket
+  } catch (error) {
+    socket.close()
+    throw error
+  }
+}
+
+/** setsockopt(2) at level SOL_NETLINK. */
+export function setNetlinkOption(socket: Fd, option: number, value: number): void {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(value)
+  const result = nativeSetsockopt(socket.number, SOL_NETLINK, option, bytes, bytes.length)
+  check(result, 'setsockopt', `SOL_NETLINK ${option}`)
+}
+
+/** Subscribes to a multicast group, such as RTNLGRP_LINK. */
+export function joinNetlinkGroup(socket: Fd, group: number): void {
+  setNetlinkOption(socket, NETLINK_ADD_MEMBERSHIP, group)
+}
+
+/** The kernel works on a request within this call: when it returns, the answer waits in the socket. */
+export function sendNetlink(socket: Fd, datagram: Buffer): void {
+  check(nativeSend(socket.number, datagram, datagram.length, 0), 'send', 'on a netlink socket')
+}
+
+/** The next datagram, or null when none waits: never blocks. Throws SyscallError, ENOBUFS when the kernel dropped some. */
+export function receiveNetlink(socket: Fd): Buffer | null {
+  const length = nativeRecv(socket.number, receiveBuffer, receiveBuffer.length, MSG_DONTWAIT | MSG_TRUNC)
+  if (length < 0) {
+    const errno = lastErrno()
+    if (errnoName(errno) === 'EAGAIN') return null
+    throw new SyscallError('recv', errno, 'on a netlink socket')
+  }
+  if (length > receiveBuffer.length) {
+    throw new RangeError(
+      `netlink datagram of ${length} bytes, longer than the ${receiveBuffer.length} expected`,
+    )
+  }
+  return Buffer.from(receiveBuffer.subarray(0, length))
+}
+
+/**
+ * Calls `onReadable` from the event loop whenever datagrams wait, and keeps the loop alive unless `unref`ed. Stop it
+ * before the socket is closed.
+ */
+export function watchNetlink(socket: Fd, onReadable: () => void): { stop(): void; unref(): void } {
+  const handle = koffi.node.poll(socket.number, { readable: true }, onReadable)
+  return {
+    stop: () => {
+      handle.stop()
+      handle.close()
+    },
+    unref: () => handle.unref(),
+  }
+}
