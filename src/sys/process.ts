@@ -3,12 +3,8 @@
  * declared on their first call: a declaration costs koffi 10 µs, and each process needs only a few of them.
  */
 import { readdirSync } from 'node:fs'
-import { constants } from 'node:os'
 import { CLOSE_RANGE_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
-import { TIOCSCTTY } from './constants/ioctls.ts'
-import { SIG_DFL, SIG_SETMASK, SIGRTMAX, SIGRTMIN } from './constants/signal.ts'
 import { SYS_close_range, SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
-import { errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
 import { check, declare, lastErrno } from './libc.ts'
 
@@ -27,31 +23,21 @@ const nativeSethostname = declare<[Buffer, number], number>(
 const nativeSetdomainname = declare<[Buffer, number], number>(
   'int setdomainname(const void *name, size_t length)',
 )
-const nativeIoctl = declare<[number, number, number], number>(
-  'int ioctl(int fd, unsigned long request, long argument)',
-)
-const nativeSignal = declare<[number, number], number>('intptr_t signal(int number, intptr_t handler)')
-const nativeSigprocmask = declare<[number, Buffer, null], number>(
-  'int sigprocmask(int how, const void *set, void *old)',
-)
 const nativeSyscall = declare<[number, number, number, number, number], number>(
   'long syscall(long number, long a, long b, long c, long d)',
 )
 
-/** sizeof(sigset_t) of glibc; the kernel reads 8 bytes of it. */
-const SIGSET_BYTES = 128
-
 /**
  * Replaces this process by the program at `path` (execve(2)); other threads end. Returns only on failure, with the
- * errno's name. `argv` includes the program's own name; `env` is a list of `NAME=value`. The program gets descriptors 0 to 2
+ * errno. `argv` includes the program's own name; `env` is a list of `NAME=value`. The program gets descriptors 0 to 2
  * and no others.
  */
-export function execve(path: string, argv: readonly string[], env: readonly string[]): string {
+export function execve(path: string, argv: readonly string[], env: readonly string[]): number {
   // Node marks the first inherited descriptors close-on-exec at its start, the standard ones too
   for (const fd of [0, 1, 2]) setCloseOnExec(fd, false)
   setCloseOnExecFrom(3)
   nativeExecve(path, [...argv, null], [...env, null])
-  return errnoName(lastErrno())
+  return lastErrno()
 }
 
 /** unshare(2) with CLONE_* flags, on the calling thread. */
@@ -65,7 +51,7 @@ export function setns(fd: number, flags = 0): void {
 }
 
 /** dup2(2): makes `to` the same open file as `from`, without close-on-exec. */
-export function dup2(from: number, to: number): void {
+export function duplicate(from: number, to: number): void {
   check(nativeDup2(from, to), 'dup2', `${from} to ${to}`)
 }
 
@@ -88,28 +74,6 @@ function setCloseOnExecFrom(first: number): void {
 /** setsid(2): a new session without a controlling terminal. */
 export function setsid(): void {
   check(nativeSetsid(), 'setsid')
-}
-
-/** TIOCSCTTY: the terminal becomes the controlling one of the caller's session, which must have none (see setsid). */
-export function setControllingTerminal(fd: number): void {
-  check(nativeIoctl(fd, TIOCSCTTY, 0), 'ioctl', 'TIOCSCTTY')
-}
-
-/**
- * Gives every signal its default disposition and unblocks all on the calling thread. execve(2) keeps what is ignored
- * or blocked, and Node ignores SIGPIPE and SIGXFSZ: without this a program's pipelines would not end as they should.
- */
-export function resetSignals(): void {
-  for (let number = 1; number <= SIGRTMAX; number++) {
-    if (isSettable(number)) nativeSignal(number, SIG_DFL)
-  }
-  check(nativeSigprocmask(SIG_SETMASK, Buffer.alloc(SIGSET_BYTES), null), 'sigprocmask')
-}
-
-/** SIGKILL and SIGSTOP cannot be changed; 32 and 33 belong to the C library, which refuses them. */
-function isSettable(number: number): boolean {
-  const { SIGKILL, SIGSTOP } = constants.signals
-  return number !== SIGKILL && number !== SIGSTOP && (number < 32 || number >= SIGRTMIN)
 }
 
 /** mkfifo(3); `mode` is subject to the umask. */

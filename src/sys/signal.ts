@@ -1,7 +1,16 @@
-/** Signals by name and number. */
+/** Signals by name and number, and the dispositions a program should start with. */
 import { constants } from 'node:os'
 import { TsnetError } from '../errors.ts'
-import { SIGRTMAX, SIGRTMIN } from './constants/signal.ts'
+import { SIG_DFL, SIG_SETMASK, SIGRTMAX, SIGRTMIN } from './constants/signal.ts'
+import { check, declare } from './libc.ts'
+
+const nativeSignal = declare<[number, number], number>('intptr_t signal(int number, intptr_t handler)')
+const nativeSigprocmask = declare<[number, Buffer, null], number>(
+  'int sigprocmask(int how, const void *set, void *old)',
+)
+
+/** sizeof(sigset_t) of glibc; the kernel reads 8 bytes of it. */
+const SIGSET_BYTES = 128
 
 /** Docker's table: the names of signal(7), and real-time signals counted from the nearer end, as kill(1) lists them. */
 function signalTable(): Map<string, number> {
@@ -39,4 +48,21 @@ export function parseSignal(text: string): number {
 export function signalName(number: number): string {
   const name = names.get(number)
   return name === undefined ? String(number) : `SIG${name}`
+}
+
+/**
+ * Gives every signal its default disposition and unblocks all on the calling thread. execve(2) keeps what is ignored
+ * or blocked, and Node ignores SIGPIPE and SIGXFSZ: without this a program's pipelines would not end as they should.
+ */
+export function resetSignals(): void {
+  for (let number = 1; number <= SIGRTMAX; number++) {
+    if (isSettable(number)) nativeSignal(number, SIG_DFL)
+  }
+  check(nativeSigprocmask(SIG_SETMASK, Buffer.alloc(SIGSET_BYTES), null), 'sigprocmask')
+}
+
+/** SIGKILL and SIGSTOP cannot be changed; 32 and 33 belong to the C library, which refuses them. */
+function isSettable(number: number): boolean {
+  const { SIGKILL, SIGSTOP } = constants.signals
+  return number !== SIGKILL && number !== SIGSTOP && (number < 32 || number >= SIGRTMIN)
 }

@@ -1,10 +1,10 @@
 /** Pseudo-terminals (pty(7), ioctl_tty(2)). */
 import { closeSync, constants, openSync } from 'node:fs'
-import { TIOCGPTN, TIOCSPTLCK, TIOCSWINSZ } from './constants/ioctls.ts'
+import { TIOCGPTN, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ } from './constants/ioctls.ts'
 import { Fd } from './fd.ts'
 import { check, declare } from './libc.ts'
 
-const nativeIoctl = declare<[number, number, Buffer], number>(
+const nativeIoctl = declare<[number, number, Buffer | null], number>(
   'int ioctl(int fd, unsigned long request, void *argument)',
 )
 
@@ -26,6 +26,11 @@ export function openPty(ptmx: string): Pty {
     closeSync(master)
     throw error
   }
+}
+
+/** TIOCSCTTY: the terminal becomes the controlling one of the caller's session, which must have none (see setsid). */
+export function setControllingTerminal(fd: number): void {
+  check(nativeIoctl(fd, TIOCSCTTY, null), 'ioctl', 'TIOCSCTTY')
 }
 
 /** TIOCSWINSZ: struct winsize is rows, columns and two unused sizes in pixels; SIGWINCH follows. */
