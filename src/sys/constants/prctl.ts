@@ -1,5 +1,4 @@
 /** <linux/prctl.h> */
-export const PR_SET_KEEPCAPS = 8
 export const PR_CAPBSET_READ = 23
 export const PR_CAPBSET_DROP = 24
 export const PR_SET_NO_NEW_PRIVS = 38
