@@ -1,17 +1,17 @@
 /** The engine as the API sees it. `ref` is a full id, a unique prefix of one, or a name. */
 import type { Duplex, Readable } from 'node:stream'
+import type { Images } from '../images/image.ts'
 import type {
   ContainerRecord,
   ContainerSpec,
   EndpointRecord,
   EndpointRequest,
-  ImageRecord,
   NetworkRecord,
   NetworkSpec,
   VolumeRecord,
   VolumeSpec,
 } from '../store/records.ts'
-import type { ContainerId, ExecId, ImageId } from '../values/id.ts'
+import type { ContainerId, ExecId } from '../values/id.ts'
 
 export interface LogOptions {
   readonly stdout: boolean
@@ -60,22 +60,7 @@ export interface ExecRecord {
   readonly pid: number
 }
 
-/** One line of a pull's or load's progress, in the terms of Docker's JSON message stream. */
-export interface Progress {
-  /** a layer's short id, '' for the whole */
-  readonly id: string
-  readonly status: string
-  /** bytes done and bytes in all; 0 when not applicable */
-  readonly current: number
-  readonly total: number
-}
-export type ProgressSink = (progress: Progress) => void
-
-export interface RegistryAuth {
-  readonly username: string
-  readonly password: string
-  readonly identityToken: string
-}
+export type { Images, Progress, ProgressSink, RegistryAuth } from '../images/image.ts'
 
 export interface Containers {
   create(spec: ContainerSpec, name: string | null): Promise<{ id: ContainerId; warnings: string[] }>
@@ -104,7 +89,10 @@ export interface Containers {
 export interface Execs {
   create(container: string, spec: ExecSpec): Promise<ExecId>
   /** Resolves once the program runs; null when detached. */
-  start(id: string, options: { detach: boolean; tty: boolean; rows: number; columns: number }): Promise<Duplex | null>
+  start(
+    id: string,
+    options: { detach: boolean; tty: boolean; rows: number; columns: number },
+  ): Promise<Duplex | null>
   get(id: string): ExecRecord
   resize(id: string, rows: number, columns: number): Promise<void>
 }
@@ -128,27 +116,6 @@ export interface Volumes {
   list(): readonly VolumeRecord[]
   /** Containers that mount it. */
   users(name: string): readonly ContainerRecord[]
-}
-
-export interface Images {
-  /** By familiar or full reference, digest, id or unique id prefix; 'not-found' with Docker's text. */
-  get(ref: string): ImageRecord
-  list(): readonly ImageRecord[]
-  /** The image's config document, as stored. */
-  config(id: ImageId): Promise<unknown>
-  pull(ref: string, options: { platform: string; auth: RegistryAuth | null; signal: AbortSignal }, progress: ProgressSink): Promise<void>
-  /** A `docker save` archive (Docker's or OCI layout), plain or compressed. Returns what was loaded, tags or ids. */
-  load(archive: Readable, progress: ProgressSink): Promise<readonly string[]>
-  /** A root file system archive becomes an image of one layer. `changes` are Dockerfile instructions. */
-  import(
-    archive: Readable,
-    options: { ref: string; message: string; changes: readonly string[]; platform: string },
-    progress: ProgressSink,
-  ): Promise<ImageId>
-  /** An archive as of `docker save`. */
-  save(refs: readonly string[]): Promise<Readable>
-  tag(ref: string, target: string): Promise<void>
-  remove(ref: string, options: { force: boolean; prune: boolean }): Promise<readonly { untagged?: string; deleted?: string }[]>
 }
 
 export interface SystemInfo {
