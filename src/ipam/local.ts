@@ -1,0 +1,232 @@
+/** The built-in address manager. It keeps no file: the store's records are given back to it after a restart. */
+import { TsnetError } from '../errors.ts'
+import type { PoolRecord } from '../store/records.ts'
+import { type Cidr, containsIp, formatCidr, overlaps, parseCidr } from '../values/cidr.ts'
+import { canonicalIp, ipFamily } from '../values/ip.ts'
+import type { Ipam, PoolRequest } from './ipam.ts'
+import { checkPoolRequest } from './request.ts'
+import { SubnetLeases } from './subnet-leases.ts'
+import {
+  type AddressPool,
+  checkAddressPool,
+  chooseSubnet,
+  poolFamily,
+  subnetCount,
+  uniqueLocalPool,
+  usedBlocks,
+} from './subnets.ts'
+
+export interface LocalIpamOptions {
+  /** Where networks without a subnet get theirs. Without an IPv6 pool there is the installation's unique local /48. */
+  readonly defaultPools: readonly AddressPool[]
+  /** Any text that stays the same on this installation and differs on others. */
+  readonly installationId: string
+  /** CIDRs of the host's routes and resolvers, asked for at each choice of a subnet. */
+  readonly usedRoutes: () => readonly string[]
+  /** A network's or endpoint's id in words for error texts, e.g. `container web`. */
+  readonly describeOwner: (id: string) => string
+}
+
+/** Throws kind 'invalid' when a default pool cannot be cut as it says. */
+export function createLocalIpam(options: LocalIpamOptions): Ipam {
+  options.defaultPools.forEach(checkAddressPool)
+  return new LocalIpam(options)
+}
+
+class LocalIpam implements Ipam {
+  readonly name = 'default'
+  readonly #options: LocalIpamOptions
+  readonly #pools: readonly AddressPool[]
+  readonly #subnets = new Map<string, SubnetLeases>()
+
+  constructor(options: LocalIpamOptions) {
+    this.#options = options
+    const hasIpv6 = options.defaultPools.some((pool) => poolFamily(pool) === 6)
+    this.#pools = hasIpv6
+      ? options.defaultPools
+      : [...options.defaultPools, uniqueLocalPool(options.installationId)]
+  }
+
+  async requestPool(owner: string, request: PoolRequest): Promise<PoolRecord> {
+    const wanted = anySubnetOf(request)
+    if (wanted === null) checkPoolRequest(request)
+    const subnet = parseCidr(
+      wanted === null && request.subnet !== '' ? request.subnet : this.#choose(request, wanted),
+    )
+    const range = request.range === '' ? subnet : parseCidr(request.range)
+    const leases = this.#add(owner, subnet, range)
+    try {
+      const gateway = takeGateway(leases, request.gateway)
+      this.#reserve(leases, request.auxiliary)
+      return {
+        subnet: formatCidr(subnet),
+        range: request.range === '' ? '' : formatCidr(range),
+        gateway,
+        auxiliary: request.auxiliary,
+      }
+    } catch (error) {
+      this.#subnets.delete(formatCidr(subnet))
+      throw error
+    }
+  }
+
+  async releasePool(pool: PoolRecord): Promise<void> {
+    this.#subnets.delete(pool.subnet)
+  }
+
+  async lease(
+    pool: PoolRecord,
+    owner: string,
+    wish: { address?: string; preferred?: string },
+  ): Promise<string> {
+    const leases = this.#leasesOf(pool)
+    const address =
+      wish.address !== undefined
+        ? this.#takeStatic(leases, wish.address, owner)
+        : (takePreferred(leases, wish.preferred, owner) ?? leases.takeNext(owner))
+    if (address === null) throw exhausted(leases)
+    return `${address}/${leases.subnet.prefix}`
+  }
+
+  async release(pool: PoolRecord, owner: string, address: string): Promise<void> {
+    this.#subnets.get(pool.subnet)?.release(withoutPrefix(address), owner)
+  }
+
+  async adopt(
+    owner: string,
+    pool: PoolRecord,
+    held: readonly { owner: string; address: string }[],
+  ): Promise<void> {
+    const subnet = parseCidr(pool.subnet)
+    const known = this.#subnets.get(pool.subnet)
+    const leases =
+      known?.owner === owner ? known : this.#add(owner, subnet, parseCidr(pool.range || pool.subnet))
+    if (pool.gateway !== '') this.#takeStatic(leases, pool.gateway, owner)
+    this.#reserve(leases, pool.auxiliary)
+    for (const lease of held) this.#takeStatic(leases, withoutPrefix(lease.address), lease.owner)
+  }
+
+  #leasesOf(pool: PoolRecord): SubnetLeases {
+    const leases = this.#subnets.get(pool.subnet)
+    if (leases !== undefined) return leases
+    throw new TsnetError(
+      'not-found',
+      'no-such-pool',
+      `address pool ${pool.subnet} is not in use by any network`,
+    )
+  }
+
+  /** Docker checks a given subnet against other networks only: a macvlan network shares the host's own. */
+  #add(owner: string, subnet: Cidr, range: Cidr): SubnetLeases {
+    for (const other of this.#subnets.values()) {
+      if (overlaps(other.subnet, subnet)) throw this.#overlap(subnet, other)
+    }
+    const leases = new SubnetLeases(owner, subnet, range)
+    this.#subnets.set(formatCidr(subnet), leases)
+    return leases
+  }
+
+  #overlap(subnet: Cidr, other: SubnetLeases): TsnetError {
+    return new TsnetError(
+      'forbidden',
+      'pool-overlap',
+      `Pool overlaps with other one on this address space: ${formatCidr(subnet)} overlaps ` +
+        `${formatCidr(other.subnet)} of ${this.#options.describeOwner(other.owner)}`,
+    )
+  }
+
+  #choose(request: PoolRequest, size: number | null): string {
+    const networks = [...this.#subnets.values()].map((leases) => leases.subnet)
+    const routes = usedBlocks(this.#options.usedRoutes())
+    const chosen = chooseSubnet(request.family, this.#pools, [...networks, ...routes], size)
+    if (chosen === null) throw this.#noSubnet(request, networks, routes)
+    return chosen
+  }
+
+  #noSubnet(request: PoolRequest, networks: readonly Cidr[], routes: readonly Cidr[]): TsnetError {
+    const pools = this.#pools.filter((pool) => poolFamily(pool) === request.family)
+    const inPools = (blocks: readonly Cidr[]) =>
+      blocks.filter((block) => pools.some((pool) => overlaps(parseCidr(pool.base), block))).length
+    return new TsnetError(
+      'unavailable',
+      'no-more-subnets',
+      'all predefined address pools have been fully subnetted: ' +
+        `${pools.map((pool) => `${pool.base} holds ${subnetCount(pool)} of /${pool.size}`).join(', ') || 'there is none'}; ` +
+        `${inPools(networks)} taken by networks, ${inPools(routes)} routes of the host in the way; ` +
+        'give the network a subnet, or the daemon another pool with --default-address-pool base=CIDR,size=N',
+    )
+  }
+
+  #reserve(leases: SubnetLeases, auxiliary: PoolRecord['auxiliary']): void {
+    for (const [name, address] of Object.entries(auxiliary)) {
+      // the gateway may be listed under a name of its own
+      if (leases.holder(address) === leases.owner) continue
+      this.#takeStatic(leases, address, `${auxiliaryOwner}${name}`)
+    }
+  }
+
+  #takeStatic(leases: SubnetLeases, address: string, owner: string): string {
+    if (leases.take(address, owner)) return canonicalIp(address)
+    throw new TsnetError(
+      'conflict',
+      'address-in-use',
+      `Address already in use: ${address} is held by ${this.#describe(leases, leases.holder(address)!)}`,
+    )
+  }
+
+  #describe(leases: SubnetLeases, holder: string): string {
+    const network = this.#options.describeOwner(leases.owner)
+    if (holder === leases.owner) return `${network} as its gateway`
+    if (holder.startsWith(auxiliaryOwner)) {
+      return `${network} as auxiliary address ${holder.slice(auxiliaryOwner.length)}`
+    }
+    if (holder.startsWith('reserved:')) return `${network} as its ${holder.slice(9)} address`
+    return this.#options.describeOwner(holder)
+  }
+}
+
+const auxiliaryOwner = 'auxiliary:'
+
+/** `0.0.0.0/26` and `::/64` ask for any subnet of that size, as in Docker; null for all else. */
+function anySubnetOf(request: PoolRequest): number | null {
+  const match = /^(?:0\.0\.0\.0|::)\/([1-9]\d*)$/.exec(request.subnet)
+  if (match === null) return null
+  checkPoolRequest({ ...request, subnet: '' })
+  checkPoolRequest(request)
+  return Number(match[1])
+}
+
+/** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
+function takeGateway(leases: SubnetLeases, wanted: string): string {
+  if (wanted === '') {
+    const gateway = leases.takeNext(leases.owner)
+    if (gateway === null) throw exhausted(leases)
+    return gateway
+  }
+  if (leases.take(wanted, leases.owner)) return canonicalIp(wanted)
+  throw new TsnetError(
+    'invalid',
+    'address-in-use',
+    `failed to allocate gateway (${wanted}): Address already in use: it is an edge of ${formatCidr(leases.subnet)}`,
+  )
+}
+
+/** A wish that cannot be had, or no longer makes sense, is no error. */
+function takePreferred(leases: SubnetLeases, preferred: string | undefined, owner: string): string | null {
+  if (preferred === undefined || preferred === '') return null
+  const address = withoutPrefix(preferred)
+  if (ipFamily(address) !== leases.subnet.family || !containsIp(leases.subnet, address)) return null
+  return leases.take(address, owner) ? canonicalIp(address) : null
+}
+
+function exhausted(leases: SubnetLeases): TsnetError {
+  return new TsnetError(
+    'unavailable',
+    'no-free-address',
+    `no available addresses on this pool: ${formatCidr(leases.subnet)} has ${leases.count} addresses leased or reserved`,
+  )
+}
+
+function withoutPrefix(address: string): string {
+  return address.split('/', 1)[0]!
+}
