@@ -1,0 +1,35 @@
+/** Ethernet over UDP (RFC 7348, drivers/net/vxlan/). */
+import {
+  IFLA_VXLAN_ID,
+  IFLA_VXLAN_LEARNING,
+  IFLA_VXLAN_LOCAL,
+  IFLA_VXLAN_LOCAL6,
+  IFLA_VXLAN_PORT,
+} from '../../sys/constants/if_link.ts'
+import { ipFamily, parseIp } from '../../values/ip.ts'
+import { attribute, attributeU8, attributeU16be, attributeU32 } from '../attribute.ts'
+import type { LinkKind } from '../link.ts'
+
+export interface VxlanSettings {
+  /** The network's number, below 2^24. */
+  readonly vni: number
+  /** The address that packets come from, of either family. */
+  readonly local: string
+  /** The UDP port, on both sides. */
+  readonly port: number
+  /** Whether addresses are learned from traffic; without, the forwarding table is filled by hand. */
+  readonly learning: boolean
+}
+
+export function vxlan(settings: VxlanSettings): LinkKind {
+  const local = ipFamily(settings.local) === 4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6
+  return {
+    name: 'vxlan',
+    data: Buffer.concat([
+      attributeU32(IFLA_VXLAN_ID, settings.vni),
+      attribute(local, parseIp(settings.local)),
+      attributeU16be(IFLA_VXLAN_PORT, settings.port),
+      attributeU8(IFLA_VXLAN_LEARNING, Number(settings.learning)),
+    ]),
+  }
+}
