@@ -1,15 +1,18 @@
 /** The wanted rules as data. Drivers and ports make them, a backend renders them, nobody else knows iptables or nft. */
 import type { Protocol } from '../store/records.ts'
 
+export type Family = 4 | 6
+
 /** A bridge's share of the firewall: isolation, forwarding, masquerading. One per network and family. */
 export interface BridgeRule {
   readonly kind: 'bridge'
   /** the network's id */
   readonly owner: string
-  readonly family: 4 | 6
+  readonly family: Family
   readonly interface: string
   /** CIDR */
   readonly subnet: string
+  /** No packet is forwarded into or out of the bridge; the host itself still reaches it. */
   readonly internal: boolean
   readonly masquerade: boolean
 }
@@ -19,7 +22,7 @@ export interface PublishRule {
   readonly kind: 'publish'
   /** the endpoint's id */
   readonly owner: string
-  readonly family: 4 | 6
+  readonly family: Family
   readonly protocol: Protocol
   /** '' for every local address of the family */
   readonly hostAddress: string
@@ -34,7 +37,7 @@ export interface PublishRule {
 
 export type Rule = BridgeRule | PublishRule
 
-/** Applied whole or not at all. */
+/** Applied whole or not at all: first `remove`, then `add`. */
 export interface Batch {
   readonly add: readonly Rule[]
   readonly remove: readonly Rule[]
@@ -43,4 +46,18 @@ export interface Batch {
 /** The batch that takes `batch` back. */
 export function inverse(batch: Batch): Batch {
   return { add: batch.remove, remove: batch.add }
+}
+
+/** The same text for equal rules, whatever the order of their fields. */
+export function ruleKey(rule: Rule): string {
+  const parts =
+    rule.kind === 'bridge'
+      ? [rule.interface, rule.subnet, rule.internal, rule.masquerade]
+      : [rule.protocol, rule.hostAddress, rule.hostPort, rule.count, rule.interface, rule.address, rule.port]
+  return [rule.kind, rule.owner, rule.family, ...parts].join(' ')
+}
+
+/** `tsnet:` and the owner's short id: by this mark in the kernel, what is tsnet's is found without the store. */
+export function ownerComment(owner: string): string {
+  return `tsnet:${owner.slice(0, 12)}`
 }

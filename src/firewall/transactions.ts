@@ -1,0 +1,141 @@
+/**
+ * What both backends share: the rules thought to stand, differences against them, one change at a time. Batches that
+ * come while a change is under way wait and then go into the kernel together.
+ */
+import type { Logger } from '../log.ts'
+import type { Firewall } from './firewall.ts'
+import { enableForwarding } from './forwarding.ts'
+import { type Batch, type Family, type Rule, ruleKey } from './rules.ts'
+
+/** A way into the kernel. */
+export interface Backend {
+  readonly name: Firewall['backend']
+  /** Both lists are exact: nothing in `add` stands, everything in `remove` does. Throws when it finds it otherwise. */
+  change(delta: Batch): Promise<void>
+  replace(rules: readonly Rule[]): Promise<void>
+  clear(): Promise<void>
+  close(): void
+}
+
+interface Pending {
+  readonly batch: Batch
+  readonly settle: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }
+}
+
+export function createTransactions(backend: Backend, log: Logger): Firewall {
+  const standing = new Map<string, Rule>()
+  const forwarded = new Set<Family>()
+  let pending: Pending[] = []
+  let tail: Promise<unknown> = Promise.resolve()
+  let isDrainQueued = false
+
+  /** Runs `body` when everything asked for before is done. */
+  function enqueue<T>(body: () => Promise<T>): Promise<T> {
+    const result = tail.then(body)
+    tail = result.catch(() => undefined)
+    return result
+  }
+
+  function forward(rules: Iterable<Rule>): void {
+    for (const { family } of rules) {
+      if (forwarded.has(family)) continue
+      enableForwarding(family)
+      forwarded.add(family)
+    }
+  }
+
+  /** One transaction for all batches. On failure the model is as before. */
+  async function commit(batches: readonly Batch[]): Promise<void> {
+    const delta = takeIn(standing, batches)
+    if (delta.add.length + delta.remove.length === 0) return
+    try {
+      await changeOrReplace(delta)
+      forward(delta.add)
+    } catch (error) {
+      takeOut(standing, delta)
+      await backend
+        .replace([...standing.values()])
+        .catch((reason) => log.error({ err: reason }, 'undo failed'))
+      throw error
+    }
+  }
+
+  /** A change that does not fit what stands means that somebody else was here: then the whole is made anew. */
+  async function changeOrReplace(delta: Batch): Promise<void> {
+    try {
+      await backend.change(delta)
+    } catch (error) {
+      log.warn({ err: error }, 'a firewall change failed, making all rules anew')
+      await backend.replace([...standing.values()])
+    }
+  }
+
+  async function settle(members: readonly Pending[]): Promise<void> {
+    try {
+      await commit(members.map(({ batch }) => batch))
+      for (const member of members) member.settle.resolve()
+    } catch (error) {
+      if (members.length === 1) return members[0]!.settle.reject(error)
+      for (const member of members) await settle([member])
+    }
+  }
+
+  async function drain(): Promise<void> {
+    isDrainQueued = false
+    const members = pending
+    pending = []
+    await settle(members)
+  }
+
+  return {
+    backend: backend.name,
+    apply(batch) {
+      return new Promise((resolve, reject) => {
+        pending.push({ batch, settle: { resolve, reject } })
+        if (isDrainQueued) return
+        isDrainQueued = true
+        void enqueue(drain)
+      })
+    },
+    replaceAll: (rules) =>
+      enqueue(async () => {
+        await backend.replace(rules)
+        standing.clear()
+        for (const rule of rules) standing.set(ruleKey(rule), rule)
+        forward(rules)
+      }),
+    clear: () =>
+      enqueue(async () => {
+        await backend.clear()
+        standing.clear()
+      }),
+    close: () => backend.close(),
+  }
+}
+
+/** Brings `standing` up to the batches and returns what that changes. */
+function takeIn(standing: Map<string, Rule>, batches: readonly Batch[]): Batch {
+  const add = new Map<string, Rule>()
+  const remove = new Map<string, Rule>()
+  const flip = (key: string, rule: Rule, from: Map<string, Rule>, to: Map<string, Rule>) => {
+    if (!from.delete(key)) to.set(key, rule)
+  }
+  for (const batch of batches) {
+    for (const rule of batch.remove) {
+      const key = ruleKey(rule)
+      if (standing.delete(key)) flip(key, rule, add, remove)
+    }
+    for (const rule of batch.add) {
+      const key = ruleKey(rule)
+      if (standing.has(key)) continue
+      standing.set(key, rule)
+      flip(key, rule, remove, add)
+    }
+  }
+  return { add: [...add.values()], remove: [...remove.values()] }
+}
+
+function takeOut(standing: Map<string, Rule>, delta: Batch): void {
+  for (const rule of delta.add) standing.delete(ruleKey(rule))
+  for (const rule of delta.remove) standing.set(ruleKey(rule), rule)
+}

@@ -1,0 +1,65 @@
+/** libnftables(3), in process: the nft language without a process per change. */
+import { TsnetError } from '../errors.ts'
+import { loadLibrary } from './libc.ts'
+
+type Context = unknown
+
+function bindLibrary(name: string) {
+  const library = loadLibrary(name)
+  if (library === null) return null
+  return {
+    create: library.func('void *nft_ctx_new(uint32_t flags)') as (flags: number) => Context,
+    free: library.func('void nft_ctx_free(void *context)') as (context: Context) => void,
+    bufferOutput: library.func('int nft_ctx_buffer_output(void *context)') as (context: Context) => number,
+    bufferError: library.func('int nft_ctx_buffer_error(void *context)') as (context: Context) => number,
+    run: library.func('int nft_run_cmd_from_buffer(void *context, const char *commands)') as (
+      context: Context,
+      commands: string,
+    ) => number,
+    output: library.func('const char *nft_ctx_get_output_buffer(void *context)') as (c: Context) => string,
+    error: library.func('const char *nft_ctx_get_error_buffer(void *context)') as (c: Context) => string,
+  }
+}
+
+type Library = NonNullable<ReturnType<typeof bindLibrary>>
+
+let library: Library | null | undefined
+
+/** A context of libnftables, with its netlink socket in the network namespace in which it was opened. */
+export class Nft implements Disposable {
+  readonly #library: Library
+  #context: Context
+
+  constructor(library: Library) {
+    this.#library = library
+    this.#context = library.create(0)
+    library.bufferOutput(this.#context)
+    library.bufferError(this.#context)
+  }
+
+  /**
+   * Runs nft(8) commands as one transaction and returns what they print. Throws kind 'internal', code 'nftables',
+   * with what nft says of the first command that failed.
+   */
+  run(commands: string): string {
+    if (this.#library.run(this.#context, commands) === 0) return this.#library.output(this.#context)
+    const [reason = '', command = ''] = this.#library.error(this.#context).split('\n')
+    throw new TsnetError('internal', 'nftables', `nftables refused \`${command.trim()}\`: ${reason}`)
+  }
+
+  close(): void {
+    if (this.#context === null) return
+    this.#library.free(this.#context)
+    this.#context = null
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** Opens a context in the present network namespace, or returns null when this machine lacks libnftables.so.1. */
+export function openNft(): Nft | null {
+  library ??= bindLibrary('libnftables.so.1')
+  return library === null ? null : new Nft(library)
+}
