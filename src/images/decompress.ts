@@ -1,0 +1,70 @@
+/** Compression of archives and layers, known by the first bytes and not by a declared type. */
+import { open } from 'node:fs/promises'
+import { PassThrough, type Readable, type Transform } from 'node:stream'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { TsnetError } from '../errors.ts'
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+const magics: readonly [prefix: readonly number[], name: string][] = [
+  [[0x1f, 0x8b], 'gzip'],
+  [[0x28, 0xb5, 0x2f, 0xfd], 'zstd'],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a], 'xz'],
+  [[0x42, 0x5a, 0x68], 'bzip2'],
+]
+const longestMagic = 5
+
+/** Throws kind 'unsupported' for a compression that tsnet does not read. */
+export function detectCompression(head: Buffer): Compression {
+  const name = magics.find(([prefix]) => prefix.every((byte, index) => head[index] === byte))?.[1] ?? 'none'
+  if (name === 'none' || name === 'gzip' || name === 'zstd') return name
+  throw new TsnetError(
+    'unsupported',
+    'compression',
+    `the archive is compressed by ${name}, which is not supported: use gzip, zstd or none`,
+  )
+}
+
+export function createDecompressor(compression: Compression): Transform {
+  if (compression === 'gzip') return createGunzip()
+  if (compression === 'zstd') return createZstdDecompress()
+  return new PassThrough()
+}
+
+/** The decompressor for a file, by its first bytes. */
+export async function decompressorForFile(path: string): Promise<Transform> {
+  await using file = await open(path)
+  const head = Buffer.alloc(longestMagic)
+  await file.read(head, 0, longestMagic, 0)
+  return createDecompressor(detectCompression(head))
+}
+
+/** The decompressor for a stream, none of whose bytes is lost. Throws kind 'invalid' when it ends at once. */
+export async function decompressorForStream(source: Readable): Promise<Transform> {
+  const parts: Buffer[] = []
+  for (let length = 0; length < longestMagic; ) {
+    const chunk = source.read() as Buffer | null
+    if (chunk === null) await moreToRead(source)
+    else {
+      parts.push(chunk)
+      length += chunk.length
+    }
+  }
+  const head = Buffer.concat(parts)
+  source.unshift(head)
+  return createDecompressor(detectCompression(head))
+}
+
+/** Waits until the stream can be read. Rejects with its error, or when it has ended. */
+async function moreToRead(source: Readable): Promise<void> {
+  if (source.errored !== null) throw source.errored
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onEnd = (): void => reject(new TsnetError('invalid', 'archive', 'the archive is empty or cut short'))
+  if (source.readableEnded || source.destroyed) onEnd()
+  source.once('readable', resolve).once('end', onEnd).once('close', onEnd).once('error', reject)
+  try {
+    await promise
+  } finally {
+    source.off('readable', resolve).off('end', onEnd).off('close', onEnd).off('error', reject)
+  }
+}
