@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { createLocalIpam, type LocalIpamOptions } from '../../src/ipam/local.ts'
+import { defaultAddressPools } from '../../src/ipam/subnets.ts'
+import { describeIpam, poolRequest } from './ipam.contract.ts'
+
+function local(part: Partial<LocalIpamOptions> = {}) {
+  return createLocalIpam({
+    defaultPools: defaultAddressPools,
+    installationId: 'test',
+    usedRoutes: () => [],
+    describeOwner: (id) => `owner ${id}`,
+    ...part,
+  })
+}
+
+describeIpam('built-in', () => local())
+
+describe('default subnets', () => {
+  test('a thousand networks fit beside a VPN that routes half the pools', async () => {
+    const ipam = local({ usedRoutes: () => ['0.0.0.0/1', '128.0.0.0/1', '172.16.0.0/13', '192.168.1.1/32'] })
+    const subnets = new Set<string>()
+    for (let i = 0; i < 1000; i++) subnets.add((await ipam.requestPool(`net${i}`, poolRequest())).subnet)
+    expect(subnets.size).toBe(1000)
+    expect([...subnets].filter((subnet) => /^172\.(1[6-9]|2[0-3])\./.test(subnet))).toEqual([])
+  })
+
+  test('the host’s routes are looked up at each choice', async () => {
+    const routes: string[] = []
+    const ipam = local({ usedRoutes: () => routes })
+    expect((await ipam.requestPool('one', poolRequest())).subnet).toBe('172.18.0.0/24')
+    routes.push('172.18.0.0/16', '172.18.1.53/32')
+    expect((await ipam.requestPool('two', poolRequest())).subnet).toBe('172.19.0.0/24')
+  })
+
+  test('when all are taken the error names the pools, what took them and the flag that helps', async () => {
+    const ipam = local({
+      defaultPools: [{ base: '10.9.0.0/23', size: 24 }],
+      usedRoutes: () => ['10.9.1.0/26'],
+    })
+    await ipam.requestPool('one', poolRequest())
+    await expect(ipam.requestPool('two', poolRequest())).rejects.toThrow(
+      /^all predefined address pools have been fully subnetted: 10\.9\.0\.0\/23 holds 2 of \/24; 1 taken by networks, 1 routes .*--default-address-pool/,
+    )
+  })
+
+  test('0.0.0.0/26 asks for any subnet of that size', async () => {
+    expect((await local().requestPool('one', poolRequest({ subnet: '0.0.0.0/26' }))).subnet).toBe(
+      '172.18.0.0/26',
+    )
+  })
+
+  test('a given IPv6 pool replaces the installation’s own', async () => {
+    const ipam = local({ defaultPools: [...defaultAddressPools, { base: 'fd00:1::/56', size: 64 }] })
+    expect((await ipam.requestPool('one', poolRequest({ family: 6 }))).subnet).toBe('fd00:1::/64')
+  })
+})
+
+test('a given subnet may be the host’s own, as macvlan needs', async () => {
+  const ipam = local({ usedRoutes: () => ['192.168.1.0/24'] })
+  expect((await ipam.requestPool('lan', poolRequest({ subnet: '192.168.1.0/24' }))).gateway).toBe(
+    '192.168.1.1',
+  )
+})
+
+test('an overlap names the other network in words', async () => {
+  const ipam = local()
+  await ipam.requestPool('one', poolRequest({ subnet: '10.9.0.0/16' }))
+  await expect(ipam.requestPool('two', poolRequest({ subnet: '10.9.1.0/24' }))).rejects.toMatchObject({
+    kind: 'forbidden',
+    message: expect.stringContaining('10.9.1.0/24 overlaps 10.9.0.0/16 of owner one'),
+  })
+})
