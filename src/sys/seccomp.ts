@@ -13,7 +13,8 @@ const nativeSeccomp = declare<[number, number, number, Buffer], number>(
 
 /**
  * seccomp(2): puts the calling thread, and what it becomes by execve, under `filter`, a struct sock_filter[]. Needs
- * no_new_privs or CAP_SYS_ADMIN. Other threads stay free: they end at execve.
+ * no_new_privs or CAP_SYS_ADMIN. Other threads stay free: they end at execve. From here on the thread may only make
+ * synchronous calls and must end by `execve` or `exitNow`: Node's event loop aborts where io_uring is refused.
  */
 export function loadSeccompFilter(filter: Buffer): void {
   // struct sock_fprog: a count in 16 bits, padding, a pointer
