@@ -1,0 +1,179 @@
+/**
+ * HTTP to the daemon. Paths carry no API version: the daemon then speaks its newest one, and no round trip is spent on
+ * asking for it.
+ */
+import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import type { Duplex, Readable } from 'node:stream'
+import { type ErrorKind, TsnetError } from '../errors.ts'
+import type { Host } from './host.ts'
+
+// An import statement would make Node read every getter of node:http, which loads its fetch and WebSocket: 30 ms.
+const http = process.getBuiltinModule('node:http')
+
+/** `undefined`, '' and false are left out, true is 1, a list is repeated, a record becomes JSON. */
+export type Query = Readonly<
+  Record<string, string | number | boolean | readonly string[] | object | undefined>
+>
+
+export interface Options {
+  readonly query?: Query
+  /** sent as JSON, or as it comes when it is a stream */
+  readonly body?: object | Readable
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Client {
+  readonly host: Host
+  /** The answer's JSON; undefined when there is none. Throws TsnetError with the daemon's message. */
+  call<T>(method: string, path: string, options?: Options): Promise<T>
+  /** The answer's body while it comes. */
+  stream(method: string, path: string, options?: Options): Promise<IncomingMessage>
+  /** The connection itself, both ways, after the daemon has switched protocols. */
+  hijack(path: string, options?: Options): Promise<Duplex>
+}
+
+/** `unreachable` may start a daemon and return true to try once more. */
+export function createClient(
+  host: Host,
+  unreachable: (error: NodeJS.ErrnoException) => Promise<boolean>,
+): Client {
+  const send = async (method: string, path: string, options: Options, extra: Record<string, string> = {}) => {
+    const attempt = () => exchange(host, method, path, options, extra)
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+      if (await unreachable(error)) return await attempt()
+      throw new TsnetError('unavailable', 'daemon', describeUnreachable(host, error), { cause: error })
+    }
+  }
+  return {
+    host,
+    async call<T>(method: string, path: string, options: Options = {}) {
+      const { answer } = await send(method, path, options)
+      const body = await readAll(answer)
+      return (body.length > 0 ? JSON.parse(body) : undefined) as T
+    },
+    async stream(method, path, options = {}) {
+      return (await send(method, path, options)).answer
+    },
+    async hijack(path, options = {}) {
+      const { answer, socket } = await send('POST', path, options, { Connection: 'Upgrade', Upgrade: 'tcp' })
+      if (socket) return socket
+      throw new TsnetError('internal', 'hijack', `unable to upgrade to tcp, received ${answer.statusCode}`)
+    },
+  }
+}
+
+interface Exchange {
+  readonly answer: IncomingMessage
+  /** there when the daemon switched protocols */
+  readonly socket?: Duplex
+}
+
+async function exchange(
+  host: Host,
+  method: string,
+  path: string,
+  options: Options,
+  extra: Record<string, string>,
+): Promise<Exchange> {
+  const { body } = options
+  const isStream = body !== undefined && 'pipe' in body
+  const json = body === undefined || isStream ? undefined : JSON.stringify(body)
+  const headers: Record<string, string> = {
+    Host: 'docker',
+    'User-Agent': 'tsnet',
+    ...options.headers,
+    ...extra,
+  }
+  if (json !== undefined)
+    Object.assign(headers, {
+      'Content-Type': 'application/json',
+      'Content-Length': `${Buffer.byteLength(json)}`,
+    })
+  else if (isStream) Object.assign(headers, { 'Content-Type': 'application/x-tar' })
+  else if (method === 'POST') headers['Content-Length'] = '0'
+  const target: RequestOptions = {
+    ...host.connect,
+    method,
+    path: path + formatQuery(options.query),
+    headers,
+    agent: false,
+  }
+  const request = http.request(target)
+  if (isStream) (body as Readable).pipe(request)
+  else request.end(json)
+  const reply = await answerOf(request)
+  if (reply.answer.statusCode! >= 400) throw await apiError(reply.answer)
+  return reply
+}
+
+function answerOf(request: ClientRequest): Promise<Exchange> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject)
+    request.on('response', (answer) => resolve({ answer }))
+    request.on('upgrade', (answer, socket, head) => {
+      if (head.length > 0) socket.unshift(head)
+      resolve({ answer, socket })
+    })
+  })
+}
+
+function formatQuery(query: Query = {}): string {
+  const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] => {
+    if (value === undefined || value === '' || value === false) return []
+    if (value === true) return [[name, '1']]
+    if (Array.isArray(value)) return value.map((one: string) => [name, one])
+    return [[name, typeof value === 'object' ? JSON.stringify(value) : String(value)]]
+  })
+  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+const kinds: Readonly<Record<number, ErrorKind>> = {
+  400: 'invalid',
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not-found',
+  409: 'conflict',
+  501: 'unsupported',
+  503: 'unavailable',
+}
+
+async function apiError(answer: IncomingMessage): Promise<TsnetError> {
+  const body = await readAll(answer)
+  const kind = kinds[answer.statusCode!] ?? 'internal'
+  return new TsnetError(
+    kind,
+    'api',
+    `Error response from daemon: ${messageOf(body) || `status ${answer.statusCode}`}`,
+  )
+}
+
+function messageOf(body: string): string {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown }
+    if (typeof message === 'string') return message.trim()
+  } catch {
+    // Not JSON: something between us and the daemon answered; its own words are the best there is.
+  }
+  return body.trim()
+}
+
+function isUnreachable(error: unknown): error is NodeJS.ErrnoException {
+  const code = error instanceof Error && 'syscall' in error && error.syscall === 'connect' ? error : undefined
+  return code !== undefined
+}
+
+function describeUnreachable(host: Host, error: NodeJS.ErrnoException): string {
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    return `permission denied while trying to connect to the tsnet daemon at ${host.text}`
+  }
+  return `Cannot connect to the tsnet daemon at ${host.text}. Is the tsnet daemon running?`
+}

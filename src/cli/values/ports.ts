@@ -1,0 +1,94 @@
+/** `-p` and `--expose`. */
+import { isIP } from 'node:net'
+import { badValue } from './bad-value.ts'
+import { cut } from './cut.ts'
+
+/** One port of a container on one of the host's; `hostPort` is '' for any, or a range to choose from. */
+export interface PublishedPort {
+  /** `80/tcp` */
+  readonly port: string
+  readonly hostIp: string
+  readonly hostPort: string
+}
+
+type Range = readonly [first: number, last: number]
+
+/**
+ * Reads `[ip:][host[-hostEnd]:]container[-containerEnd][/protocol]`, or the long form `published=8080,target=80`. A range
+ * yields one entry per port.
+ */
+export function parsePublish(text: string): readonly PublishedPort[] {
+  const given = text.includes('=') ? fromLongForm(text) : text
+  const parts = given.split(':')
+  const [container, protocol] = splitProtocol(parts.at(-1)!)
+  if (container === '') throw badValue(`no port specified: ${given}<empty>`)
+  const hostPort = parts.at(-2) ?? ''
+  const hostIp = parseHostIp(parts.slice(0, -2).join(':'))
+  const inside = readRange(container)
+  if (!inside) throw badValue(`invalid containerPort: ${container}`)
+  const outside = hostPort === '' ? undefined : readRange(hostPort)
+  if (hostPort !== '' && !outside) throw badValue(`invalid hostPort: ${hostPort}`)
+  if (outside && size(outside) !== size(inside) && size(inside) > 1) {
+    throw badValue(`invalid ranges specified for container and host Ports: ${container} and ${hostPort}`)
+  }
+  return portsOf(inside).map((port, index) => ({
+    port: `${port}/${protocol}`,
+    hostIp,
+    hostPort: outside ? hostPortAt(outside, index, size(inside)) : '',
+  }))
+}
+
+/** The ports of `8000-8010/udp`, each as `8000/udp`. */
+export function parseExpose(text: string): readonly string[] {
+  const [ports, protocol] = splitProtocol(text)
+  const range = readRange(ports)
+  if (!range)
+    throw badValue(`invalid range format for --expose: invalid start port '${ports}': invalid syntax`)
+  return portsOf(range).map((port) => `${port}/${protocol}`)
+}
+
+function fromLongForm(text: string): string {
+  const fields: Record<string, string> = { protocol: 'tcp', published: '', target: '' }
+  for (const field of text.split(',')) {
+    const [key, content] = cut(field, '=')
+    if (content === undefined || key === '') {
+      throw badValue(`invalid publish opts format (should be name=value but got '${field}')`)
+    }
+    fields[key] = content
+  }
+  return `${fields['published']}:${fields['target']}/${fields['protocol']}`
+}
+
+function splitProtocol(text: string): [ports: string, protocol: string] {
+  const [ports, named] = cut(text, '/')
+  const protocol = (named || 'tcp').toLowerCase()
+  if (!['tcp', 'udp', 'sctp'].includes(protocol)) throw badValue(`invalid proto: ${named}`)
+  return [ports, protocol]
+}
+
+function parseHostIp(text: string): string {
+  const address = /^\[(.*)\]$/.exec(text)?.[1] ?? text
+  if (address !== '' && isIP(address) === 0) throw badValue(`invalid IP address: ${address}`)
+  return address
+}
+
+function readRange(text: string): Range | undefined {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text)
+  if (!match) return undefined
+  const first = Number(match[1])
+  const last = Number(match[2] ?? match[1])
+  return first <= last && last <= 65535 ? [first, last] : undefined
+}
+
+function size([first, last]: Range): number {
+  return last - first + 1
+}
+
+function portsOf(range: Range): number[] {
+  return Array.from({ length: size(range) }, (_, index) => range[0] + index)
+}
+
+/** One container port with a range of host ports takes any of them; otherwise they go in step. */
+function hostPortAt(outside: Range, index: number, count: number): string {
+  return count === 1 && size(outside) > 1 ? `${outside[0]}-${outside[1]}` : String(outside[0] + index)
+}
