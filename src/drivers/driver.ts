@@ -55,5 +55,9 @@ export interface NetworkDriver<O = unknown> {
   /** Safe to repeat, also after the sandbox is gone. */
   detach(context: DriverContext, endpoint: Pick<EndpointSpec, 'id' | 'network'>): Promise<void>
   /** Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`. */
-  sweep?(context: DriverContext, networks: readonly NetworkRecord[], endpoints: readonly EndpointId[]): Promise<void>
+  sweep?(
+    context: DriverContext,
+    networks: readonly NetworkRecord[],
+    endpoints: readonly EndpointId[],
+  ): Promise<void>
 }

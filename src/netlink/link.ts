@@ -181,10 +181,14 @@ export function setLink(socket: RouteSocket, index: number, change: LinkChange):
   socket.act({ type: RTM_SETLINK, flags: 0, body: encodeLink(index, change), subject: subject(index) })
 }
 
-/** Removes a link, and with it a veth's other end; one that is gone already is no error. */
-export function removeLink(socket: RouteSocket, index: number): void {
+/**
+ * Removes a link, and with it a veth's other end; one that is gone already is no error. Works in the background (see
+ * RouteSocket): await it before the socket is used again or closed.
+ */
+export async function removeLink(socket: RouteSocket, index: number): Promise<void> {
+  const body = ifinfomsg.encode({ index })
   try {
-    socket.act({ type: RTM_DELLINK, flags: 0, body: ifinfomsg.encode({ index }), subject: subject(index) })
+    await socket.actInBackground({ type: RTM_DELLINK, flags: 0, body, subject: subject(index) })
   } catch (error) {
     if (!isNetlinkError(error, 'ENODEV')) throw error
   }

@@ -16,7 +16,13 @@ import {
   NLMSG_ERROR,
 } from '../sys/constants/netlink.ts'
 import type { Fd } from '../sys/fd.ts'
-import { openNetlinkSocket, receiveNetlink, sendNetlink, setNetlinkOption } from '../sys/netlink-socket.ts'
+import {
+  openNetlinkSocket,
+  receiveNetlink,
+  sendNetlink,
+  sendNetlinkInBackground,
+  setNetlinkOption,
+} from '../sys/netlink-socket.ts'
 import { inNetns } from '../sys/netns.ts'
 import { NetlinkError } from './error.ts'
 import {
@@ -37,6 +43,7 @@ const dumpAttempts = 20
 export class RouteSocket implements Disposable {
   readonly #fd: Fd
   #sequence = 0
+  #busy = false
 
   constructor(fd: Fd) {
     this.#fd = fd
@@ -45,6 +52,21 @@ export class RouteSocket implements Disposable {
   /** Sends a change and returns once the kernel has made it. Throws NetlinkError. */
   act(request: Request): void {
     this.#send(request, NLM_F_ACK)
+    this.#receive(request)
+  }
+
+  /**
+   * As `act`, for changes that keep the kernel waiting for other processors, such as the removal of links (10 to 30 ms):
+   * the event loop goes on. Until it is done nothing else may be asked on this socket.
+   */
+  async actInBackground(request: Request): Promise<void> {
+    const message = this.#encode(request, NLM_F_ACK)
+    this.#busy = true
+    try {
+      await sendNetlinkInBackground(this.#fd, message)
+    } finally {
+      this.#busy = false
+    }
     this.#receive(request)
   }
 
@@ -80,9 +102,14 @@ export class RouteSocket implements Disposable {
   }
 
   #send(request: Request, flags: number): void {
+    sendNetlink(this.#fd, this.#encode(request, flags))
+  }
+
+  #encode(request: Request, flags: number): Buffer {
+    if (this.#busy)
+      throw new Error(`${describeRequest(request)}: asked while the socket waits for another answer`)
     this.#sequence = (this.#sequence + 1) >>> 0
-    const all = request.flags | flags | NLM_F_REQUEST
-    sendNetlink(this.#fd, encodeMessage(request.type, all, this.#sequence, request.body))
+    return encodeMessage(request.type, request.flags | flags | NLM_F_REQUEST, this.#sequence, request.body)
   }
 
   /** The messages of the next datagram that answers the last request; older answers are left-overs of a failure. */

@@ -4,17 +4,18 @@ import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from './c
 import { errnoName, SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { struct, u16, u32 } from './layout.ts'
-import { check, declare, koffi, lastErrno } from './libc.ts'
+import { check, declare, koffi, lastErrno, libc } from './libc.ts'
 
 const nativeSocket = declare<[number, number, number], number>('int socket(int, int, int)')
 const nativeBind = declare<[number, Buffer, number], number>('int bind(int, const void *, uint32_t)')
-const nativeSend = declare<[number, Buffer, number, number], number>(
-  'long send(int, const void *, size_t, int)',
-)
+const sendPrototype = 'long send(int, const void *, size_t, int)'
+const nativeSend = declare<[number, Buffer, number, number], number>(sendPrototype)
 const nativeRecv = declare<[number, Buffer, number, number], number>('long recv(int, void *, size_t, int)')
 const nativeSetsockopt = declare<[number, number, number, Buffer, number], number>(
   'int setsockopt(int, int, int, const void *, uint32_t)',
 )
+
+let nativeSendAsync: ReturnType<typeof libc.func> | null = null
 
 export const sockaddr_nl = struct({ family: u16, _pad: u16, pid: u32, groups: u32 })
 
@@ -54,6 +55,19 @@ export function joinNetlinkGroup(socket: Fd, group: number): void {
 /** The kernel works on a request within this call: when it returns, the answer waits in the socket. */
 export function sendNetlink(socket: Fd, datagram: Buffer): void {
   check(nativeSend(socket.number, datagram, datagram.length, 0), 'send', 'on a netlink socket')
+}
+
+/** As `sendNetlink`, but the kernel works on a thread of the pool while the event loop goes on. */
+export function sendNetlinkInBackground(socket: Fd, datagram: Buffer): Promise<void> {
+  nativeSendAsync ??= libc.func(sendPrototype)
+  const { async: send } = nativeSendAsync
+  return new Promise((resolve, reject) => {
+    send(socket.number, datagram, datagram.length, 0, (error: unknown, result: number) => {
+      if (error !== null && error !== undefined) reject(error)
+      else if (result < 0) reject(new SyscallError('send', lastErrno(), 'on a netlink socket'))
+      else resolve()
+    })
+  })
 }
 
 /** The next datagram, or null when none waits: never blocks. Throws SyscallError, ENOBUFS when the kernel dropped some. */

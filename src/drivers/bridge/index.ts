@@ -1,0 +1,89 @@
+/** Networks on a Linux bridge of this host, Docker's default kind. */
+
+import { findLink } from '../../netlink/link.ts'
+import { openRouteSocket } from '../../netlink/socket.ts'
+import { configureInterface } from '../../sandbox/interface.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { NetworkRecord } from '../../store/records.ts'
+import { containsIp, parseCidr } from '../../values/cidr.ts'
+import { randomMac } from '../../values/mac.ts'
+import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
+import {
+  bridgeNameOf,
+  createPort,
+  ensureBridge,
+  forgetNeighbours,
+  removeBridge,
+  removePort,
+  sweepLinks,
+} from './links.ts'
+import { type BridgeOptions, parseBridgeOptions } from './options.ts'
+import { bridgeRules } from './rules.ts'
+
+export type { BridgeOptions }
+
+/** Works in the network namespace that the daemon runs in. */
+export const bridgeDriver: NetworkDriver<BridgeOptions> = {
+  name: 'bridge',
+  capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
+  parseOptions: parseBridgeOptions,
+
+  async createNetwork(context, network) {
+    context.signal.throwIfAborted()
+    const options = parseBridgeOptions(network)
+    using socket = openRouteSocket()
+    ensureBridge(socket, network, options)
+    return bridgeRules(network, options, bridgeNameOf(network, options))
+  },
+
+  async removeNetwork(_context, network) {
+    using socket = openRouteSocket()
+    await removeBridge(socket, network, parseBridgeOptions(network))
+  },
+
+  async attach(context, endpoint, sandbox) {
+    context.signal.throwIfAborted()
+    return attach(endpoint, sandbox)
+  },
+
+  async detach(_context, endpoint) {
+    using socket = openRouteSocket()
+    await removePort(socket, endpoint.id)
+  },
+
+  async sweep(context, networks, endpoints) {
+    using socket = openRouteSocket()
+    const removed = await sweepLinks(socket, new Set<string>([...networks.map(({ id }) => id), ...endpoints]))
+    if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
+  },
+}
+
+async function attach(endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
+  const { id, network, interfaceName, address4, address6 } = endpoint
+  const options = parseBridgeOptions(network)
+  const mac = endpoint.mac === '' ? randomMac() : endpoint.mac
+  const gateway4 = gatewayFor(network, address4)
+  const gateway6 = gatewayFor(network, address6)
+  using socket = openRouteSocket()
+  await using undo = new AsyncDisposableStack()
+  const master = findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, network, options)
+  undo.defer(() => removePort(socket, id))
+  await createPort(socket, sandbox, { id, master, interfaceName, mac, isolated: !options.interContainer })
+  configureInterface(sandbox, {
+    name: interfaceName,
+    address4,
+    address6,
+    gateway4: endpoint.defaultRoute4 ? gateway4 : '',
+    gateway6: endpoint.defaultRoute6 ? gateway6 : '',
+  })
+  forgetNeighbours(socket, master, [address4, address6])
+  undo.move()
+  return { interfaceName, mac, address4, address6, gateway4, gateway6 }
+}
+
+/** The gateway of the subnet that the address is from, '' on a network that leads nowhere. */
+function gatewayFor(network: NetworkRecord, cidr: string): string {
+  if (cidr === '' || network.internal) return ''
+  const { address } = parseCidr(cidr)
+  return network.pools.find((pool) => containsIp(parseCidr(pool.subnet), address))?.gateway ?? ''
+}

@@ -1,0 +1,202 @@
+/**
+ * The kernel's side of a bridge network: the bridge in the daemon's namespace, and per endpoint a veth pair whose far
+ * end is born in the sandbox. Each link is tagged with its owner's id in its alias, and only tagged links are removed.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { TsnetError } from '../../errors.ts'
+import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
+import { bridge, setBridgePort } from '../../netlink/kinds/bridge.ts'
+import { veth } from '../../netlink/kinds/veth.ts'
+import {
+  createLink,
+  findLink,
+  getLink,
+  type Link,
+  listLinks,
+  removeLink,
+  setLink,
+} from '../../netlink/link.ts'
+import { removeNeighbour } from '../../netlink/neighbour.ts'
+import { listRoutes } from '../../netlink/route.ts'
+import type { RouteSocket } from '../../netlink/socket.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { NetworkRecord } from '../../store/records.ts'
+import { RT_SCOPE_UNIVERSE } from '../../sys/constants/rtnetlink.ts'
+import { parseCidr } from '../../values/cidr.ts'
+import type { EndpointId, NetworkId } from '../../values/id.ts'
+import { bridgeName, hostVethName } from '../../values/interface-name.ts'
+import { randomMac } from '../../values/mac.ts'
+import type { BridgeOptions } from './options.ts'
+
+const tagPrefix = 'tsnet:'
+
+function tagOf(id: NetworkId | EndpointId): string {
+  return `${tagPrefix}${id}`
+}
+
+/** The name of a network's bridge. */
+export function bridgeNameOf(network: NetworkRecord, options: BridgeOptions): string {
+  return options.bridgeName === '' ? bridgeName(network.id) : options.bridgeName
+}
+
+/** Makes the bridge or completes it; what is right already stays untouched. Returns it. */
+export function ensureBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link {
+  const link = findBridge(socket, network, options) ?? createBridge(socket, network, options)
+  // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
+  const isOwn = link.alias === tagOf(network.id)
+  setLink(socket, link.index, isOwn ? { up: true, mtu: bridgeMtu(socket, options) } : { up: true })
+  writeBridgeSysctls(link.name, network)
+  ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
+  return getLink(socket, link.index)
+}
+
+/** The network's bridge, or a bridge that the user made and named; null when there is none. */
+function findBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link | null {
+  const name = bridgeNameOf(network, options)
+  const link = findLink(socket, name)
+  if (link === null) return null
+  if (link.kind !== 'bridge') {
+    const kind = link.kind === '' ? 'no virtual link' : `a ${link.kind}`
+    throw taken(
+      `network ${network.name}: interface ${name} exists and is ${kind}, not a bridge: give another name`,
+    )
+  }
+  if (link.alias.startsWith(tagPrefix) && link.alias !== tagOf(network.id)) {
+    const other = link.alias.slice(tagPrefix.length)
+    throw taken(`network ${network.name}: bridge ${name} belongs to network ${other}: give another name`)
+  }
+  return name === bridgeName(network.id) ? tagBridge(socket, link, network, name) : link
+}
+
+/** It is born under the name derived from its id; name and tag then come in one request, so never the one without the other. */
+function createBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link {
+  const born = bridgeName(network.id)
+  if (findLink(socket, born) === null) {
+    // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go.
+    createLink(socket, { name: born, kind: bridge({ stp: false }), address: randomMac() })
+  }
+  return tagBridge(socket, getLink(socket, born), network, bridgeNameOf(network, options))
+}
+
+function tagBridge(socket: RouteSocket, link: Link, network: NetworkRecord, name: string): Link {
+  const alias = tagOf(network.id)
+  if (link.alias !== alias || link.name !== name) setLink(socket, link.index, { name, alias })
+  return { ...link, name, alias }
+}
+
+/** The MTU asked for, else that of the link which leads out, else Ethernet's. */
+function bridgeMtu(socket: RouteSocket, options: BridgeOptions): number {
+  if (options.mtu !== 0) return options.mtu
+  for (const family of [4, 6] as const) {
+    const routes = listRoutes(socket, family).filter((route) => parseCidr(route.destination).prefix === 0)
+    const best = routes.sort((a, b) => a.metric - b.metric).find((route) => route.index !== 0)
+    if (best !== undefined) return getLink(socket, best.index).mtu
+  }
+  return 1500
+}
+
+/** The addresses that the bridge is to have, with prefix length. */
+function gatewaysOf(network: NetworkRecord, options: BridgeOptions): string[] {
+  return network.pools.flatMap((pool) => {
+    const { family, prefix } = parseCidr(pool.subnet)
+    if (pool.gateway === '' || (family === 4 && options.inhibit4)) return []
+    return [`${pool.gateway}/${prefix}`]
+  })
+}
+
+function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly string[], isOwn: boolean): void {
+  const present = listAddresses(socket, link.index).filter((address) => address.scope === RT_SCOPE_UNIVERSE)
+  for (const { cidr } of present) {
+    if (isOwn && !gateways.includes(cidr)) removeAddress(socket, link.index, cidr)
+  }
+  for (const gateway of gateways) {
+    if (!present.some(({ cidr }) => cidr === gateway)) addAddress(socket, link.index, gateway)
+  }
+}
+
+/**
+ * route_localnet lets ports published on 127.0.0.1 be sent on into the bridge. Router advertisements from containers
+ * are not to change the host's routes.
+ */
+function writeBridgeSysctls(name: string, network: NetworkRecord): void {
+  writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
+  const ipv6 = `/proc/sys/net/ipv6/conf/${name}`
+  if (!existsSync(ipv6)) return
+  writeFileSync(`${ipv6}/accept_ra`, '0')
+  if (network.pools.some((pool) => parseCidr(pool.subnet).family === 6)) {
+    writeFileSync(`${ipv6}/disable_ipv6`, '0')
+  }
+}
+
+/** Removes the network's bridge; one that somebody else made stays. Safe to repeat. */
+export async function removeBridge(
+  socket: RouteSocket,
+  network: NetworkRecord,
+  options: BridgeOptions,
+): Promise<void> {
+  for (const name of new Set([bridgeNameOf(network, options), bridgeName(network.id)])) {
+    const link = findLink(socket, name)
+    if (link?.kind !== 'bridge') continue
+    // Without a tag but under the derived name: its creation was cut short.
+    const isOwn = link.alias === tagOf(network.id) || (link.alias === '' && name === bridgeName(network.id))
+    if (isOwn) await removeLink(socket, link.index)
+  }
+}
+
+/** What an endpoint's veth pair is to be. */
+export interface PortSpec {
+  readonly id: EndpointId
+  /** The bridge. */
+  readonly master: Link
+  /** The far end's name in the sandbox, and its hardware address. */
+  readonly interfaceName: string
+  readonly mac: string
+  /** Whether the port may exchange frames with other ports. */
+  readonly isolated: boolean
+}
+
+/** Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. */
+export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<void> {
+  await removePort(socket, port.id)
+  const name = hostVethName(port.id)
+  const { mtu } = port.master
+  const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
+  createLink(socket, { name, kind: veth(peer), mtu })
+  const { index } = getLink(socket, name)
+  setLink(socket, index, { alias: tagOf(port.id), master: port.master.index, up: true })
+  // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
+  if (port.isolated) setBridgePort(socket, index, { isolated: true, hairpin: false })
+}
+
+/** Removes an endpoint's pair by its end on the host. Safe to repeat. */
+export async function removePort(socket: RouteSocket, id: EndpointId): Promise<void> {
+  const link = findLink(socket, hostVethName(id))
+  if (link?.kind !== 'veth') return
+  // Without tag and master its creation was cut short.
+  const isOwn = link.alias === tagOf(id) || (link.alias === '' && link.master === 0)
+  if (isOwn) await removeLink(socket, link.index)
+}
+
+/** Makes the host forget which hardware address had these addresses before; '' is skipped. */
+export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresses: readonly string[]): void {
+  for (const cidr of addresses) {
+    if (cidr !== '') removeNeighbour(socket, bridgeLink.index, parseCidr(cidr).address)
+  }
+}
+
+/** Removes bridges and veth pairs that carry tsnet's tag with an id that is not among `wanted`. Returns their names. */
+export async function sweepLinks(socket: RouteSocket, wanted: ReadonlySet<string>): Promise<string[]> {
+  const removed: string[] = []
+  for (const kind of ['veth', 'bridge']) {
+    for (const link of listLinks(socket, kind)) {
+      if (!link.alias.startsWith(tagPrefix) || wanted.has(link.alias.slice(tagPrefix.length))) continue
+      await removeLink(socket, link.index)
+      removed.push(link.name)
+    }
+  }
+  return removed
+}
+
+function taken(message: string): TsnetError {
+  return new TsnetError('conflict', 'interface-taken', message)
+}

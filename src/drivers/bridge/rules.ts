@@ -1,0 +1,21 @@
+/** What a bridge network wants of the firewall. Pure. */
+import type { BridgeRule } from '../../firewall/rules.ts'
+import type { NetworkRecord } from '../../store/records.ts'
+import { formatCidr, parseCidr } from '../../values/cidr.ts'
+import type { BridgeOptions } from './options.ts'
+
+/** One rule for each of the network's subnets. */
+export function bridgeRules(network: NetworkRecord, options: BridgeOptions, bridge: string): BridgeRule[] {
+  return network.pools.map((pool) => {
+    const subnet = parseCidr(pool.subnet)
+    return {
+      kind: 'bridge',
+      owner: network.id,
+      family: subnet.family,
+      interface: bridge,
+      subnet: formatCidr(subnet),
+      internal: network.internal,
+      masquerade: options.masquerade && !network.internal,
+    }
+  })
+}
