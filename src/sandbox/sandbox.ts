@@ -1,5 +1,5 @@
 /** A container's network side: one network namespace, pinned below the exec-root so that it lives without processes. */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
@@ -23,8 +23,12 @@ const sysctls: Readonly<Record<string, string>> = {
   'net/ipv4/ping_group_range': '0 2147483647',
 }
 
+function sandboxDirectory(execRoot: string): string {
+  return join(execRoot, 'netns')
+}
+
 function sandboxPath(execRoot: string, id: string): string {
-  return join(execRoot, 'netns', id)
+  return join(sandboxDirectory(execRoot), id)
 }
 
 function sandboxOf(id: string, path: string, netns: Fd): Sandbox {
@@ -56,6 +60,16 @@ export function adoptSandbox(options: { execRoot: string; id: string }): Sandbox
 /** Unpins the namespace; the kernel frees it with the last process in it. Safe to repeat. */
 export function removeSandbox(execRoot: string, id: string): void {
   removeNetns(sandboxPath(execRoot, id))
+}
+
+/** The ids of all sandboxes below the exec-root, whether or not their namespaces are pinned still. */
+export function listSandboxes(execRoot: string): string[] {
+  try {
+    return readdirSync(sandboxDirectory(execRoot))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
 }
 
 /** Writes below /proc/sys, which shows the namespace of the thread that opens a file there. */
