@@ -1,0 +1,131 @@
+/**
+ * Every structure layout and every constant of the project against what the C compiler makes of the kernel's headers.
+ * Needs cc and the headers (Debian: gcc, libc6-dev, linux-libc-dev); without them it fails.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ifaddrmsg } from '../../src/netlink/address.ts'
+import { nlattr } from '../../src/netlink/attribute.ts'
+import { ifinfomsg } from '../../src/netlink/link.ts'
+import { nlmsgerr, nlmsghdr } from '../../src/netlink/message.ts'
+import { ndmsg } from '../../src/netlink/neighbour.ts'
+import { rtmsg } from '../../src/netlink/route.ts'
+import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
+
+const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
+
+/** The headers that declare the constants of each file. A file that is missing here fails the test. */
+const headersOf: Readonly<Record<string, readonly string[]>> = {
+  bpf: ['linux/bpf.h'],
+  capability: ['linux/capability.h'],
+  fcntl: ['fcntl.h', 'linux/close_range.h'],
+  if: ['linux/if.h'],
+  if_addr: ['linux/if_addr.h'],
+  if_link: ['linux/if_link.h'],
+  ioctls: ['sys/ioctl.h'],
+  mount: ['sys/mount.h', 'linux/mount.h'],
+  neighbour: ['linux/neighbour.h'],
+  netlink: ['sys/socket.h', 'linux/netlink.h'],
+  prctl: ['linux/prctl.h'],
+  resource: ['sys/resource.h'],
+  rtnetlink: ['linux/rtnetlink.h'],
+  sched: ['linux/sched.h'],
+  seccomp: ['linux/seccomp.h', 'linux/filter.h', 'linux/audit.h'],
+  signal: ['signal.h'],
+  socket: ['sys/socket.h', 'netinet/in.h', 'linux/filter.h'],
+  stat: ['sys/stat.h'],
+  unistd: ['sys/syscall.h'],
+  veth: ['linux/veth.h'],
+}
+
+/** Constants whose name or form is not C's: how C writes them. */
+const spellings: Readonly<Record<string, (value: never) => Readonly<Record<string, number>>>> = {
+  CAPABILITIES: (names: readonly string[]) =>
+    Object.fromEntries(names.map((name, number) => [`CAP_${name}`, number])),
+  RLIMIT: (limits: Readonly<Record<string, number>>) =>
+    Object.fromEntries(
+      Object.entries(limits).map(([name, value]) => [`RLIMIT_${name.toUpperCase()}`, value]),
+    ),
+  BPF_RET_K: (value: number) => ({ 'BPF_RET | BPF_K': value }),
+  NLA_TYPE_MASK: (value: number) => ({ 'NLA_TYPE_MASK & 0xffff': value }),
+  SOCK_FILTER_BYTES: (value: number) => ({ 'sizeof(struct sock_filter)': value }),
+}
+
+interface Layout {
+  readonly size: number
+  readonly align: number
+  readonly offsets: Readonly<Record<string, number>>
+}
+
+const layouts: readonly { c: string; prefix: string; header: string; layout: Layout }[] = [
+  { c: 'struct sockaddr_nl', prefix: 'nl_', header: 'linux/netlink.h', layout: sockaddr_nl },
+  { c: 'struct nlmsghdr', prefix: 'nlmsg_', header: 'linux/netlink.h', layout: nlmsghdr },
+  { c: 'struct nlmsgerr', prefix: '', header: 'linux/netlink.h', layout: nlmsgerr },
+  { c: 'struct nlattr', prefix: 'nla_', header: 'linux/netlink.h', layout: nlattr },
+  { c: 'struct ifinfomsg', prefix: 'ifi_', header: 'linux/rtnetlink.h', layout: ifinfomsg },
+  { c: 'struct ifaddrmsg', prefix: 'ifa_', header: 'linux/if_addr.h', layout: ifaddrmsg },
+  { c: 'struct rtmsg', prefix: 'rtm_', header: 'linux/rtnetlink.h', layout: rtmsg },
+  { c: 'struct ndmsg', prefix: 'ndm_', header: 'linux/neighbour.h', layout: ndmsg },
+]
+
+/** What the compiler says these integer expressions are. Throws when cc is missing or does not know one. */
+function evaluate(headers: readonly string[], expressions: readonly string[]): Record<string, number> {
+  const directory = mkdtempSync(join(tmpdir(), 'tsnet-layout-'))
+  try {
+    const source = join(directory, 'layout.c')
+    writeFileSync(source, program(headers, expressions))
+    execFileSync('cc', ['-D_GNU_SOURCE', '-Wno-overflow', '-o', join(directory, 'layout'), source])
+    const output = execFileSync(join(directory, 'layout'), { encoding: 'utf8' }).trim().split('\n')
+    return Object.fromEntries(expressions.map((expression, i) => [expression, Number(output[i])]))
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+function program(headers: readonly string[], expressions: readonly string[]): string {
+  const includes = ['stdio.h', 'stddef.h', ...headers].map((header) => `#include <${header}>`)
+  const prints = expressions.map((expression) => `  printf("%lld\\n", (long long)(${expression}));`)
+  return [...includes, 'int main(void) {', ...prints, '  return 0;', '}', ''].join('\n')
+}
+
+/** A file's constants by their C spelling. */
+function constantsOf(module: Readonly<Record<string, unknown>>): Record<string, number> {
+  const entries = Object.entries(module).map(([name, value]) => {
+    const spelling = spellings[name]
+    if (spelling !== undefined) return spelling(value as never)
+    if (typeof value === 'number' || typeof value === 'bigint') return { [name]: Number(value) }
+    throw new Error(`${name} is neither a number nor listed in spellings`)
+  })
+  return Object.assign({}, ...entries)
+}
+
+describe('layouts', () => {
+  it.each(layouts)(
+    '$c has the size and the offsets that the compiler gives it',
+    ({ c, prefix, header, layout }) => {
+      const offsets = Object.entries(layout.offsets).filter(([name]) => !name.startsWith('_'))
+      const ours = Object.fromEntries([
+        [`sizeof(${c})`, layout.size],
+        [`_Alignof(${c})`, layout.align],
+        ...offsets.map(([name, offset]) => [`offsetof(${c}, ${prefix}${name})`, offset]),
+      ])
+      expect(offsets.length).toBeGreaterThan(1)
+      expect(ours).toEqual(evaluate([header], Object.keys(ours)))
+    },
+  )
+})
+
+describe('constants', () => {
+  const files = readdirSync(constantsDirectory).map((file) => basename(file, '.ts'))
+
+  it.each(files)('%s.ts has the values that the compiler finds in the headers', async (file) => {
+    const headers = headersOf[file]
+    if (headers === undefined) throw new Error(`${file}.ts: say in headersOf which headers it follows`)
+    const ours = constantsOf(await import(join(constantsDirectory, `${file}.ts`)))
+    expect(Object.keys(ours)).not.toEqual([])
+    expect(ours).toEqual(evaluate(headers, Object.keys(ours)))
+  })
+})
