@@ -50,7 +50,7 @@ export interface CapabilityRequest {
   readonly drop: readonly string[]
   /** Every capability, whatever else is asked for. */
   readonly privileged?: boolean
-  /** What can be given at all (see `availableCapabilities`). */
+  /** What can be given at all, by default what this process may hand on. */
   readonly available?: readonly string[]
 }
 
@@ -59,7 +59,7 @@ export interface CapabilityRequest {
  * dropping ALL. Throws TsnetError 'invalid' for a name that does not exist or cannot be given here.
  */
 export function resolveCapabilities(request: CapabilityRequest): readonly string[] {
-  const available = request.available ?? CAPABILITIES
+  const available = request.available ?? availableCapabilities()
   if (request.privileged) return available
   const add = normalize('CapAdd', request.add, available)
   // what this kernel lacks need not be taken away
