@@ -1,5 +1,15 @@
 /** The steps that make the container's file system. After 'root' every path is resolved inside the container. */
-import { chmodSync, chownSync, closeSync, lstatSync, mkdirSync, openSync, readdirSync, statSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import {
   MNT_DETACH,
@@ -13,9 +23,16 @@ import {
   MS_REC,
   MS_REMOUNT,
 } from '../sys/constants/mount.ts'
-import { makeCharacterDevice } from '../sys/file.ts'
 import type { Fd } from '../sys/fd.ts'
-import { attachMountTree, cloneMountTree, mount, pivotRoot, setMountTreeAttributes, umount } from '../sys/mount.ts'
+import { makeCharacterDevice } from '../sys/file.ts'
+import {
+  attachMountTree,
+  cloneMountTree,
+  mount,
+  pivotRoot,
+  setMountTreeAttributes,
+  umount,
+} from '../sys/mount.ts'
 import { copyUp } from './copy-up.ts'
 import { StartError } from './start-error.ts'
 import type { AttachSource, EnterRoot, Step } from './steps.ts'
@@ -32,7 +49,16 @@ export type Handlers = {
   readonly [Op in Step['op']]: (step: Extract<Step, { op: Op }>, state: State) => void
 }
 
-type MountOp = 'clone-sources' | 'root' | 'mount' | 'attach' | 'devices' | 'hide' | 'lock' | 'lock-root'
+type MountOp =
+  | 'clone-sources'
+  | 'root'
+  | 'mount'
+  | 'attach'
+  | 'devices'
+  | 'hide'
+  | 'lock'
+  | 'make-directory'
+  | 'lock-root'
 
 export const mountSteps: Pick<Handlers, MountOp> = {
   'clone-sources': (step, state) => {
@@ -51,6 +77,7 @@ export const mountSteps: Pick<Handlers, MountOp> = {
   devices: makeDevices,
   hide: (step) => step.paths.forEach(hide),
   lock: (step) => step.paths.forEach(lock),
+  'make-directory': (step) => void mkdirSync(step.path, { recursive: true, mode: 0o755 }),
   'lock-root': () => mount('', '/', '', MS_REMOUNT | MS_BIND | MS_RDONLY, ''),
 }
 
@@ -92,7 +119,8 @@ function makeTarget(path: string, directory: boolean): void {
 function attachSource(step: AttachSource, tree: Fd | undefined): void {
   if (tree === undefined) throw new StartError(`mount source ${step.index} of ${step.target} was not opened`)
   makeTarget(step.target, step.directory)
-  if (step.copyUp && isEmpty(`/proc/self/fd/${tree.number}`)) copyUp(step.target, `/proc/self/fd/${tree.number}`)
+  if (step.copyUp && isEmpty(`/proc/self/fd/${tree.number}`))
+    copyUp(step.target, `/proc/self/fd/${tree.number}`)
   attachMountTree(tree, step.target)
   tree.close()
 }

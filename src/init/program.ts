@@ -26,7 +26,8 @@ export function findProgram(name: string, env: readonly string[]): string {
 
 function checkProgram(path: string): string {
   const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) throw new StartError(`exec: "${path}": stat ${path}: no such file or directory`, exitNotFound)
+  if (stats === undefined)
+    throw new StartError(`exec: "${path}": stat ${path}: no such file or directory`, exitNotFound)
   if (stats.isDirectory()) throw new StartError(`exec: "${path}": is a directory`, exitNotExecutable)
   if (!isExecutable(path)) throw new StartError(`exec: "${path}": permission denied`, exitNotExecutable)
   return path

@@ -1,19 +1,19 @@
 /** Runs a plan's steps, top to bottom, and becomes the program. Synchronous throughout: namespaces belong to threads. */
 import { closeSync, fchownSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { applyRlimits } from '../sys/rlimit.ts'
 import { becomeUser } from '../sys/caps.ts'
 import { CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWUTS } from '../sys/constants/sched.ts'
-import { duplicate, execve, setDomainname, setHostname, setns, unshare } from '../sys/process.ts'
-import { resetSignals } from '../sys/signal.ts'
 import { errnoName } from '../sys/errno.ts'
+import { duplicate, execve, setDomainname, setHostname, setns, unshare } from '../sys/process.ts'
+import { applyRlimits } from '../sys/rlimit.ts'
+import { loadSeccompFilter } from '../sys/seccomp.ts'
+import { resetSignals } from '../sys/signal.ts'
+import { type Handlers, mountSteps, type State } from './mounts.ts'
 import { findProgram } from './program.ts'
 import { StartError } from './start-error.ts'
-import { type Handlers, mountSteps, type State } from './mounts.ts'
 import { exitNotExecutable, exitNotFound, type InitPlan, type Program, type Step } from './steps.ts'
 import { terminalStep } from './terminal.ts'
 import { resolveUser } from './user.ts'
-import { loadSeccompFilter } from '../sys/seccomp.ts'
 
 const handlers: Handlers = {
   ...mountSteps,
@@ -41,7 +41,9 @@ const handlers: Handlers = {
 
   'join-container': (step) => {
     // The mount namespace comes last: after it the host's /proc is gone.
-    const fds = ['ipc', 'uts', 'net', 'cgroup', 'mnt'].map((kind) => openSync(`/proc/${step.pid}/ns/${kind}`, 'r'))
+    const fds = ['ipc', 'uts', 'net', 'cgroup', 'mnt'].map((kind) =>
+      openSync(`/proc/${step.pid}/ns/${kind}`, 'r'),
+    )
     unshare(CLONE_FS)
     for (const fd of fds) {
       setns(fd)
@@ -95,7 +97,13 @@ function become(program: Program, state: State): never {
   const filter = program.seccomp === '' ? null : Buffer.from(program.seccomp, 'base64')
   // Without no_new_privs a filter needs CAP_SYS_ADMIN, which goes away with the capabilities.
   if (filter !== null && !program.noNewPrivileges) loadSeccompFilter(filter)
-  becomeUser({ uid: user.uid, gid: user.gid, groups: user.groups, caps: program.capabilities, noNewPrivileges: program.noNewPrivileges })
+  becomeUser({
+    uid: user.uid,
+    gid: user.gid,
+    groups: user.groups,
+    caps: program.capabilities,
+    noNewPrivileges: program.noNewPrivileges,
+  })
   const path = findProgram(program.argv[0] ?? '', env)
   if (filter !== null && program.noNewPrivileges) loadSeccompFilter(filter)
   const errno = errnoName(execve(path, program.argv, env))
@@ -148,4 +156,3 @@ function execError(path: string, errno: string): StartError {
   }
   return new StartError(`exec: "${path}": ${texts[errno] ?? errno}`, exitCode)
 }
-

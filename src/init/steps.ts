@@ -24,6 +24,7 @@ export type Step =
   | SetHostname
   | WriteSysctls
   | HidePaths
+  | MakeDirectory
   | LockPaths
   | LockRoot
 
@@ -139,6 +140,12 @@ export interface LockPaths {
   readonly paths: readonly string[]
 }
 
+/** Makes the program's working directory where the image has none. */
+export interface MakeDirectory {
+  readonly op: 'make-directory'
+  readonly path: string
+}
+
 /** Makes the root itself read-only. */
 export interface LockRoot {
   readonly op: 'lock-root'
@@ -147,7 +154,6 @@ export interface LockRoot {
 export interface Program {
   readonly argv: readonly string[]
   readonly env: readonly string[]
-  /** Made when missing, unless the program joins a running container. */
   readonly workingDir: string
   /** `user`, `user:group`, `uid:gid` …, resolved by the container's /etc/passwd and /etc/group */
   readonly user: string

@@ -60,7 +60,9 @@ export function resolveUser(wanted: string, extra: readonly string[]): ResolvedU
   // An explicit group replaces the user's supplementary ones.
   const memberships =
     groupText === '' && user !== undefined
-      ? groups.filter((entry) => (entry.fields[3] ?? '').split(',').includes(user.name)).map((entry) => entry.id)
+      ? groups
+          .filter((entry) => (entry.fields[3] ?? '').split(',').includes(user.name))
+          .map((entry) => entry.id)
       : []
   const all = [...new Set([gid, ...memberships, ...extra.map((name) => findGroup(groups, name))])]
   return { uid, gid, groups: all, home: user?.fields[5] || '/' }

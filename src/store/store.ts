@@ -15,7 +15,7 @@ export interface Collection<V> {
   get(key: string): V | undefined
   has(key: string): boolean
   /** In order of first insertion since the start, then of key. */
-  values(): IterableIterator<V>
+  values(): MapIterator<V>
   put(key: string, value: V): void
   delete(key: string): void
 }
@@ -68,7 +68,8 @@ class StoredCollection<V> implements Collection<V> {
     this.#put = db.prepare('INSERT OR REPLACE INTO record (collection, key, value) VALUES (?, ?, ?)')
     this.#delete = db.prepare('DELETE FROM record WHERE collection = ? AND key = ?')
     const rows = db.prepare('SELECT key, value FROM record WHERE collection = ? ORDER BY key').all(name)
-    for (const row of rows) this.#values.set(String(row['key']), freeze(JSON.parse(String(row['value']))) as V)
+    for (const row of rows)
+      this.#values.set(String(row['key']), freeze(JSON.parse(String(row['value']))) as V)
   }
 
   get size(): number {
@@ -83,7 +84,7 @@ class StoredCollection<V> implements Collection<V> {
     return this.#values.has(key)
   }
 
-  values(): IterableIterator<V> {
+  values(): MapIterator<V> {
     return this.#values.values()
   }
 
@@ -131,12 +132,18 @@ export function openStore(path: string): Store {
   const db = new DatabaseSync(path)
   try {
     // An exclusive lock keeps a second daemon off this data root.
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT')
+    db.exec(
+      'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT',
+    )
     migrate(db, path)
   } catch (error) {
     db.close()
     if (error instanceof Error && /locked|busy/.test(error.message)) {
-      throw new TsnetError('unavailable', 'store-locked', `${path} is in use by another tsnet daemon: stop that, or give another --data-root`)
+      throw new TsnetError(
+        'unavailable',
+        'store-locked',
+        `${path} is in use by another tsnet daemon: stop that, or give another --data-root`,
+      )
     }
     throw error
   }
@@ -152,7 +159,8 @@ export function openStore(path: string): Store {
   const clear = db.prepare('DELETE FROM journal WHERE id = ?')
   const entries = db.prepare('SELECT id, operation, subject, step, data FROM journal ORDER BY id')
   const journal: Journal = {
-    begin: (operation, subject, data = null) => Number(begin.run(operation, subject, JSON.stringify(data)).lastInsertRowid),
+    begin: (operation, subject, data = null) =>
+      Number(begin.run(operation, subject, JSON.stringify(data)).lastInsertRowid),
     step: (id, name) => void step.run(name, id),
     clear: (id) => void clear.run(id),
     entries: () =>

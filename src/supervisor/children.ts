@@ -1,5 +1,5 @@
 /** The programs that this supervisor owns: containers and execs, from start to the recorded ending. */
-import { readFileSync, rmSync, writeFileSync, renameSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { TsnetError } from '../errors.ts'
@@ -7,7 +7,15 @@ import type { InitPlan, Step } from '../init/steps.ts'
 import { openPty } from '../sys/terminal.ts'
 import { Hub } from './hub.ts'
 import { type Init, type InitPool, spawnInit } from './pool.ts'
-import { type ChildRecord, childDir, type ExecParams, type ExitRecord, type StartParams, type StdioSpec, type StreamRequest } from './protocol.ts'
+import {
+  type ChildRecord,
+  childDir,
+  type ExecParams,
+  type ExitRecord,
+  type StartParams,
+  type StdioSpec,
+  type StreamRequest,
+} from './protocol.ts'
 import { FifoStdio, fifoPaths, makeFifos, TerminalStdio } from './stdio.ts'
 
 /** A program could not be started; `exitCode` is what a shell would end with. */
@@ -32,7 +40,12 @@ export class Children {
   readonly #running = new Map<string, ChildRecord>()
   readonly #exited = new Map<string, ExitRecord>()
 
-  constructor(options: { execRoot: string; pool: InitPool; initPath: string; announce: (exit: ExitRecord) => void }) {
+  constructor(options: {
+    execRoot: string
+    pool: InitPool
+    initPath: string
+    announce: (exit: ExitRecord) => void
+  }) {
     this.#execRoot = options.execRoot
     this.#pool = options.pool
     this.#initPath = options.initPath
@@ -94,7 +107,12 @@ export class Children {
     return { terminal: null, started: () => fifos.releaseKeepers() }
   }
 
-  #openTerminal(init: Init, hub: Hub, stdio: StdioSpec, exec?: ExecParams): { terminal: number | null; started: () => void } {
+  #openTerminal(
+    init: Init,
+    hub: Hub,
+    stdio: StdioSpec,
+    exec?: ExecParams,
+  ): { terminal: number | null; started: () => void } {
     if (exec !== undefined) {
       const pty = openPty(`/proc/${exec.into}/root/dev/pts/ptmx`)
       hub.open(stdio, new TerminalStdio(pty.master))
@@ -125,6 +143,21 @@ export class Children {
     this.#running.delete(id)
     this.#exited.set(id, exit)
     this.#announce(exit)
+  }
+
+  /** An ending that a former supervisor has written down. */
+  recall(exit: ExitRecord): void {
+    this.#exited.set(exit.id, exit)
+  }
+
+  /** A program that a former supervisor started. A terminal has hung up with that supervisor. */
+  readopt(child: ChildRecord): void {
+    this.#running.set(child.id, child)
+    if (child.stdio.tty) return
+    const fifos = new FifoStdio(fifoPaths(childDir(this.#execRoot, child.id), child.stdio.stdin))
+    this.hub(child.id).open(child.stdio, fifos)
+    // The program holds its ends open.
+    fifos.releaseKeepers()
   }
 
   attach(connection: Duplex, request: StreamRequest, head: Buffer): void {
@@ -161,7 +194,9 @@ function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number 
 /** Completes a plan with what only the supervisor knows: the FIFOs' paths or the terminal's number. */
 function withStdio(plan: InitPlan, stdio: StdioSpec, directory: string, terminal: number | null): InitPlan {
   if (stdio.tty) {
-    const steps = plan.steps.map((step): Step => (step.op === 'terminal' ? { ...step, number: terminal } : step))
+    const steps = plan.steps.map(
+      (step): Step => (step.op === 'terminal' ? { ...step, number: terminal } : step),
+    )
     return { ...plan, steps }
   }
   return { ...plan, steps: [{ op: 'open-stdio', ...fifoPaths(directory, stdio.stdin) }, ...plan.steps] }
@@ -186,4 +221,3 @@ function writeJson(directory: string, name: string, value: unknown): void {
     process.stderr.write(`tsnet supervisor: ${directory}/${name}: ${(error as Error).message}\n`)
   }
 }
-

@@ -1,12 +1,22 @@
 /** The daemon's end of the conversation with the supervisor: starts it when none answers, and again when it dies. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, openSync, closeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { LineSplitter } from './lines.ts'
-import { type ExitEvent, type ExitRecord, type Failure, type Method, type Methods, type Reply, type StreamRequest, socketPath } from './protocol.ts'
+import {
+  type ExitEvent,
+  type ExitRecord,
+  type Failure,
+  type Method,
+  type Methods,
+  type Reply,
+  type StreamRequest,
+  socketPath,
+} from './protocol.ts'
 
 /** A failure of the supervisor's side; `exitCode` is set when a program could not be started. */
 export class SupervisorError extends TsnetError {
@@ -136,11 +146,16 @@ async function start({ execRoot, program, initPool }: SupervisorOptions): Promis
   )
   closeSync(log)
   const ended = once(child, 'exit').then(() => {
-    throw new TsnetError('unavailable', 'supervisor-failed', `the supervisor did not start: see ${execRoot}/supervisor.log`)
+    throw new TsnetError(
+      'unavailable',
+      'supervisor-failed',
+      `the supervisor did not start: see ${execRoot}/supervisor.log`,
+    )
   })
-  await Promise.race([once(child.stdout, 'data'), ended])
   ended.catch(() => {})
-  child.stdout.destroy()
+  const output = child.stdout as Readable
+  await Promise.race([once(output, 'data'), ended])
+  output.destroy()
   child.unref()
 }
 

@@ -32,7 +32,12 @@ export function readLog(path: string, query: LogQuery, ending: Ending, signal: A
   return Readable.from(render(path, query, ending, signal), { objectMode: false })
 }
 
-async function* render(path: string, query: LogQuery, ending: Ending, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* render(
+  path: string,
+  query: LogQuery,
+  ending: Ending,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
   for await (const line of lines(path, query.tail, ending, signal)) {
     const entry = JSON.parse(line) as LogEntry
     const time = Date.parse(entry.time) / 1000
@@ -43,7 +48,12 @@ async function* render(path: string, query: LogQuery, ending: Ending, signal: Ab
   }
 }
 
-async function* lines(path: string, tail: number, ending: Ending, signal: AbortSignal): AsyncGenerator<string> {
+async function* lines(
+  path: string,
+  tail: number,
+  ending: Ending,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   let file: FileHandle
   try {
     file = await open(path)

@@ -5,12 +5,24 @@ import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { errorKind, errorMessage, TsnetError } from '../errors.ts'
 import { warmThreadPool } from '../sys/netns.ts'
+import { adoptChildren } from './adopt.ts'
 import { Children, StartFailed } from './children.ts'
 import { LineSplitter } from './lines.ts'
 import { InitPool } from './pool.ts'
-import { type ExitEvent, type Failure, type Method, type Methods, type Reply, type Request, type StreamRequest, socketPath } from './protocol.ts'
+import {
+  type ExitEvent,
+  type Failure,
+  type Method,
+  type Methods,
+  type Reply,
+  type Request,
+  type StreamRequest,
+  socketPath,
+} from './protocol.ts'
 
-type Handlers = { [M in Method]: (params: Methods[M]['params']) => Methods[M]['result'] | Promise<Methods[M]['result']> }
+type Handlers = {
+  [M in Method]: (params: Methods[M]['params']) => Methods[M]['result'] | Promise<Methods[M]['result']>
+}
 
 function failure(error: unknown): Failure {
   return {
@@ -52,7 +64,10 @@ function serve(connection: Socket, handlers: Handlers, children: Children, onReq
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { 'exec-root': { type: 'string', default: '/run/tsnet' }, 'init-pool': { type: 'string', default: '2' } },
+    options: {
+      'exec-root': { type: 'string', default: '/run/tsnet' },
+      'init-pool': { type: 'string', default: '2' },
+    },
   })
   const execRoot = values['exec-root']
   const initPath = join(dirname(process.argv[1] ?? ''), 'init.mjs')
@@ -60,10 +75,13 @@ async function main(): Promise<void> {
 
   const daemons = new Set<Socket>()
   const announce = (exit: ExitEvent['exit']): void => {
-    for (const daemon of daemons) daemon.write(`${JSON.stringify({ event: 'exit', exit } satisfies ExitEvent)}\n`)
+    for (const daemon of daemons)
+      daemon.write(`${JSON.stringify({ event: 'exit', exit } satisfies ExitEvent)}\n`)
   }
   const pool = new InitPool(initPath, Number(values['init-pool']))
   const children = new Children({ execRoot, pool, initPath, announce })
+
+  adoptChildren(execRoot, children)
 
   const handlers: Handlers = {
     start: async (params) => ({ pid: await children.start(params) }),

@@ -33,7 +33,11 @@ export interface FifoPaths {
 
 /** Paths of the FIFOs below `directory`; stdin '' when there is none. */
 export function fifoPaths(directory: string, stdin: boolean): FifoPaths {
-  return { stdin: stdin ? `${directory}/stdin` : '', stdout: `${directory}/stdout`, stderr: `${directory}/stderr` }
+  return {
+    stdin: stdin ? `${directory}/stdin` : '',
+    stdout: `${directory}/stdout`,
+    stderr: `${directory}/stderr`,
+  }
 }
 
 /** Makes a child's directory with its FIFOs anew. */
@@ -60,10 +64,16 @@ export class FifoStdio implements Stdio {
 
   constructor(paths: FifoPaths) {
     const open = (path: string): Socket =>
-      new Socket({ fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false })
+      new Socket({
+        fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+        readable: true,
+        writable: false,
+      })
     const stdout = open(paths.stdout)
     const stderr = open(paths.stderr)
-    this.#keepers = [paths.stdout, paths.stderr].map((path) => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
+    this.#keepers = [paths.stdout, paths.stderr].map((path) =>
+      openSync(path, constants.O_WRONLY | constants.O_NONBLOCK),
+    )
     this.outputs = [
       ['stdout', stdout],
       ['stderr', stderr],

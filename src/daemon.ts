@@ -1,0 +1,229 @@
+/** Builds every part and joins them: the only file that knows all. */
+import { createHash, randomUUID } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createApiServer } from './api/server.ts'
+import { type Config, daemonUsage, loadConfig } from './config.ts'
+import { hostUpstreams } from './dns/resolv-conf.ts'
+import { createNameService } from './dns/server.ts'
+import { builtinDrivers } from './drivers/builtin.ts'
+import { createDriverRegistry } from './drivers/registry.ts'
+import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
+import { Events } from './engine/events.ts'
+import { Locks } from './engine/locks.ts'
+import type { Parts } from './engine/parts.ts'
+import { restore } from './engine/restore.ts'
+import { errorMessage, TsnetError } from './errors.ts'
+import { createFirewall } from './firewall/firewall.ts'
+import { createDnsRedirect } from './firewall/redirect.ts'
+import { createImages } from './images/images.ts'
+import { createLocalIpam } from './ipam/local.ts'
+import { createLogger, type Logger } from './log.ts'
+import { listRoutes } from './netlink/route.ts'
+import { openRouteSocket } from './netlink/socket.ts'
+import { createPorts } from './ports/ports.ts'
+import { openStore, type Store } from './store/store.ts'
+import { Supervisor } from './supervisor/client.ts'
+import { warmThreadPool } from './sys/netns.ts'
+import { version } from './version.ts'
+import { createLocalVolumes } from './volumes/local.ts'
+
+const defaultDataRoot = '/var/lib/tsnet'
+
+/** Distinguishes daemons that share a network namespace: '' for the usual data root, else a few digits of another's. */
+function instanceOf(dataRoot: string): string {
+  return dataRoot === defaultDataRoot ? '' : createHash('sha256').update(dataRoot).digest('hex').slice(0, 6)
+}
+
+function refuseUnprivileged(): void {
+  if (process.getuid?.() === 0) return
+  throw new TsnetError('forbidden', 'not-root', 'the daemon must run as root: start it with sudo')
+}
+
+/** The file's text, '' where there is none. */
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : ''
+}
+
+/** One installation keeps one id. */
+function installationId(store: Store): string {
+  const id = store.settings.get('id') ?? randomUUID()
+  if (!store.settings.has('id')) store.settings.put('id', id)
+  return id
+}
+
+function operatingSystem(): string {
+  return /^PRETTY_NAME="?([^"\n]*)/m.exec(readText('/etc/os-release'))?.[1] ?? 'Linux'
+}
+
+/** The named thing of a kind, or a clear refusal that says what there is. */
+function lookUp<T extends { readonly name: string }>(kind: string, things: readonly T[], name: string): T {
+  const found = things.find((thing) => thing.name === name)
+  if (found !== undefined) return found
+  const known = things.map((thing) => thing.name).join(', ')
+  throw new TsnetError(
+    'not-found',
+    `no-${kind}-driver`,
+    `error looking up ${kind} plugin ${name}: plugin "${name}" not found (there are ${known})`,
+  )
+}
+
+async function buildParts(config: Config, log: Logger, store: Store, supervisor: Supervisor): Promise<Parts> {
+  const { dataRoot, execRoot } = config
+  const instance = instanceOf(dataRoot)
+  const suffix = instance === '' ? '' : `-${instance}`
+  const events = new Events()
+  const firewall = createFirewall({ backend: config.firewallBackend, instance, log })
+  const drivers = createDriverRegistry(builtinDrivers({ mark: `tsnet${suffix}` }))
+  const hostResolvers = (): readonly string[] =>
+    config.dns.length > 0 ? config.dns : hostUpstreams(readText('/etc/resolv.conf'))
+  const ownerName = (id: string): string => describeOwner(store, id)
+  const ipams = [
+    createLocalIpam({
+      ...(config.addressPools.length === 0 ? {} : { defaultPools: config.addressPools }),
+      installationId: installationId(store),
+      usedRoutes: () => [
+        ...hostRoutes(),
+        ...hostResolvers().map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
+      ],
+      describeOwner: ownerName,
+    }),
+  ]
+  const volumeDrivers = [createLocalVolumes(dataRoot)]
+  return {
+    dataRoot,
+    execRoot,
+    log,
+    store,
+    events,
+    locks: new Locks(),
+    supervisor,
+    firewall,
+    ports: createPorts({ log }),
+    names: createNameService({
+      log,
+      redirect: createDnsRedirect(firewall.backend),
+      upstreams: hostResolvers,
+    }),
+    images: createImages({
+      store,
+      dataRoot,
+      log,
+      events: (action, image) => events.emit('image', action, image.id, { name: image.tags[0] ?? image.id }),
+      usersOf: (id) => [...store.containers.values()].filter((container) => container.image === id),
+    }),
+    networkDriver: (name) => drivers.get(name),
+    networkDrivers: () => drivers.list(),
+    ipam: (name) => lookUp('ipam', ipams, name),
+    volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
+    networkRules: new Map(),
+    cgroupParent: `tsnet${suffix}`,
+    defaultBridge: instance === '' ? 'tsnet0' : `tsnet${suffix}`,
+    hostFile: readText,
+  }
+}
+
+/** The name of whoever holds an address. */
+function describeOwner(store: Store, id: string): string {
+  const network = store.networks.get(id)
+  if (network !== undefined) return `network ${network.name}`
+  const holder = store.containers
+    .values()
+    .find((container) => container.endpoints.some((endpoint) => endpoint.id === id))
+  return holder === undefined ? id : `container ${holder.name}`
+}
+
+function hostRoutes(): string[] {
+  using socket = openRouteSocket()
+  return listRoutes(socket)
+    .map((route) => route.destination)
+    .filter((destination) => destination !== '')
+}
+
+async function listen(server: ReturnType<typeof createApiServer>, config: Config): Promise<void> {
+  for (const host of config.hosts) {
+    if (host.startsWith('unix://'))
+      await server.listen({ unix: host.slice('unix://'.length), mode: 0o660, ...socketGroup() })
+    else {
+      const { hostname: address, port } = new URL(host)
+      await server.listen({
+        host: address.replace(/^\[|\]$/g, ''),
+        port: Number(port || 2376),
+        tls: readTls(config),
+      })
+    }
+  }
+}
+
+function socketGroup(): { gid?: number } {
+  const id = /^tsnet:[^:]*:(\d+):/m.exec(readText('/etc/group'))?.[1]
+  return id === undefined ? {} : { gid: Number(id) }
+}
+
+function readTls(config: Config): { ca: Buffer; cert: Buffer; key: Buffer } {
+  const tls = config.tls ?? { ca: '', cert: '', key: '' }
+  return { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) }
+}
+
+/** Whoever started the daemon may wait for one line on the descriptor that TSNET_READY_FD names. */
+function announceReady(): void {
+  const fd = Number(process.env['TSNET_READY_FD'] ?? 0)
+  if (fd <= 2) return
+  writeSync(fd, 'ready\n')
+  closeSync(fd)
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const config = loadConfig(argv)
+  if (config === null) {
+    process.stdout.write(daemonUsage)
+    return
+  }
+  refuseUnprivileged()
+  await warmThreadPool()
+  const log = createLogger(config.logLevel)
+  mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
+  const store = openStore(join(config.dataRoot, 'state.db'))
+  let engine: ManagedEngine | null = null
+  const supervisor = await Supervisor.connect({
+    execRoot: config.execRoot,
+    program: join(dirname(process.argv[1] ?? ''), 'supervisor.mjs'),
+    initPool: config.initPool,
+    log,
+    onExit: (exit) => engine?.onExit(exit),
+    onReplaced: () => void engine?.reconcile(),
+  })
+  const parts = await buildParts(config, log, store, supervisor)
+  await restore(parts, { bip: config.bip })
+  engine = createEngine(parts, {
+    name: hostname(),
+    id: installationId(store),
+    operatingSystem: operatingSystem(),
+    seccomp: true,
+  })
+  // Endings between the restore and now have not been heard.
+  await engine.reconcile()
+  const server = createApiServer({ engine, log, version })
+  await listen(server, config)
+  if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
+  log.info({ hosts: config.hosts, firewall: parts.firewall.backend }, 'the daemon is ready')
+  announceReady()
+
+  const stop = async (): Promise<void> => {
+    await server.close()
+    await supervisor.close(true)
+    parts.firewall.close()
+    store.close()
+    if (config.pidfile !== '') rmSync(config.pidfile, { force: true })
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`tsnet daemon: ${errorMessage(error)}\n`)
+  process.exit(1)
+}

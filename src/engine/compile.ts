@@ -1,0 +1,193 @@
+/** From a container's record, its root and its mounts to the plan that init runs. Pure. */
+
+import type { Rootfs } from '../images/rootfs.ts'
+import type { InitPlan, MountSource, Program, Step } from '../init/steps.ts'
+import type { ContainerRecord, MountPoint } from '../store/records.ts'
+import { resolveCapabilities } from '../sys/caps.ts'
+import {
+  MS_NODEV,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_STRICTATIME,
+} from '../sys/constants/mount.ts'
+import { parseMountOptions } from './mount-options.ts'
+
+/** A file or directory of the host that appears in the container. */
+export interface BoundPath {
+  readonly source: string
+  readonly target: string
+  readonly directory: boolean
+  readonly readOnly: boolean
+  readonly propagation: MountPoint['propagation']
+  readonly copyUp: boolean
+}
+
+export interface CompileInput {
+  readonly container: ContainerRecord
+  readonly rootfs: Rootfs
+  /** '' for the host's network. */
+  readonly netns: string
+  readonly binds: readonly BoundPath[]
+  readonly cgroup: {
+    readonly procs: readonly string[]
+    readonly mounts: readonly { source: string; target: string }[]
+  }
+  /** base64 of the compiled filter, '' for none */
+  readonly seccomp: string
+}
+
+/** Paths that tell about or reach the host's kernel, as in Docker's default. */
+const hiddenPaths: readonly string[] = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+]
+const lockedPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+]
+
+const safe = MS_NOSUID | MS_NOEXEC | MS_NODEV
+
+/** The mounts of the OCI runtime specification's Linux defaults. */
+function systemMounts(shmSize: number): Step[] {
+  const mount = (type: string, target: string, flags: number, data: string): Step => ({
+    op: 'mount',
+    type,
+    source: type,
+    target,
+    flags,
+    data,
+  })
+  return [
+    mount('proc', '/proc', safe, ''),
+    mount('tmpfs', '/dev', MS_NOSUID | MS_STRICTATIME, 'mode=755,size=65536k'),
+    mount('devpts', '/dev/pts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620,gid=5'),
+    mount('tmpfs', '/dev/shm', safe, `mode=1777,size=${shmSize}`),
+    mount('mqueue', '/dev/mqueue', safe, ''),
+    mount('sysfs', '/sys', safe | MS_RDONLY, ''),
+  ]
+}
+
+export function compileContainer(input: CompileInput): InitPlan {
+  const { container, rootfs } = input
+  const { spec } = container
+  const cgroupBinds = input.cgroup.mounts.map((mount) => boundDirectory(mount.source, mount.target))
+  const binds = [...cgroupBinds, ...input.binds]
+  const steps: Step[] = [
+    { op: 'open-cgroup', files: input.cgroup.procs, namespace: true },
+    ...(input.netns === '' ? [] : [{ op: 'join-network', path: input.netns } as const]),
+    { op: 'isolate' },
+    { op: 'clone-sources', sources: binds.map(sourceOf) },
+    { op: 'root', ...rootfs },
+    ...systemMounts(spec.shmSize),
+    { op: 'devices' },
+    ...(spec.tty ? [{ op: 'terminal', number: null, console: true } as const] : []),
+    { op: 'hostname', hostname: container.hostname, domainname: spec.domainname },
+    ...userMounts(binds, cgroupBinds.length, container.mounts),
+    { op: 'sysctls', values: spec.sysctls },
+    { op: 'hide', paths: hiddenPaths },
+    { op: 'lock', paths: lockedPaths },
+    { op: 'make-directory', path: container.workingDir },
+    ...(spec.readOnlyRootfs ? [{ op: 'lock-root' } as const] : []),
+  ]
+  return { steps, program: compileProgram(container, input.seccomp) }
+}
+
+function boundDirectory(source: string, target: string): BoundPath {
+  return { source, target, directory: true, readOnly: true, propagation: 'rprivate', copyUp: false }
+}
+
+function sourceOf(bind: BoundPath): MountSource {
+  return { path: bind.source, readOnly: bind.readOnly, propagation: propagationFlag(bind.propagation) }
+}
+
+function propagationFlag(propagation: MountPoint['propagation']): number {
+  if (propagation.endsWith('shared')) return MS_SHARED
+  return propagation.endsWith('slave') ? MS_SLAVE : MS_PRIVATE
+}
+
+/** A mount below another comes after it. The cgroup file system gets a tmpfs to hold its directories. */
+function userMounts(binds: readonly BoundPath[], cgroups: number, mounts: readonly MountPoint[]): Step[] {
+  const attach = (bind: BoundPath, index: number): Step & { target: string } => ({
+    op: 'attach',
+    index,
+    target: bind.target,
+    directory: bind.directory,
+    copyUp: bind.copyUp,
+  })
+  const steps = binds.map(attach)
+  const cgroupSteps: Step[] = steps.slice(0, cgroups)
+  const needsHolder = cgroups > 0 && steps[0]?.target !== '/sys/fs/cgroup'
+  const holder: Step[] = needsHolder
+    ? [
+        {
+          op: 'mount',
+          type: 'tmpfs',
+          source: 'tmpfs',
+          target: '/sys/fs/cgroup',
+          flags: safe,
+          data: 'mode=755',
+        },
+      ]
+    : []
+  const user = [...steps.slice(cgroups), ...mounts.filter((mount) => mount.type === 'tmpfs').map(tmpfsStep)]
+  return [...holder, ...cgroupSteps, ...user.sort((a, b) => depth(a.target) - depth(b.target))]
+}
+
+function depth(path: string): number {
+  return path.split('/').length
+}
+
+function tmpfsStep(mount: MountPoint): Step & { target: string } {
+  const { flags, data } = parseMountOptions(mount.options, safe)
+  const readOnly = mount.readOnly ? MS_RDONLY : 0
+  return { op: 'mount', type: 'tmpfs', source: 'tmpfs', target: mount.target, flags: flags | readOnly, data }
+}
+
+export function compileProgram(container: ContainerRecord, seccomp: string): Program {
+  const { spec } = container
+  return {
+    argv: container.argv,
+    env: container.env,
+    workingDir: container.workingDir,
+    user: container.user,
+    groups: spec.groupAdd,
+    capabilities: resolveCapabilities({ add: spec.capAdd, drop: spec.capDrop }),
+    noNewPrivileges: spec.noNewPrivileges,
+    seccomp,
+    rlimits: spec.ulimits,
+    oomScoreAdj: spec.oomScoreAdj,
+  }
+}
+
+/** The way of an exec into a running container. */
+export function compileExec(
+  container: ContainerRecord,
+  cgroupProcs: readonly string[],
+  program: Program,
+  tty: boolean,
+): InitPlan {
+  const steps: Step[] = [
+    { op: 'open-cgroup', files: cgroupProcs, namespace: false },
+    { op: 'join-container', pid: container.state.pid },
+    ...(tty ? [{ op: 'terminal', number: null, console: false } as const] : []),
+  ]
+  return { steps, program }
+}

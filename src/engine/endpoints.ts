@@ -1,0 +1,219 @@
+/**
+ * A container's endpoint on one network: leased and attached, or given back. The same functions serve start, connect,
+ * restore and their undoing.
+ */
+import type { Attachment, EndpointSpec } from '../drivers/driver.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
+import { containsIp, parseCidr } from '../values/cidr.ts'
+import type { ContainerId } from '../values/id.ts'
+import type { Parts } from './parts.ts'
+import { findNetwork } from './references.ts'
+
+/** Longest that a driver may take for one call. */
+const driverDeadline = 20_000
+
+export function driverContext(parts: Parts): { log: Parts['log']; signal: AbortSignal } {
+  return { log: parts.log, signal: AbortSignal.timeout(driverDeadline) }
+}
+
+export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord {
+  return findNetwork(parts.store.networks, endpoint.network)
+}
+
+function bareAddress(address: string): string {
+  return address.split('/')[0] ?? ''
+}
+
+/** Leases an address of each family; `before` is what the endpoint had when it last ran. */
+async function lease(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+): Promise<{ address4: string; address6: string; gateway4: string; gateway6: string }> {
+  const result = { address4: '', address6: '', gateway4: '', gateway6: '' }
+  const ipam = parts.ipam(network.ipamDriver)
+  for (const family of [4, 6] as const) {
+    const wanted = family === 4 ? endpoint.request.address4 : endpoint.request.address6
+    const pool = poolFor(network, family, wanted)
+    if (pool === undefined) continue
+    const before = bareAddress(family === 4 ? endpoint.address4 : endpoint.address6)
+    const address = await ipam.lease(pool, endpoint.id, {
+      ...(wanted === null ? {} : { address: wanted }),
+      ...(before === '' ? {} : { preferred: before }),
+    })
+    undo.defer(() => ipam.release(pool, endpoint.id, bareAddress(address)))
+    result[`address${family}`] = address
+    result[`gateway${family}`] = pool.gateway
+  }
+  return result
+}
+
+function poolFor(
+  network: NetworkRecord,
+  family: 4 | 6,
+  address: string | null,
+): NetworkRecord['pools'][number] | undefined {
+  const pools = network.pools.filter((pool) => pool.subnet.includes(':') === (family === 6))
+  if (address === null) return pools[0]
+  return pools.find((pool) => isInside(pool.subnet, address)) ?? pools[0]
+}
+
+function isInside(subnet: string, address: string): boolean {
+  return containsIp(parseCidr(subnet), address)
+}
+
+/** What an endpoint is to be, so that its driver can make it. */
+function specOf(
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+  interfaceName: string,
+  defaults: DefaultRoutes,
+): EndpointSpec {
+  return {
+    id: endpoint.id,
+    network,
+    interfaceName,
+    mac: endpoint.request.mac ?? endpoint.mac,
+    address4: endpoint.address4,
+    address6: endpoint.address6,
+    options: endpoint.request.options,
+    defaultRoute4: defaults.v4 === endpoint.id,
+    defaultRoute6: defaults.v6 === endpoint.id,
+  }
+}
+
+/** The endpoints through which a sandbox reaches the outside, by family; '' for none. */
+export interface DefaultRoutes {
+  readonly v4: string
+  readonly v6: string
+}
+
+/** The first endpoint whose network leads out, in the order in which the user named them. */
+export function chooseDefaultRoutes(parts: Parts, endpoints: readonly EndpointRecord[]): DefaultRoutes {
+  const leading = (family: 4 | 6): string =>
+    endpoints.find((endpoint) => {
+      const network = networkOf(parts, endpoint)
+      return (
+        !network.internal &&
+        network.pools.some((pool) => pool.subnet.includes(':') === (family === 6) && pool.gateway !== '')
+      )
+    })?.id ?? ''
+  return { v4: leading(4), v6: leading(6) }
+}
+
+/** Leases and attaches; what was done goes to `undo`. Returns the endpoint as it is now. */
+export async function attachEndpoint(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  sandbox: Sandbox,
+  endpoint: EndpointRecord,
+  interfaceName: string,
+  defaults: DefaultRoutes,
+): Promise<EndpointRecord> {
+  const network = networkOf(parts, endpoint)
+  const driver = parts.networkDriver(network.driver)
+  const addressed = { ...endpoint, ...(await lease(parts, undo, network, endpoint)) }
+  undo.defer(() => driver.detach(driverContext(parts), { id: endpoint.id, network }))
+  const attachment = await driver.attach(
+    driverContext(parts),
+    specOf(network, addressed, interfaceName, defaults),
+    sandbox,
+  )
+  return { ...addressed, ...attached(attachment) }
+}
+
+function attached(
+  attachment: Attachment,
+): Pick<EndpointRecord, 'interfaceName' | 'mac' | 'address4' | 'address6' | 'gateway4' | 'gateway6'> {
+  const { interfaceName, mac, address4, address6, gateway4, gateway6 } = attachment
+  return { interfaceName, mac, address4, address6, gateway4, gateway6 }
+}
+
+/** Takes an endpoint's interface away and gives back what was leased, but a fixed address while `keepFixed`. Safe to repeat. */
+export async function detachEndpoint(
+  parts: Parts,
+  endpoint: EndpointRecord,
+  keepFixed: boolean,
+): Promise<void> {
+  const network = parts.store.networks.get(endpoint.network)
+  if (network === undefined) return
+  parts.names.removeEndpoint(endpoint.network, endpoint.id)
+  await parts.networkDriver(network.driver).detach(driverContext(parts), { id: endpoint.id, network })
+  await releaseAddresses(parts, network, endpoint, keepFixed)
+}
+
+/** Fixed addresses belong to the container as long as it exists, dynamic ones while it runs. */
+export async function releaseAddresses(
+  parts: Parts,
+  network: NetworkRecord,
+  endpoint: EndpointRecord,
+  keepFixed: boolean,
+): Promise<void> {
+  const ipam = parts.ipam(network.ipamDriver)
+  const { address4, address6 } = endpoint.request
+  for (const [address, fixed] of [
+    [endpoint.address4 || (address4 ?? ''), address4],
+    [endpoint.address6 || (address6 ?? ''), address6],
+  ] as const) {
+    if (address === '' || (keepFixed && fixed !== null)) continue
+    const pool = poolFor(network, address.includes(':') ? 6 : 4, bareAddress(address))
+    if (pool !== undefined) await ipam.release(pool, endpoint.id, bareAddress(address))
+  }
+}
+
+/** Fixed addresses are leased when the container is created, so that nobody else gets them while it is stopped. */
+export async function reserveFixed(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  endpoints: readonly EndpointRecord[],
+): Promise<void> {
+  for (const endpoint of endpoints) {
+    const { address4, address6 } = endpoint.request
+    const network = networkOf(parts, endpoint)
+    const ipam = parts.ipam(network.ipamDriver)
+    for (const address of [address4, address6]) {
+      const pool = address === null ? undefined : poolFor(network, address.includes(':') ? 6 : 4, address)
+      if (address === null || pool === undefined) continue
+      await ipam.lease(pool, endpoint.id, { address })
+      undo.defer(() => ipam.release(pool, endpoint.id, address))
+    }
+  }
+}
+
+/** Publishes an endpoint's names to its neighbours. */
+export function nameEndpoint(parts: Parts, endpoint: EndpointRecord): void {
+  const network = networkOf(parts, endpoint)
+  const addresses = [endpoint.address4, endpoint.address6]
+    .filter((address) => address !== '')
+    .map(bareAddress)
+  if (addresses.length === 0) return
+  parts.names.setEndpoint(network.id, network.name, endpoint.id, { names: [...endpoint.dnsNames], addresses })
+}
+
+/** What a sandbox's resolver is to know: its networks, and whether anything leads out. */
+export function resolverOptions(
+  parts: Parts,
+  container: ContainerRecord,
+): {
+  networks: ContainerRecord['endpoints'][number]['network'][]
+  upstreams: readonly string[]
+  forward: boolean
+} {
+  const networks = container.endpoints.map((endpoint) => networkOf(parts, endpoint))
+  return {
+    networks: networks.map((network) => network.id),
+    upstreams: container.spec.dnsServers,
+    forward: networks.some((network) => !network.internal),
+  }
+}
+
+/** Whether a container has a network namespace of its own. */
+export function ownsSandbox(parts: Parts, container: ContainerRecord): boolean {
+  return container.endpoints.every((endpoint) => networkOf(parts, endpoint).driver !== 'host')
+}
+
+export function sandboxPath(parts: Pick<Parts, 'execRoot'>, id: ContainerId): string {
+  return `${parts.execRoot}/netns/${id}`
+}

@@ -1,0 +1,137 @@
+/** Programs run inside running containers. They are remembered until their container is removed. */
+import type { Duplex } from 'node:stream'
+import { TsnetError } from '../errors.ts'
+import type { Program } from '../init/steps.ts'
+import type { ContainerRecord } from '../store/records.ts'
+import { resolveCapabilities } from '../sys/caps.ts'
+import { openCgroup } from '../sys/cgroup.ts'
+import { type ExecId, newId } from '../values/id.ts'
+import { compileExec, compileProgram } from './compile.ts'
+import { parseDetachKeys } from './detach-keys.ts'
+import type { ExecRecord, ExecSpec, Execs } from './engine.ts'
+import type { Parts } from './parts.ts'
+import { mergeEnv } from './plan.ts'
+import { findContainer } from './references.ts'
+import { seccompOf } from './start.ts'
+
+/** The facade, and what the engine itself needs to tell it. */
+export interface ManagedExecs extends Execs {
+  /** Whether the ending was an exec's. */
+  recordExit(id: string, exitCode: number): boolean
+  forgetContainer(container: string): void
+}
+
+export function createExecs(parts: Parts): ManagedExecs {
+  const records = new Map<string, ExecRecord>()
+  const find = (id: string): ExecRecord => {
+    const record = records.get(id)
+    if (record === undefined)
+      throw new TsnetError('not-found', 'no-such-exec', `No such exec instance: ${id}`)
+    return record
+  }
+  const update = (id: string, change: Partial<ExecRecord>): void => {
+    const record = records.get(id)
+    if (record !== undefined) records.set(id, { ...record, ...change })
+  }
+  return {
+    create: async (ref, spec) => {
+      const container = findContainer(parts.store.containers, ref)
+      refuseStopped(container)
+      if (spec.argv.length === 0) throw new TsnetError('invalid', 'no-command', 'No exec command specified')
+      const id = newId<ExecId>()
+      records.set(id, { id, container: container.id, spec, running: false, exitCode: null, pid: 0 })
+      parts.events.emit('container', `exec_create: ${spec.argv.join(' ')}`, container.id, { execID: id })
+      return id
+    },
+
+    start: async (id, options) => {
+      const record = find(id)
+      if (record.running || record.exitCode !== null) {
+        throw new TsnetError('conflict', 'exec-started', `exec ${id} has already run: create another`)
+      }
+      const container = findContainer(parts.store.containers, record.container)
+      refuseStopped(container)
+      const stream = options.detach ? null : await attachExec(parts, record)
+      update(id, { running: true })
+      try {
+        update(id, { pid: await runExec(parts, container, record, options) })
+      } catch (error) {
+        stream?.destroy()
+        update(id, { running: false, exitCode: (error as { exitCode?: number }).exitCode || 126 })
+        throw error
+      }
+      parts.events.emit('container', `exec_start: ${record.spec.argv.join(' ')}`, container.id, {
+        execID: id,
+      })
+      return stream
+    },
+
+    get: find,
+    resize: async (id, rows, columns) => {
+      if (!find(id).running) throw new TsnetError('conflict', 'not-running', `exec ${id} is not running`)
+      await parts.supervisor.call('resize', { id, rows, columns })
+    },
+    recordExit: (id, exitCode) => {
+      if (!records.has(id)) return false
+      update(id, { running: false, exitCode })
+      return true
+    },
+    forgetContainer: (container) => {
+      for (const record of records.values()) if (record.container === container) records.delete(record.id)
+    },
+  }
+}
+
+function refuseStopped(container: ContainerRecord): void {
+  if (container.state.status === 'running') return
+  throw new TsnetError('conflict', 'not-running', `container ${container.id} is not running`)
+}
+
+function attachExec(parts: Parts, { id, spec }: ExecRecord): Promise<Duplex> {
+  const { stdin, stdout, stderr, tty, detachKeys } = spec
+  return parts.supervisor.attach({
+    stream: id,
+    stdin,
+    stdout,
+    stderr,
+    tty,
+    detachKeys: parseDetachKeys(detachKeys),
+  })
+}
+
+async function runExec(
+  parts: Parts,
+  container: ContainerRecord,
+  record: ExecRecord,
+  options: { rows: number; columns: number },
+): Promise<number> {
+  const { id, spec } = record
+  const plan = compileExec(
+    container,
+    openCgroup(parts.cgroupParent, container.id).joinFiles,
+    programOf(container, spec),
+    spec.tty,
+  )
+  const { pid } = await parts.supervisor.call('exec', {
+    id,
+    plan,
+    into: container.state.pid,
+    stdio: { tty: spec.tty, stdin: spec.stdin, stdinOnce: true, log: '' },
+    rows: options.rows,
+    columns: options.columns,
+  })
+  return pid
+}
+
+/** As the container's own program, but with the exec's command, user, directory and more environment. */
+function programOf(container: ContainerRecord, spec: ExecSpec): Program {
+  const program = compileProgram(container, spec.privileged ? '' : seccompOf(container))
+  return {
+    ...program,
+    argv: spec.argv,
+    env: mergeEnv(container.env, spec.tty ? ['TERM=xterm'] : [], spec.env),
+    workingDir: spec.workingDir || container.workingDir,
+    user: spec.user || container.user,
+    capabilities: spec.privileged ? resolveCapabilities({ add: ['ALL'], drop: [] }) : program.capabilities,
+  }
+}

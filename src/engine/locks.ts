@@ -1,0 +1,16 @@
+/** One change at a time for each subject, in order of arrival; different subjects do not wait for each other. */
+export class Locks {
+  readonly #tails = new Map<string, Promise<unknown>>()
+
+  async run<T>(subject: string, body: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(subject) ?? Promise.resolve()
+    const turn = before.then(body, body)
+    const tail = turn.catch(() => {})
+    this.#tails.set(subject, tail)
+    try {
+      return await turn
+    } finally {
+      if (this.#tails.get(subject) === tail) this.#tails.delete(subject)
+    }
+  }
+}

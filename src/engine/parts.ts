@@ -1,0 +1,42 @@
+/** The collaborators of the engine's modules, joined in daemon.ts. */
+
+import type { NameService } from '../dns/server.ts'
+import type { NetworkDriver } from '../drivers/driver.ts'
+import type { Firewall } from '../firewall/firewall.ts'
+import type { Rule } from '../firewall/rules.ts'
+import type { ManagedImages } from '../images/images.ts'
+import type { Ipam } from '../ipam/ipam.ts'
+import type { Logger } from '../log.ts'
+import type { Ports } from '../ports/ports.ts'
+import type { Store } from '../store/store.ts'
+import type { Supervisor } from '../supervisor/client.ts'
+import type { VolumeDriver } from '../volumes/volume.ts'
+import type { Events } from './events.ts'
+import type { Locks } from './locks.ts'
+
+export interface Parts {
+  readonly dataRoot: string
+  readonly execRoot: string
+  readonly log: Logger
+  readonly store: Store
+  readonly events: Events
+  readonly locks: Locks
+  readonly supervisor: Supervisor
+  readonly firewall: Firewall
+  readonly ports: Ports
+  readonly names: NameService
+  readonly images: ManagedImages
+  /** Throws Docker's sentence for an unknown name. */
+  networkDriver(name: string): NetworkDriver
+  networkDrivers(): readonly NetworkDriver[]
+  ipam(name: string): Ipam
+  volumeDriver(name: string): VolumeDriver
+  /** The rules that each network stands for, by its id. */
+  /** Directory of the containers' cgroups below each controller's root. */
+  readonly cgroupParent: string
+  readonly networkRules: Map<string, readonly Rule[]>
+  /** Name of the default network's bridge. */
+  readonly defaultBridge: string
+  /** The text of a file of the host, '' when it is missing. */
+  hostFile(path: string): string
+}

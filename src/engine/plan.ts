@@ -1,0 +1,261 @@
+/**
+ * From a request and a snapshot of what there is to the record of a container. Pure; every refusal of a create is
+ * made here, before anything is touched.
+ */
+import { posix } from 'node:path'
+import { TsnetError } from '../errors.ts'
+import type {
+  ContainerRecord,
+  ContainerSpec,
+  EndpointRecord,
+  EndpointRequest,
+  ImageRecord,
+  MountPoint,
+  MountRequest,
+  NetworkRecord,
+} from '../store/records.ts'
+import { resolveCapabilities } from '../sys/caps.ts'
+import { parseSignal } from '../sys/signal.ts'
+import { containsIp, parseCidr } from '../values/cidr.ts'
+import { type ContainerId, type EndpointId, newId, shortId } from '../values/id.ts'
+
+export interface Snapshot {
+  readonly image: ImageRecord
+  /** Throws kind 'not-found' for a network that there is not. */
+  readonly network: (ref: string) => NetworkRecord
+}
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const defaultStopSignal = 'SIGTERM'
+
+function invalid(message: string): TsnetError {
+  return new TsnetError('invalid', 'bad-container', message)
+}
+
+/** A wanted volume mount whose name is still open has source ''. */
+export function planContainer(
+  id: ContainerId,
+  name: string,
+  spec: ContainerSpec,
+  snapshot: Snapshot,
+): ContainerRecord {
+  const { image } = snapshot
+  const argv = commandOf(spec, image)
+  const stopSignal = spec.stopSignal || image.config.stopSignal || defaultStopSignal
+  parseSignal(stopSignal)
+  resolveCapabilities({ add: spec.capAdd, drop: spec.capDrop })
+  const endpoints = endpointsOf(id, name, spec, snapshot)
+  checkHostNetwork(spec, endpoints, snapshot)
+  return {
+    id,
+    name,
+    createdAt: new Date().toISOString(),
+    spec,
+    image: image.id,
+    argv,
+    env: mergeEnv(
+      [defaultPath, `HOSTNAME=${spec.hostname || shortId(id)}`],
+      image.config.env,
+      spec.tty ? ['TERM=xterm'] : [],
+      spec.env,
+    ),
+    workingDir: workingDirOf(spec, image),
+    user: spec.user || image.config.user,
+    hostname: spec.hostname || shortId(id),
+    stopSignal,
+    labels: { ...image.config.labels, ...spec.labels },
+    mounts: mountsOf(spec, image),
+    endpoints,
+    published: [],
+    exposedPorts: exposedPortsOf(spec, image),
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: '',
+      finishedAt: '',
+    },
+    restartCount: 0,
+  }
+}
+
+/** An entrypoint of the user's own does not take the image's command along. */
+function commandOf(spec: ContainerSpec, image: ImageRecord): string[] {
+  const entrypoint = spec.entrypoint ?? image.config.entrypoint ?? []
+  const inherited = spec.entrypoint === null ? (image.config.command ?? []) : []
+  const command = spec.command !== null && spec.command.length > 0 ? spec.command : inherited
+  const argv = [...entrypoint.filter((part, index) => index > 0 || part !== ''), ...command]
+  if (argv.length === 0) throw invalid('no command specified')
+  return argv
+}
+
+function workingDirOf(spec: ContainerSpec, image: ImageRecord): string {
+  const path = spec.workingDir || image.config.workingDir || '/'
+  if (!path.startsWith('/')) {
+    throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
+  }
+  return posix.normalize(path)
+}
+
+/** Later lists win; an entry without '=' takes a variable away. */
+export function mergeEnv(...lists: readonly (readonly string[])[]): string[] {
+  const merged = new Map<string, string>()
+  for (const entry of lists.flat()) {
+    const equals = entry.indexOf('=')
+    if (equals < 0) merged.delete(entry)
+    else merged.set(entry.slice(0, equals), entry)
+  }
+  return [...merged.values()]
+}
+
+function exposedPortsOf(spec: ContainerSpec, image: ImageRecord): string[] {
+  const bound = spec.ports.map((port) => `${port.containerPort}/${port.protocol}`)
+  return [...new Set([...image.config.exposedPorts, ...spec.exposedPorts, ...bound])].sort()
+}
+
+function endpointsOf(
+  id: ContainerId,
+  name: string,
+  spec: ContainerSpec,
+  snapshot: Snapshot,
+): EndpointRecord[] {
+  const mode = spec.networkMode === 'default' || spec.networkMode === '' ? 'bridge' : spec.networkMode
+  const networks = new Map<string, EndpointRecord>()
+  for (const ref of [mode, ...Object.keys(spec.endpoints)]) {
+    const network = snapshot.network(ref)
+    if (networks.has(network.id)) continue
+    const request =
+      spec.endpoints[ref] ?? spec.endpoints[network.name] ?? spec.endpoints[network.id] ?? noRequest
+    checkRequest(network, request)
+    networks.set(network.id, planEndpoint(id, name, spec.hostname, network, request))
+  }
+  return [...networks.values()]
+}
+
+export const noRequest: EndpointRequest = {
+  address4: null,
+  address6: null,
+  mac: null,
+  aliases: [],
+  options: {},
+}
+
+/** An endpoint before its first attach. */
+export function planEndpoint(
+  container: ContainerId,
+  name: string,
+  hostname: string,
+  network: NetworkRecord,
+  request: EndpointRequest,
+): EndpointRecord {
+  const names = [name, shortId(container), ...request.aliases, ...(hostname === '' ? [] : [hostname])]
+  return {
+    id: newId<EndpointId>(),
+    network: network.id,
+    networkName: network.name,
+    request,
+    interfaceName: '',
+    mac: '',
+    address4: '',
+    address6: '',
+    gateway4: '',
+    gateway6: '',
+    dnsNames: [...new Set(names)],
+  }
+}
+
+/** Addresses must lie in one of the network's pools, and need one that the user has chosen. Throws kind 'invalid'. */
+export function checkRequest(network: NetworkRecord, request: EndpointRequest): void {
+  for (const address of [request.address4, request.address6]) {
+    if (address === null) continue
+    if (network.driver === 'host' || network.driver === 'null' || network.name === 'bridge') {
+      throw invalid('user specified IP address is supported on user defined networks only')
+    }
+    if (!network.pools.some((pool) => containsIp(parseCidr(pool.subnet), address))) {
+      const subnets = network.pools.map((pool) => pool.subnet).join(', ')
+      throw invalid(
+        `invalid endpoint settings: no configured subnet contains IP address ${address}: network ${network.name} has ${subnets}`,
+      )
+    }
+  }
+}
+
+function checkHostNetwork(
+  spec: ContainerSpec,
+  endpoints: readonly EndpointRecord[],
+  snapshot: Snapshot,
+): void {
+  const drivers = endpoints.map((endpoint) => snapshot.network(endpoint.network).driver)
+  const exclusive = drivers.find((driver) => driver === 'host' || driver === 'null')
+  if (exclusive !== undefined && endpoints.length > 1) {
+    throw invalid(
+      'container cannot be connected to host network together with another network: give one of them',
+    )
+  }
+  if (exclusive === 'host' && Object.keys(spec.sysctls).some((name) => name.startsWith('net.'))) {
+    throw invalid('sysctls of net.* are not allowed in host network mode: they would change the host')
+  }
+}
+
+/** The user's mounts, and an anonymous volume for each VOLUME of the image that none of them covers. */
+function mountsOf(spec: ContainerSpec, image: ImageRecord): MountPoint[] {
+  const mounts = new Map<string, MountPoint>()
+  for (const request of spec.mounts) {
+    const mount = planMount(request)
+    if (mounts.has(mount.target)) throw invalid(`Duplicate mount point: ${mount.target}`)
+    mounts.set(mount.target, mount)
+  }
+  for (const target of image.config.volumes) {
+    const path = cleanTarget(target)
+    if (!mounts.has(path)) mounts.set(path, planMount({ ...anonymousVolume, target: path }))
+  }
+  return [...mounts.values()]
+}
+
+const anonymousVolume: MountRequest = {
+  type: 'volume',
+  source: '',
+  target: '',
+  readOnly: false,
+  createSource: false,
+  noCopy: false,
+  propagation: '',
+  options: '',
+  driver: '',
+  driverOptions: {},
+  labels: {},
+  syntax: 'image',
+}
+
+function cleanTarget(target: string): string {
+  if (!target.startsWith('/')) {
+    throw invalid(`invalid mount config: invalid mount path: '${target}' mount path must be absolute`)
+  }
+  const path = posix.normalize(target)
+  const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+  if (clean === '/') throw invalid("invalid specification: destination can't be '/'")
+  return clean
+}
+
+function planMount(request: MountRequest): MountPoint {
+  const target = cleanTarget(request.target)
+  const isVolume = request.type === 'volume'
+  if (request.type === 'bind' && !request.source.startsWith('/')) {
+    throw invalid(
+      `invalid mount config for type "bind": invalid mount path: '${request.source}' mount path must be absolute`,
+    )
+  }
+  return {
+    type: request.type,
+    name: isVolume ? request.source : '',
+    source: request.type === 'bind' ? posix.normalize(request.source) : '',
+    target,
+    driver: isVolume ? request.driver || 'local' : '',
+    readOnly: request.readOnly,
+    propagation: request.type === 'bind' ? request.propagation || 'rprivate' : '',
+    options: isVolume ? (request.noCopy ? 'nocopy' : '') : request.options,
+    syntax: request.syntax,
+  }
+}

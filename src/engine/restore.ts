@@ -1,0 +1,296 @@
+/**
+ * After a start of the daemon: makes records, supervisor and kernel agree. What was begun and not finished is undone or
+ * completed; what runs is taken up again; what carries tsnet's mark and belongs to nobody is removed. The calls are those
+ * that a change makes.
+ */
+import { errorMessage } from '../errors.ts'
+import { listContainerDirs, removeRootfs } from '../images/rootfs.ts'
+import { adoptSandbox, listSandboxes, removeSandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord, VolumeRecord } from '../store/records.ts'
+import type { JournalEntry } from '../store/store.ts'
+import type { ExitRecord } from '../supervisor/protocol.ts'
+import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
+import type { ContainerId } from '../values/id.ts'
+import {
+  detachEndpoint,
+  driverContext,
+  nameEndpoint,
+  networkOf,
+  ownsSandbox,
+  resolverOptions,
+} from './endpoints.ts'
+import { createNetwork, dismantleNetwork } from './networks.ts'
+import type { Parts } from './parts.ts'
+import { containerRules, usesNames } from './start.ts'
+import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
+
+export interface RestoreOptions {
+  /** The default network's wanted address, as of --bip; '' for the usual one. */
+  readonly bip: string
+}
+
+export async function restore(parts: Parts, options: RestoreOptions): Promise<void> {
+  const children = await parts.supervisor.call('list', null)
+  const alive = new Set(children.running.map((child) => child.id))
+  await adoptPools(parts)
+  await restoreNetworks(parts)
+  await finishJournal(parts, alive)
+  await makePredefined(parts, options)
+  await adoptRunning(parts, alive, children.exited)
+  await parts.firewall.replaceAll([
+    ...[...parts.networkRules.values()].flat(),
+    ...running(parts).flatMap((container) => containerRules(parts, container)),
+  ])
+  await sweep(parts, alive)
+}
+
+function running(parts: Parts): ContainerRecord[] {
+  return [...parts.store.containers.values()].filter((container) => container.state.status === 'running')
+}
+
+/** Address managers learn what the records say is leased: gateways, fixed addresses, and those of running containers. */
+async function adoptPools(parts: Parts): Promise<void> {
+  const endpoints = [...parts.store.containers.values()].flatMap((container) =>
+    container.endpoints.map((endpoint) => ({ endpoint, running: container.state.status === 'running' })),
+  )
+  for (const network of parts.store.networks.values()) {
+    const leases = endpoints
+      .filter(({ endpoint }) => endpoint.network === network.id)
+      .flatMap(({ endpoint, running }) => leasedBy(endpoint, running))
+    for (const pool of network.pools) {
+      const ofFamily = leases.filter((lease) => lease.address.includes(':') === pool.subnet.includes(':'))
+      await parts.ipam(network.ipamDriver).adopt(network.id, pool, ofFamily)
+    }
+  }
+}
+
+function leasedBy(endpoint: EndpointRecord, running: boolean): { owner: string; address: string }[] {
+  const fixed = [endpoint.request.address4, endpoint.request.address6].filter((address) => address !== null)
+  const live = running
+    ? [endpoint.address4, endpoint.address6].map((address) => address.split('/')[0] ?? '')
+    : []
+  return [...new Set([...fixed, ...live])]
+    .filter((address) => address !== '')
+    .map((address) => ({ owner: endpoint.id, address }))
+}
+
+async function restoreNetworks(parts: Parts): Promise<void> {
+  for (const network of parts.store.networks.values()) {
+    try {
+      const rules = await parts.networkDriver(network.driver).createNetwork(driverContext(parts), network)
+      parts.networkRules.set(network.id, rules)
+    } catch (error) {
+      parts.log.error({ err: error, network: network.name }, 'a network could not be restored')
+    }
+  }
+}
+
+/** How each kind of intent is brought to an end. All are safe to repeat. */
+const recoveries: Readonly<
+  Record<string, (parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>) => Promise<void>>
+> = {
+  create: async (parts, entry) => {
+    const { endpoints } = entry.data as { endpoints: EndpointRecord[] }
+    if (parts.store.containers.has(entry.subject)) return
+    for (const endpoint of endpoints) await detachEndpoint(parts, endpoint, false)
+    await removeRootfs(parts.dataRoot, entry.subject as ContainerId)
+  },
+  start: async (parts, entry, alive) => {
+    const container = parts.store.containers.get(entry.subject)
+    if (alive.has(entry.subject)) await killOrphan(parts, entry.subject)
+    if (container !== undefined) await releaseContainer(parts, container)
+  },
+  stop: async (parts, entry) => {
+    const container = parts.store.containers.get(entry.subject)
+    if (container !== undefined) await releaseContainer(parts, container)
+  },
+  remove: async (parts, entry) => {
+    const container = parts.store.containers.get(entry.subject)
+    if (container === undefined) return
+    await finishRemoval(parts, container)
+    parts.store.containers.delete(entry.subject)
+  },
+  connect: (parts, entry) => detachUnlessRecorded(parts, entry),
+  disconnect: async (parts, entry) => {
+    const { endpoint } = entry.data as { endpoint: EndpointRecord }
+    await detachEndpoint(parts, endpoint, false)
+    const container = parts.store.containers.get(entry.subject)
+    if (container === undefined) return
+    const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
+    parts.store.containers.put(container.id, { ...container, endpoints })
+  },
+  'network-create': async (parts, entry) => {
+    if (parts.store.networks.has(entry.subject)) return
+    const network = {
+      ...(entry.data as NetworkRecord),
+      id: entry.subject,
+      pools: [],
+    } as unknown as NetworkRecord
+    await dismantleNetwork(parts, network)
+  },
+  'network-remove': async (parts, entry) => {
+    await dismantleNetwork(parts, entry.data as NetworkRecord)
+    parts.store.networks.delete(entry.subject)
+  },
+  'volume-create': async (parts, entry) => {
+    if (parts.store.volumes.has(entry.subject)) return
+    const { driver } = entry.data as { driver: string }
+    await parts.volumeDriver(driver).remove({ name: entry.subject, driver } as VolumeRecord)
+  },
+  'volume-remove': async (parts, entry) => {
+    const volume = entry.data as VolumeRecord
+    if (!parts.store.volumes.has(volume.name)) await parts.volumeDriver(volume.driver).remove(volume)
+  },
+}
+
+async function detachUnlessRecorded(parts: Parts, entry: JournalEntry): Promise<void> {
+  const { endpoint } = entry.data as { endpoint: EndpointRecord }
+  const container = parts.store.containers.get(entry.subject)
+  if (container?.endpoints.some((candidate) => candidate.id === endpoint.id)) return
+  await detachEndpoint(parts, endpoint, false)
+}
+
+/** The daemon died between starting a program and writing that down: nobody has been told of it. */
+async function killOrphan(parts: Parts, id: string): Promise<void> {
+  await parts.supervisor.call('signal', { id, signal: 9 })
+  for (;;) {
+    const { exited } = await parts.supervisor.call('list', null)
+    if (exited.some((exit) => exit.id === id)) break
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await parts.supervisor.call('forget', { id })
+}
+
+async function finishJournal(parts: Parts, alive: Set<string>): Promise<void> {
+  for (const entry of parts.store.journal.entries()) {
+    try {
+      await recoveries[entry.operation]?.(parts, entry, alive)
+      if (entry.operation === 'start') alive.delete(entry.subject)
+      parts.log.info(
+        { operation: entry.operation, subject: entry.subject, step: entry.step },
+        'an interrupted change was cleaned up',
+      )
+    } catch (error) {
+      parts.log.error(
+        { err: error, operation: entry.operation, subject: entry.subject },
+        'an interrupted change could not be cleaned up',
+      )
+    }
+    parts.store.journal.clear(entry.id)
+  }
+}
+
+const noSpec = {
+  internal: false,
+  attachable: false,
+  ipv6: false,
+  ipamDriver: 'default',
+  ipamOptions: {},
+  labels: {},
+} as const
+
+async function makePredefined(parts: Parts, options: RestoreOptions): Promise<void> {
+  const missing = (name: string): boolean =>
+    !parts.store.networks.values().some((network) => network.name === name)
+  if (missing('bridge')) {
+    const pools = [
+      {
+        subnet: options.bip || '172.17.0.1/16',
+        range: '',
+        gateway: (options.bip || '172.17.0.1/16').split('/')[0] ?? '',
+        auxiliary: {},
+      },
+    ]
+    const bridgeOptions = { 'com.docker.network.bridge.name': parts.defaultBridge }
+    await createNetwork(
+      parts,
+      { ...noSpec, name: 'bridge', driver: 'bridge', ipv4: true, pools, options: bridgeOptions },
+      true,
+    )
+  }
+  for (const [name, driver] of [
+    ['host', 'host'],
+    ['none', 'null'],
+  ] as const) {
+    if (missing(name))
+      await createNetwork(parts, { ...noSpec, name, driver, ipv4: true, pools: [], options: {} }, true)
+  }
+}
+
+/** Containers that ran when the last daemon ended either run still, or have ended meanwhile. */
+async function adoptRunning(
+  parts: Parts,
+  alive: ReadonlySet<string>,
+  exited: readonly ExitRecord[],
+): Promise<void> {
+  const endings = new Map(exited.map((exit) => [exit.id, exit]))
+  for (const container of running(parts)) {
+    if (alive.has(container.id)) {
+      await adoptContainer(parts, container)
+      continue
+    }
+    const lost = { id: container.id, exitCode: 255, finishedAt: new Date().toISOString() }
+    await recordExit(
+      parts,
+      endings.get(container.id) ?? lost,
+      countOomKills(parts.cgroupParent, container.id) > 0,
+    )
+    await parts.supervisor.call('forget', { id: container.id })
+    const ended = parts.store.containers.get(container.id)
+    if (ended?.spec.autoRemove) await removeContainer(parts, ended, true)
+  }
+}
+
+/** What lives in the daemon itself is made again: reserved ports, names, the resolver's sockets. */
+async function adoptContainer(parts: Parts, container: ContainerRecord): Promise<void> {
+  try {
+    for (const endpoint of container.endpoints) nameEndpoint(parts, endpoint)
+    await parts.ports.adopt(container.id, container.name, container.published, {
+      v4: container.endpoints.find((endpoint) => endpoint.address4 !== '')?.address4.split('/')[0] ?? '',
+      v6: container.endpoints.find((endpoint) => endpoint.address6 !== '')?.address6.split('/')[0] ?? '',
+    })
+    if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
+    const sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
+    await parts.names.open(sandbox, resolverOptions(parts, container))
+  } catch (error) {
+    parts.log.error(
+      { err: error, container: container.name },
+      'a running container could not be taken up whole',
+    )
+  }
+}
+
+/** Removes what carries tsnet's mark but has no owner any more. */
+async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
+  const live = running(parts)
+  const ids = new Set<string>(live.map((container) => container.id))
+  const endpoints = live.flatMap((container) => container.endpoints)
+  const steps: (() => unknown)[] = [
+    ...listSandboxes(parts.execRoot)
+      .filter((id) => !ids.has(id))
+      .map((id) => () => removeSandbox(parts.execRoot, id)),
+    ...listCgroups(parts.cgroupParent)
+      .filter((id) => !ids.has(id) && !alive.has(id))
+      .map((id) => () => removeCgroup(parts.cgroupParent, id)),
+    ...parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints)),
+    ...(await listContainerDirs(parts.dataRoot))
+      .filter((id) => !parts.store.containers.has(id))
+      .map((id) => () => removeRootfs(parts.dataRoot, id)),
+    () => parts.images.sweep(),
+  ]
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      parts.log.warn({ err: errorMessage(error) }, 'something left over could not be removed')
+    }
+  }
+}
+
+async function sweepDriver(parts: Parts, name: string, endpoints: readonly EndpointRecord[]): Promise<void> {
+  const networks = [...parts.store.networks.values()].filter((network) => network.driver === name)
+  const ids = endpoints
+    .filter((endpoint) => networkOf(parts, endpoint).driver === name)
+    .map((endpoint) => endpoint.id)
+  await parts.networkDriver(name).sweep?.(driverContext(parts), networks, ids)
+}

@@ -1,0 +1,312 @@
+/** From a container's record to its running program: one journal entry, one undo stack, the stops of the walk in order. */
+
+import { TsnetError } from '../errors.ts'
+import { publishRules } from '../firewall/publish.ts'
+import { inverse, type Rule } from '../firewall/rules.ts'
+import { prepareRootfs } from '../images/rootfs.ts'
+import { writeContainerFiles } from '../sandbox/container-files.ts'
+import { openSandbox, removeSandbox, type Sandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord, EndpointRecord, MountPoint, PortBinding } from '../store/records.ts'
+import { resolveCapabilities } from '../sys/caps.ts'
+import { createCgroup, removeCgroup } from '../sys/cgroup.ts'
+import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
+import type { ContainerId } from '../values/id.ts'
+import { ensureBindSource, isDirectory } from '../volumes/bind.ts'
+import { type BoundPath, compileContainer } from './compile.ts'
+import { containerTexts } from './container-texts.ts'
+import {
+  attachEndpoint,
+  chooseDefaultRoutes,
+  type DefaultRoutes,
+  nameEndpoint,
+  networkOf,
+  ownsSandbox,
+  resolverOptions,
+} from './endpoints.ts'
+import type { Parts } from './parts.ts'
+
+/** What one start has made so far; each stop reads what the former ones left. */
+interface Progress {
+  readonly parts: Parts
+  readonly undo: AsyncDisposableStack
+  container: ContainerRecord
+  sandbox: Sandbox | null
+  binds: readonly BoundPath[]
+}
+
+/**
+ * Starts a container that does not run. Throws what went wrong after everything done so far has been undone; the record
+ * then says why.
+ */
+export async function startContainer(parts: Parts, id: ContainerId): Promise<void> {
+  const container = parts.store.containers.get(id)
+  if (container === undefined)
+    throw new TsnetError('not-found', 'no-such-container', `No such container: ${id}`)
+  if (container.state.status === 'running')
+    throw new TsnetError('unchanged', 'already-running', `container ${container.name} is already running`)
+  const entry = parts.store.journal.begin('start', id)
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => parts.store.journal.clear(entry))
+  const progress: Progress = { parts, undo, container, sandbox: null, binds: [] }
+  for (const [name, stop] of walk) {
+    parts.store.journal.step(entry, name)
+    await stop(progress)
+  }
+  parts.store.transaction(() => {
+    parts.store.containers.put(id, progress.container)
+    parts.store.journal.clear(entry)
+  })
+  undo.move()
+  progress.sandbox?.[Symbol.dispose]()
+  parts.events.emit('container', 'start', id, { name: container.name, image: container.spec.image })
+}
+
+const walk: readonly (readonly [name: string, stop: (progress: Progress) => Promise<void>])[] = [
+  ['volumes', mountVolumes],
+  ['sandbox', makeSandbox],
+  ['endpoints', attachEndpoints],
+  ['ports', reservePorts],
+  ['rules', applyRules],
+  ['names', serveNames],
+  ['files', writeFiles],
+  ['program', runProgram],
+]
+
+async function mountVolumes(progress: Progress): Promise<void> {
+  const { parts, undo, container } = progress
+  const binds: BoundPath[] = []
+  for (const mount of container.mounts) {
+    if (mount.type === 'tmpfs') continue
+    const source = mount.type === 'volume' ? await mountVolume(parts, undo, container, mount) : mount.source
+    if (mount.type === 'bind') await ensureBindSource(source, mount.syntax === 'bind-string')
+    const copyUp = mount.type === 'volume' && !mount.readOnly && mount.options !== 'nocopy'
+    const directory = await isDirectory(source)
+    binds.push({
+      source,
+      target: mount.target,
+      directory,
+      readOnly: mount.readOnly,
+      propagation: mount.propagation,
+      copyUp,
+    })
+  }
+  progress.binds = binds
+}
+
+async function mountVolume(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+  mount: MountPoint,
+): Promise<string> {
+  const volume = parts.store.volumes.get(mount.name)
+  if (volume === undefined)
+    throw new TsnetError('not-found', 'no-such-volume', `get ${mount.name}: no such volume`)
+  const driver = parts.volumeDriver(volume.driver)
+  const path = await driver.mount(volume, container.id)
+  undo.defer(() => driver.unmount(volume, container.id))
+  return path
+}
+
+async function makeSandbox(progress: Progress): Promise<void> {
+  const { parts, undo, container } = progress
+  if (!ownsSandbox(parts, container)) return
+  undo.defer(() => removeSandbox(parts.execRoot, container.id))
+  const sandbox = openSandbox({ execRoot: parts.execRoot, id: container.id })
+  progress.sandbox = undo.use(sandbox)
+}
+
+async function attachEndpoints(progress: Progress): Promise<void> {
+  const { parts, undo, sandbox, container } = progress
+  if (sandbox === null) return
+  const defaults = chooseDefaultRoutes(parts, container.endpoints)
+  const endpoints: EndpointRecord[] = []
+  for (const [index, endpoint] of container.endpoints.entries()) {
+    endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, `eth${index}`, defaults))
+  }
+  progress.container = { ...container, endpoints }
+}
+
+async function reservePorts(progress: Progress): Promise<void> {
+  const { parts, undo, container } = progress
+  const gateway = publishingEndpoints(parts, container)
+  if (gateway.v4 === undefined && gateway.v6 === undefined) return
+  const bindings = wantedPorts(container, hostAddressOf(parts, gateway.v4 ?? gateway.v6))
+  if (bindings.length === 0) return
+  const targets = { v4: bare(gateway.v4?.address4), v6: bare(gateway.v6?.address6) }
+  const published = await parts.ports.reserve(container.id, container.name, bindings, targets)
+  undo.defer(() => parts.ports.release(container.id))
+  progress.container = { ...container, published }
+}
+
+function bare(address: string | undefined): string {
+  return address?.split('/')[0] ?? ''
+}
+
+/** An address for bindings that name none, as the network's host_binding_ipv4 option says. */
+function hostAddressOf(parts: Parts, endpoint: EndpointRecord | undefined): string {
+  if (endpoint === undefined) return ''
+  return networkOf(parts, endpoint).options['com.docker.network.bridge.host_binding_ipv4'] ?? ''
+}
+
+function wantedPorts(container: ContainerRecord, hostAddress: string): PortBinding[] {
+  const { ports, publishAll } = container.spec
+  const bound = new Set(
+    ports.flatMap((port) =>
+      Array.from({ length: port.count }, (_, offset) => `${port.containerPort + offset}/${port.protocol}`),
+    ),
+  )
+  const rest = publishAll ? container.exposedPorts.filter((port) => !bound.has(port)).map(anyHostPort) : []
+  return [...ports, ...rest].map((port) => (port.hostAddress === '' ? { ...port, hostAddress } : port))
+}
+
+function anyHostPort(exposed: string): PortBinding {
+  const [port, protocol] = exposed.split('/')
+  return {
+    protocol: (protocol ?? 'tcp') as PortBinding['protocol'],
+    containerPort: Number(port),
+    hostAddress: '',
+    hostPort: 0,
+    hostPortEnd: 0,
+    count: 1,
+  }
+}
+
+/** Ports are published to the endpoints that lead out, if their driver leaves that to the engine. */
+function publishingEndpoints(
+  parts: Parts,
+  container: ContainerRecord,
+): { v4: EndpointRecord | undefined; v6: EndpointRecord | undefined } {
+  const defaults: DefaultRoutes = chooseDefaultRoutes(parts, container.endpoints)
+  const pick = (id: string): EndpointRecord | undefined => {
+    const endpoint = container.endpoints.find((candidate) => candidate.id === id)
+    if (endpoint === undefined) return undefined
+    const driver = parts.networkDriver(networkOf(parts, endpoint).driver)
+    return driver.capabilities.ports === 'engine' ? endpoint : undefined
+  }
+  return { v4: pick(defaults.v4), v6: pick(defaults.v6) }
+}
+
+/** The rules of a container's published ports; they follow from its record alone. */
+export function containerRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
+  if (container.published.length === 0) return []
+  const { v4, v6 } = publishingEndpoints(parts, container)
+  return [v4, v6]
+    .filter((endpoint, index, all) => endpoint !== undefined && all.indexOf(endpoint) === index)
+    .flatMap((endpoint) =>
+      endpoint === undefined
+        ? []
+        : publishRules(container.published, targetOf(parts, endpoint, endpoint === v4, endpoint === v6)),
+    )
+}
+
+function targetOf(
+  parts: Parts,
+  endpoint: EndpointRecord,
+  v4: boolean,
+  v6: boolean,
+): { owner: string; interface: string; address4: string; address6: string } {
+  const bridge = parts.networkRules.get(endpoint.network)?.find((rule) => rule.kind === 'bridge')
+  return {
+    owner: endpoint.id,
+    interface: bridge?.interface ?? '',
+    address4: v4 ? bare(endpoint.address4) : '',
+    address6: v6 ? bare(endpoint.address6) : '',
+  }
+}
+
+async function applyRules(progress: Progress): Promise<void> {
+  const { parts, undo, container } = progress
+  const batch = { add: containerRules(parts, container), remove: [] }
+  if (batch.add.length === 0) return
+  undo.defer(() => parts.firewall.apply(inverse(batch)))
+  await parts.firewall.apply(batch)
+}
+
+async function serveNames(progress: Progress): Promise<void> {
+  const { parts, undo, sandbox, container } = progress
+  if (sandbox === null || !usesNames(parts, container)) return
+  undo.defer(() => parts.names.close(container.id))
+  await parts.names.open(sandbox, resolverOptions(parts, container))
+  for (const endpoint of container.endpoints) {
+    undo.defer(() => parts.names.removeEndpoint(endpoint.network, endpoint.id))
+    nameEndpoint(parts, endpoint)
+  }
+}
+
+/** The network `none` has no names; the host's has its own. */
+export function usesNames(parts: Parts, container: ContainerRecord): boolean {
+  return container.endpoints.some(
+    (endpoint) => parts.networkDriver(networkOf(parts, endpoint).driver).capabilities.addresses !== 'none',
+  )
+}
+
+async function writeFiles(progress: Progress): Promise<void> {
+  const { parts, container, sandbox } = progress
+  const ownNames = sandbox !== null && usesNames(parts, container)
+  const files = await writeContainerFiles(
+    parts.dataRoot,
+    container.id,
+    containerTexts(parts, container, sandbox !== null, ownNames),
+  )
+  const covered = new Set(progress.binds.map((bind) => bind.target))
+  const binds = files
+    .filter((file) => !covered.has(file.target))
+    .map((file): BoundPath => ({ ...file, directory: false, propagation: 'rprivate', copyUp: false }))
+  progress.binds = [...progress.binds, ...binds]
+}
+
+async function runProgram(progress: Progress): Promise<void> {
+  const { parts, undo, container } = progress
+  const { id, spec } = container
+  undo.defer(() => removeCgroup(parts.cgroupParent, id))
+  const cgroup = createCgroup(parts.cgroupParent, id, spec.resources)
+  const image = parts.store.images.get(container.image)
+  if (image === undefined) throw new TsnetError('not-found', 'no-such-image', `No such image: ${spec.image}`)
+  const plan = compileContainer({
+    container,
+    rootfs: await prepareRootfs(parts.dataRoot, id, image.layers),
+    netns: progress.sandbox?.path ?? '',
+    binds: progress.binds,
+    cgroup: { procs: cgroup.joinFiles, mounts: cgroupMounts(cgroup.directories, parts.cgroupParent, id) },
+    seccomp: seccompOf(container),
+  })
+  const { pid } = await parts.supervisor.call('start', {
+    id,
+    plan,
+    stdio: { tty: spec.tty, stdin: spec.openStdin, stdinOnce: spec.stdinOnce, log: logPath(parts, id) },
+  })
+  progress.container = {
+    ...container,
+    state: {
+      status: 'running',
+      pid,
+      exitCode: 0,
+      error: '',
+      oomKilled: false,
+      startedAt: new Date().toISOString(),
+      finishedAt: container.state.finishedAt,
+    },
+  }
+}
+
+/** The container sees its own cgroups where the host has the controllers' roots. */
+function cgroupMounts(
+  directories: readonly string[],
+  parent: string,
+  id: string,
+): { source: string; target: string }[] {
+  const below = `/${parent}/${id}`
+  return directories.map((source) => ({ source, target: source.slice(0, -below.length) }))
+}
+
+/** The compiled filter in base64, '' when the container is unconfined. */
+export function seccompOf(container: ContainerRecord): string {
+  const { seccomp, capAdd, capDrop } = container.spec
+  if (seccomp === 'unconfined') return ''
+  return buildSeccompFilter(seccomp, resolveCapabilities({ add: capAdd, drop: capDrop })).toString('base64')
+}
+
+export function logPath(parts: Pick<Parts, 'dataRoot'>, id: ContainerId): string {
+  return `${parts.dataRoot}/containers/${id}/${id}-json.log`
+}

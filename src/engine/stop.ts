@@ -1,0 +1,195 @@
+/** From running to gone. Every step is safe to repeat, goes on after a failure, and reports all failures at the end. */
+
+import { errorMessage, TsnetError } from '../errors.ts'
+import { removeRootfs } from '../images/rootfs.ts'
+import { removeSandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord, ContainerState } from '../store/records.ts'
+import type { ExitRecord } from '../supervisor/protocol.ts'
+import { removeCgroup } from '../sys/cgroup.ts'
+import { parseSignal, signalName } from '../sys/signal.ts'
+import type { ContainerId } from '../values/id.ts'
+import { detachEndpoint, ownsSandbox } from './endpoints.ts'
+import type { Parts } from './parts.ts'
+import { containerRules } from './start.ts'
+import { removeVolume } from './volumes.ts'
+
+/** Runs all of `steps`, whatever fails, and throws the failures together. */
+async function all(steps: readonly (() => unknown)[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length === 1) throw failures[0]
+  if (failures.length > 1) throw new AggregateError(failures, failures.map(errorMessage).join('; '))
+}
+
+/** Gives back all that a start has taken. The records stay; so do fixed addresses. */
+export async function releaseContainer(parts: Parts, container: ContainerRecord): Promise<void> {
+  await all([
+    () => parts.names.close(container.id),
+    () => parts.firewall.apply({ add: [], remove: containerRules(parts, container) }),
+    () => parts.ports.release(container.id),
+    ...container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)),
+    () => ownsSandbox(parts, container) && removeSandbox(parts.execRoot, container.id),
+    () => removeCgroup(parts.cgroupParent, container.id),
+    ...container.mounts.map((mount) => async () => {
+      const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
+      if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
+    }),
+  ])
+}
+
+/** What the record says after an ending. */
+function exitedState(container: ContainerRecord, exit: ExitRecord, oomKilled: boolean): ContainerState {
+  return {
+    ...container.state,
+    status: 'exited',
+    pid: 0,
+    exitCode: exit.exitCode,
+    oomKilled,
+    finishedAt: exit.finishedAt,
+  }
+}
+
+/** A program has ended: its network goes, its status stays. Call under the container's lock. */
+export async function recordExit(parts: Parts, exit: ExitRecord, oomKilled: boolean): Promise<void> {
+  const container = parts.store.containers.get(exit.id)
+  if (container === undefined || container.state.status !== 'running') return
+  const { journal } = parts.store
+  const entry = journal.begin('stop', container.id)
+  try {
+    await releaseContainer(parts, container)
+  } catch (error) {
+    parts.log.error(
+      { err: error, container: container.id },
+      'not everything of an ended container could be given back',
+    )
+  }
+  parts.store.transaction(() => {
+    const state = exitedState(container, exit, oomKilled)
+    parts.store.containers.put(container.id, { ...container, state, published: [] })
+    journal.clear(entry)
+  })
+  if (oomKilled) parts.events.emit('container', 'oom', container.id, { name: container.name })
+  parts.events.emit('container', 'die', container.id, {
+    name: container.name,
+    image: container.spec.image,
+    exitCode: String(exit.exitCode),
+  })
+}
+
+/** Resolves when the container has stopped running. */
+export function untilStopped(parts: Parts, id: ContainerId): Promise<void> {
+  return new Promise((resolve) => {
+    if (parts.store.containers.get(id)?.state.status !== 'running') {
+      resolve()
+      return
+    }
+    const unsubscribe = parts.events.subscribe((event) => {
+      if (event.id !== id || event.action !== 'die') return
+      unsubscribe()
+      resolve()
+    })
+  })
+}
+
+/** Sends a signal to a running container's first process. Throws kind 'conflict' when it does not run. */
+export async function killContainer(parts: Parts, container: ContainerRecord, signal: string): Promise<void> {
+  const number = parseSignal(signal)
+  if (container.state.status !== 'running') {
+    throw new TsnetError(
+      'conflict',
+      'not-running',
+      `Cannot kill container: ${container.name}: container ${container.id} is not running`,
+    )
+  }
+  await parts.supervisor.call('signal', { id: container.id, signal: number })
+  parts.events.emit('container', 'kill', container.id, { name: container.name, signal: String(number) })
+}
+
+const defaultStopTimeout = 10
+
+/** Signal, wait, SIGKILL. `timeout` in seconds, negative waits for ever. */
+export async function stopContainer(
+  parts: Parts,
+  container: ContainerRecord,
+  options: { signal: string | null; timeout: number | null },
+): Promise<void> {
+  if (container.state.status !== 'running') {
+    throw new TsnetError('unchanged', 'not-running', `container ${container.name} is already stopped`)
+  }
+  const timeout = options.timeout ?? container.spec.stopTimeout ?? defaultStopTimeout
+  const stopped = untilStopped(parts, container.id)
+  await sendIfRunning(parts, container, options.signal ?? container.stopSignal)
+  if (!(await within(stopped, timeout))) {
+    await sendIfRunning(parts, container, 'SIGKILL')
+    await stopped
+  }
+  parts.events.emit('container', 'stop', container.id, { name: container.name })
+}
+
+/** A program may end by itself before the signal reaches it: that is as good. */
+async function sendIfRunning(parts: Parts, container: ContainerRecord, signal: string): Promise<void> {
+  try {
+    await killContainer(parts, container, signalName(parseSignal(signal)))
+  } catch (error) {
+    if (!(error instanceof TsnetError && error.code === 'child-gone')) throw error
+  }
+}
+
+/** Whether the promise resolved in time; a negative time is for ever. */
+async function within(promise: Promise<void>, seconds: number): Promise<boolean> {
+  if (seconds < 0) {
+    await promise
+    return true
+  }
+  const { promise: late, resolve } = Promise.withResolvers<false>()
+  const timer = setTimeout(() => resolve(false), seconds * 1000)
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Removes a container that does not run, with its anonymous volumes if wished. Call under its lock. */
+export async function removeContainer(
+  parts: Parts,
+  container: ContainerRecord,
+  withVolumes: boolean,
+): Promise<void> {
+  const { store } = parts
+  const entry = store.journal.begin('remove', container.id)
+  store.containers.put(container.id, { ...container, state: { ...container.state, status: 'removing' } })
+  await finishRemoval(parts, container)
+  store.transaction(() => {
+    store.containers.delete(container.id)
+    store.journal.clear(entry)
+  })
+  await parts.supervisor.call('forget', { id: container.id })
+  if (withVolumes) await removeAnonymousVolumes(parts, container)
+  parts.events.emit('container', 'destroy', container.id, {
+    name: container.name,
+    image: container.spec.image,
+  })
+}
+
+/** The part of a removal that can be repeated after a crash. */
+export async function finishRemoval(parts: Parts, container: ContainerRecord): Promise<void> {
+  for (const endpoint of container.endpoints) await detachEndpoint(parts, endpoint, false)
+  await removeRootfs(parts.dataRoot, container.id)
+}
+
+async function removeAnonymousVolumes(parts: Parts, container: ContainerRecord): Promise<void> {
+  for (const mount of container.mounts) {
+    const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
+    if (!volume?.anonymous) continue
+    await removeVolume(parts, volume).catch((error: unknown) => {
+      parts.log.warn({ err: error, volume: volume.name }, 'an anonymous volume stays')
+    })
+  }
+}

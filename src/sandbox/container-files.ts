@@ -1,0 +1,34 @@
+/** The files that a container gets from the host, kept in its directory below the data-root and bound into it. */
+import { mkdir, writeFile } from 'node:fs/promises'
+
+export interface ContainerText {
+  /** Name of the file in the container's directory. */
+  readonly name: string
+  /** Path in the container. */
+  readonly target: string
+  readonly text: string
+  readonly readOnly: boolean
+}
+
+export interface ContainerFile {
+  readonly source: string
+  readonly target: string
+  readonly readOnly: boolean
+}
+
+/** Written in place: a running container's bind mount goes on showing the file. */
+export async function writeContainerFiles(
+  dataRoot: string,
+  id: string,
+  texts: readonly ContainerText[],
+): Promise<ContainerFile[]> {
+  const directory = `${dataRoot}/containers/${id}`
+  await mkdir(directory, { recursive: true, mode: 0o710 })
+  return Promise.all(
+    texts.map(async ({ name, target, text, readOnly }) => {
+      const source = `${directory}/${name}`
+      await writeFile(source, text, { mode: 0o644 })
+      return { source, target, readOnly }
+    }),
+  )
+}

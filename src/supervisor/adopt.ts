@@ -1,0 +1,54 @@
+/** After a supervisor was killed: its successor takes up the programs that still run, from what is on disk. */
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Fd } from '../sys/fd.ts'
+import { waitReadable } from '../sys/poll.ts'
+import { openPidfd } from '../sys/process.ts'
+import { type Children, readStartTime } from './children.ts'
+import type { ChildRecord, ExitRecord } from './protocol.ts'
+
+/** A program that is not our child tells nobody how it ended. */
+const unknownExitCode = 255
+
+function readJson<T>(path: string): T | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T
+  } catch {
+    return null
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+/** Takes up everything below `<exec-root>/children` and goes on watching it. */
+export function adoptChildren(execRoot: string, children: Children): void {
+  const watched = new Map<Fd, string>()
+  for (const id of list(`${execRoot}/children`)) {
+    const directory = `${execRoot}/children/${id}`
+    const exit = readJson<ExitRecord>(`${directory}/exit.json`)
+    const child = readJson<ChildRecord>(`${directory}/child.json`)
+    if (exit !== null) children.recall(exit)
+    else if (child === null) children.forget(id)
+    else if (readStartTime(child.pid) === child.startTime) {
+      watched.set(openPidfd(child.pid), id)
+      children.readopt(child)
+    } else void children.finished(id, unknownExitCode)
+  }
+  void watch(watched, children)
+}
+
+async function watch(watched: Map<Fd, string>, children: Children): Promise<void> {
+  while (watched.size > 0) {
+    for (const pidfd of await waitReadable([...watched.keys()])) {
+      const id = watched.get(pidfd)
+      watched.delete(pidfd)
+      pidfd.close()
+      if (id !== undefined) void children.finished(id, unknownExitCode)
+    }
+  }
+}
