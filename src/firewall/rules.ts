@@ -1,4 +1,6 @@
 /** The wanted rules as data. Drivers and ports make them, a backend renders them, nobody else knows iptables or nft. */
+import { isIP } from 'node:net'
+import { TsnetError } from '../errors.ts'
 import type { Protocol } from '../store/records.ts'
 
 export type Family = 4 | 6
@@ -55,6 +57,34 @@ export function ruleKey(rule: Rule): string {
       ? [rule.interface, rule.subnet, rule.internal, rule.masquerade]
       : [rule.protocol, rule.hostAddress, rule.hostPort, rule.count, rule.interface, rule.address, rule.port]
   return [rule.kind, rule.owner, rule.family, ...parts].join(' ')
+}
+
+/**
+ * Throws kind 'invalid' when a rule's addresses or names are none: nftables would look them up in the DNS, and they
+ * go into both backends' languages as text.
+ */
+export function checkRule(rule: Rule): void {
+  const refuse = (what: string, given: string) => {
+    throw new TsnetError(
+      'invalid',
+      'firewall-rule',
+      `firewall rule of ${rule.owner}: "${given}" is not ${what}`,
+    )
+  }
+  if (!/^[^\s"/]{1,15}$/.test(rule.interface)) refuse('an interface name', rule.interface)
+  const address = `an IPv${rule.family} address`
+  if (rule.kind === 'bridge') {
+    const [network = '', length = ''] = rule.subnet.split('/')
+    if (isIP(network) !== rule.family || !/^\d{1,3}$/.test(length))
+      refuse(`an IPv${rule.family} subnet`, rule.subnet)
+    return
+  }
+  if (isIP(rule.address) !== rule.family) refuse(address, rule.address)
+  if (rule.hostAddress !== '' && isIP(rule.hostAddress) !== rule.family) refuse(address, rule.hostAddress)
+  for (const first of [rule.hostPort, rule.port]) {
+    if (first < 1 || first + rule.count - 1 > 65_535)
+      refuse('a range of ports', `${first}, ${rule.count} of them`)
+  }
 }
 
 /** `tsnet:` and the owner's short id: by this mark in the kernel, what is tsnet's is found without the store. */

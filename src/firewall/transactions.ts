@@ -5,7 +5,7 @@
 import type { Logger } from '../log.ts'
 import type { Firewall } from './firewall.ts'
 import { enableForwarding } from './forwarding.ts'
-import { type Batch, type Family, type Rule, ruleKey } from './rules.ts'
+import { type Batch, checkRule, type Family, type Rule, ruleKey } from './rules.ts'
 
 /** A way into the kernel. */
 export interface Backend {
@@ -89,8 +89,9 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
 
   return {
     backend: backend.name,
-    apply(batch) {
-      return new Promise((resolve, reject) => {
+    async apply(batch) {
+      for (const rule of batch.add) checkRule(rule)
+      await new Promise<void>((resolve, reject) => {
         pending.push({ batch, settle: { resolve, reject } })
         if (isDrainQueued) return
         isDrainQueued = true
@@ -99,6 +100,7 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
     },
     replaceAll: (rules) =>
       enqueue(async () => {
+        for (const rule of rules) checkRule(rule)
         await backend.replace(rules)
         standing.clear()
         for (const rule of rules) standing.set(ruleKey(rule), rule)

@@ -1,0 +1,3 @@
+import { describeFirewall } from './firewall.contract.ts'
+
+describeFirewall('nftables')

@@ -1,0 +1,486 @@
+/** What every firewall backend does. Run as root; the whole file's process lives in a throw-away namespace. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
+import { createDnsRedirect } from '../../src/firewall/redirect.ts'
+import { type Batch, type Family, inverse, type PublishRule } from '../../src/firewall/rules.ts'
+import { inNetns } from '../../src/sys/netns.ts'
+import { bridgeRules, createLab, enterThrowAwayNetns, host, type Lab } from '../helpers/firewall-lab.ts'
+
+const log = pino({ level: 'silent' })
+
+function publish(wish: Partial<PublishRule> & Pick<PublishRule, 'hostPort'>): PublishRule {
+  const family: Family = wish.family ?? 4
+  return {
+    kind: 'publish',
+    owner: '0123456789abcdef0123',
+    family,
+    protocol: 'tcp',
+    hostAddress: '',
+    count: 1,
+    interface: 'br-a',
+    address: family === 4 ? '172.30.1.2' : 'fd00:30:1::2',
+    port: 80,
+    ...wish,
+  }
+}
+
+/** Everything in the kernel, with counters and dates taken out and lines sorted: elements come in any order. */
+function ruleset(): string[] {
+  const saved = ['iptables-save', 'ip6tables-save'].map((program) =>
+    execFileSync(program, { encoding: 'utf8' }),
+  )
+  // what iptables put there it has printed itself, and nft spells it differently from time to time
+  const tables = nftLines('list tables').filter(
+    (table) => !/ip6? (filter|nat|raw|mangle|security)$/.test(table),
+  )
+  const listed = tables.flatMap((table) => nftLines(`list ${table}`))
+  return [...saved.join('\n').split('\n'), ...listed]
+    .filter((line) => !line.startsWith('#'))
+    .flatMap((line) => line.replaceAll(/\[\d+:\d+\]|elements = \{|\}/g, '').split(','))
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .sort()
+}
+
+function nftLines(command: string): string[] {
+  return execFileSync('nft', [command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+    .trim()
+    .split('\n')
+}
+
+/** iptables makes its own tables and chains on first use and never removes them; without those. */
+function withoutBuiltIn(lines: readonly string[]): string[] {
+  const builtIn = /^[:*]|^COMMIT/
+  return lines.filter((line) => !builtIn.test(line))
+}
+
+export function describeFirewall(backend: Firewall['backend']): void {
+  describe(`the ${backend} firewall`, () => {
+    let lab: Lab
+    let firewall: Firewall
+    let before: string[]
+
+    beforeAll(async () => {
+      await enterThrowAwayNetns()
+      lab = await createLab()
+      execFileSync('iptables-restore', { input: FOREIGN_IPTABLES })
+      execFileSync('nft', ['-f', '-'], { input: FOREIGN_NFTABLES })
+      const { a1, a2, b1, i1, client } = lab
+      for (const place of [a1, a2, b1, i1, client]) {
+        await place.serveTcp(4, 80)
+        await place.serveTcp(6, 80)
+        await place.serveUdp(4, 53)
+      }
+      for (let port = 9000; port < 9005; port++) await a1.serveTcp(4, port)
+      before = ruleset()
+    })
+
+    afterAll(() => lab.close())
+
+    beforeEach(async () => {
+      firewall = createFirewall({ backend, instance: '', log })
+      await firewall.replaceAll(bridgeRules())
+    })
+
+    afterEach(async () => {
+      await firewall.clear()
+      firewall.close()
+    })
+
+    const add = (...rules: Batch['add']) => firewall.apply({ add: rules, remove: [] })
+
+    describe('without published ports', () => {
+      it('lets containers out to other hosts under the address of the host', async () => {
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 192.0.2.1 80')
+        expect(await lab.a1.tcp('2001:db8::2', 80)).toBe('client 2001:db8::1 80')
+        expect(await lab.a1.udp('192.0.2.2', 53)).toBe('client 192.0.2.1 53')
+      })
+
+      it('keeps the container address on the way out when masquerading is off', async () => {
+        const rules = bridgeRules().map((rule) => ({ ...rule, masquerade: false }))
+        await firewall.replaceAll(rules)
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 172.30.1.2 80')
+      })
+
+      it('leaves containers of one network to each other, addresses unchanged', async () => {
+        expect(await lab.a1.tcp('172.30.1.3', 80)).toBe('a2 172.30.1.2 80')
+      })
+
+      it('drops what a neighbour routes directly to a container', async () => {
+        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
+        expect(await lab.client.tcp('fd00:30:1::2', 80)).toBe('nothing')
+        expect(await lab.client.udp('172.30.1.2', 53)).toBe('nothing')
+      })
+
+      it('drops what one network sends directly to another', async () => {
+        expect(await lab.a1.tcp('172.30.2.2', 80)).toBe('nothing')
+        expect(await lab.b1.tcp('172.30.1.2', 80)).toBe('nothing')
+        expect(await lab.a1.tcp('fd00:30:2::2', 80)).toBe('nothing')
+      })
+
+      it('lets the host reach every container, also on an internal network', async () => {
+        expect(await host.tcp('172.30.1.2', 80)).toBe('a1 172.30.1.1 80')
+        expect(await host.tcp('172.30.3.2', 80)).toBe('i1 172.30.3.1 80')
+      })
+
+      it('forwards nothing into or out of an internal network', async () => {
+        expect(await lab.i1.tcp('192.0.2.2', 80)).toBe('nothing')
+        expect(await lab.i1.tcp('172.30.1.2', 80)).toBe('nothing')
+        expect(await lab.client.tcp('172.30.3.2', 80)).toBe('nothing')
+        expect(await lab.a1.tcp('172.30.3.2', 80)).toBe('nothing')
+      })
+
+      it('keeps containers from the loopback addresses of the host', async () => {
+        await lab.a1.serveTcp(4, 7777)
+        // a container that routes 127.0.0.0/8 through its gateway: route_localnet on the bridge would let it in
+        lab.a2.ip('route del local 127.0.0.0/8 dev lo table local')
+        lab.a2.ip('route add 127.0.0.50 via 172.30.1.1 src 172.30.1.3')
+        inNetns(lab.a2.netns, () => writeSysctl('net/ipv4/conf/all/route_localnet', '1'))
+        const listener = await serveHere('127.0.0.50', 7778)
+        try {
+          expect(await host.tcp('127.0.0.50', 7778)).toBe('host')
+          expect(await lab.a2.tcp('127.0.0.50', 7778)).toBe('nothing')
+        } finally {
+          listener()
+        }
+      })
+
+      it('switches forwarding on, per family', () => {
+        expect(readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim()).toBe('1')
+        expect(readFileSync('/proc/sys/net/ipv6/conf/all/forwarding', 'utf8').trim()).toBe('1')
+      })
+    })
+
+    describe('with a published port', () => {
+      it('sends outside clients on with their own address', async () => {
+        await add(publish({ hostPort: 8080 }), publish({ hostPort: 8080, family: 6 }))
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
+        expect(await lab.client.tcp('2001:db8::1', 8080)).toBe('a1 2001:db8::2 80')
+      })
+
+      it('sends on UDP', async () => {
+        await add(publish({ hostPort: 5353, protocol: 'udp', port: 53 }))
+        expect(await lab.client.udp('192.0.2.1', 5353)).toBe('a1 192.0.2.2 53')
+      })
+
+      it('still hides the container port from direct routing', async () => {
+        await add(publish({ hostPort: 8080 }))
+        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
+      })
+
+      it('works from the host by loopback and by its own addresses', async () => {
+        await add(publish({ hostPort: 8080 }), publish({ hostPort: 8080, family: 6 }))
+        expect(await host.tcp('127.0.0.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await host.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.1 80')
+        expect(await host.tcp('172.30.1.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await host.tcp('2001:db8::1', 8080)).toBe('a1 2001:db8::1 80')
+      })
+
+      it('reaches the container itself and its neighbours through the host', async () => {
+        await add(publish({ hostPort: 8080 }), publish({ hostPort: 8080, family: 6 }))
+        expect(await lab.a1.tcp('192.0.2.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await lab.a2.tcp('172.30.1.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await lab.a2.tcp('2001:db8::1', 8080)).toBe('a1 fd00:30:1::1 80')
+      })
+
+      it('reaches a container of another network through the host only', async () => {
+        await add(publish({ hostPort: 8080 }))
+        expect(await lab.b1.tcp('192.0.2.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await lab.b1.tcp('172.30.1.2', 80)).toBe('nothing')
+      })
+
+      it('is out of reach for an internal network', async () => {
+        await add(publish({ hostPort: 8080 }))
+        expect(await lab.i1.tcp('172.30.3.1', 8080)).toBe('nothing')
+      })
+
+      it('is bound to the host address that was asked for', async () => {
+        await add(publish({ hostPort: 8080, hostAddress: '192.0.2.1' }))
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
+        expect(await host.tcp('172.30.1.1', 8080)).toBe('nothing')
+        expect(await host.tcp('127.0.0.1', 8080)).toBe('nothing')
+      })
+
+      it('on 127.0.0.1 serves the host alone', async () => {
+        await add(publish({ hostPort: 8080, hostAddress: '127.0.0.1' }))
+        expect(await host.tcp('127.0.0.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        lab.client.ip('route replace 127.0.0.60 via 192.0.2.1')
+        await add(publish({ hostPort: 8060, hostAddress: '127.0.0.60' }))
+        lab.client.ip('route del local 127.0.0.0/8 dev lo table local')
+        inNetns(lab.client.netns, () => writeSysctl('net/ipv4/conf/all/route_localnet', '1'))
+        expect(await host.tcp('127.0.0.60', 8060)).toBe('a1 172.30.1.1 80')
+        expect(await lab.client.tcp('127.0.0.60', 8060)).toBe('nothing')
+      })
+
+      it('leaves the same port number of other hosts alone', async () => {
+        await add(publish({ hostPort: 80, interface: 'br-b', address: '172.30.2.2' }))
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 192.0.2.1 80')
+        expect(await host.tcp('172.30.1.2', 80)).toBe('a1 172.30.1.1 80')
+      })
+
+      it('closes with its rule', async () => {
+        const rule = publish({ hostPort: 8080 })
+        await add(rule)
+        await firewall.apply({ add: [], remove: [rule] })
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+      })
+
+      it('moves to another container in one batch', async () => {
+        await add(publish({ hostPort: 8080 }))
+        const moved = publish({
+          hostPort: 8080,
+          interface: 'br-b',
+          address: '172.30.2.2',
+          owner: 'ffff00001111',
+        })
+        await firewall.apply({ add: [moved], remove: [publish({ hostPort: 8080 })] })
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('b1 192.0.2.2 80')
+      })
+    })
+
+    describe('with a published range', () => {
+      it('keeps equal numbers', async () => {
+        await add(publish({ hostPort: 9000, port: 9000, count: 5 }))
+        for (const port of [9000, 9002, 9004]) {
+          expect(await lab.client.tcp('192.0.2.1', port)).toBe(`a1 192.0.2.2 ${port}`)
+        }
+        expect(await lab.client.tcp('192.0.2.1', 9005)).toBe('nothing')
+      })
+
+      it('keeps the offset between different numbers', async () => {
+        await add(publish({ hostPort: 19_001, port: 9000, count: 5 }))
+        for (const index of [0, 3, 4]) {
+          expect(await lab.client.tcp('192.0.2.1', 19_001 + index)).toBe(`a1 192.0.2.2 ${9000 + index}`)
+        }
+        expect(await host.tcp('127.0.0.1', 19_002)).toBe('a1 172.30.1.1 9001')
+      })
+
+      it('keeps to the host address that was asked for', async () => {
+        await add(publish({ hostPort: 9000, port: 9000, count: 5, hostAddress: '192.0.2.1' }))
+        expect(await lab.client.tcp('192.0.2.1', 9003)).toBe('a1 192.0.2.2 9003')
+        expect(await host.tcp('172.30.1.1', 9003)).toBe('nothing')
+      })
+    })
+
+    describe('as a transaction', () => {
+      const batch: Batch = {
+        add: [
+          publish({ hostPort: 8081 }),
+          publish({ hostPort: 8081, family: 6 }),
+          publish({ hostPort: 9000, port: 9000, count: 5 }),
+          publish({ hostPort: 9500, port: 9000, count: 5, hostAddress: '192.0.2.1' }),
+          { ...bridgeRules()[0]!, interface: 'br-x', subnet: '172.30.9.0/24', owner: 'feedfeedfeed' },
+        ],
+        remove: [bridgeRules()[2]!],
+      }
+
+      it('is restored exactly by the inverse batch', async () => {
+        const standing = ruleset()
+        await firewall.apply(batch)
+        expect(ruleset()).not.toEqual(standing)
+        await firewall.apply(inverse(batch))
+        expect(ruleset()).toEqual(standing)
+      })
+
+      it('takes adding what stands and removing what is gone as nothing', async () => {
+        await firewall.apply(batch)
+        const standing = ruleset()
+        await firewall.apply(batch)
+        await firewall.apply({ add: [], remove: [publish({ hostPort: 1 })] })
+        expect(ruleset()).toEqual(standing)
+      })
+
+      it('changes nothing when one rule of a batch is refused', async () => {
+        const standing = ruleset()
+        const bad = publish({ hostPort: 8082, protocol: 'nope' as never })
+        await expect(
+          add(publish({ hostPort: 8083 }), publish({ hostPort: 8083, family: 6 }), bad),
+        ).rejects.toThrow(/nope|protocol|line/)
+        expect(ruleset()).toEqual(standing)
+        await add(publish({ hostPort: 8084 }))
+        expect(await lab.client.tcp('192.0.2.1', 8084)).toBe('a1 192.0.2.2 80')
+      })
+
+      it('refuses a rule whose addresses are none, before the kernel sees it', async () => {
+        const standing = ruleset()
+        await expect(add(publish({ hostPort: 8082, address: '172.30.1.999' }))).rejects.toThrow(
+          'firewall rule of 0123456789abcdef0123: "172.30.1.999" is not an IPv4 address',
+        )
+        expect(ruleset()).toEqual(standing)
+      })
+
+      it('lets a refused batch spoil none of those asked for at the same time', async () => {
+        const bad = publish({ hostPort: 8082, protocol: 'nope' as never })
+        const results = await Promise.allSettled([
+          add(publish({ hostPort: 8085 })),
+          add(bad),
+          add(publish({ hostPort: 8086 })),
+        ])
+        expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+        expect(await lab.client.tcp('192.0.2.1', 8086)).toBe('a1 192.0.2.2 80')
+      })
+
+      it('makes everything anew after somebody flushed the rules', async () => {
+        await add(publish({ hostPort: 8080 }))
+        if (backend === 'nftables') execFileSync('nft', ['delete table ip tsnet'])
+        else
+          execFileSync('iptables-save | grep -v -e TSNET -e tsnet | iptables-restore', { shell: '/bin/sh' })
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        await firewall.apply({ add: [publish({ hostPort: 8081 })], remove: [publish({ hostPort: 8080 })] })
+        expect(await lab.client.tcp('192.0.2.1', 8081)).toBe('a1 192.0.2.2 80')
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
+      })
+    })
+
+    describe('beside others', () => {
+      it('takes over what a former process left', async () => {
+        await add(publish({ hostPort: 8080 }))
+        const next = createFirewall({ backend, instance: '', log })
+        await next.replaceAll([...bridgeRules(), publish({ hostPort: 8081 })])
+        const standing = ruleset()
+        await firewall.replaceAll([...bridgeRules(), publish({ hostPort: 8081 })])
+        expect(ruleset()).toEqual(standing)
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        expect(await lab.client.tcp('192.0.2.1', 8081)).toBe('a1 192.0.2.2 80')
+        next.close()
+      })
+
+      it('takes over what a former process left in the other backend', async () => {
+        await firewall.clear()
+        const empty = withoutBuiltIn(ruleset())
+        const other = createFirewall({
+          backend: backend === 'nftables' ? 'iptables' : 'nftables',
+          instance: '',
+          log,
+        })
+        await other.replaceAll([...bridgeRules(), publish({ hostPort: 8080 })])
+        other.close()
+        await firewall.replaceAll(bridgeRules())
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        await firewall.clear()
+        expect(withoutBuiltIn(ruleset())).toEqual(empty)
+      })
+
+      it('shares a namespace with another instance', async () => {
+        const other = createFirewall({ backend, instance: 'second12', log })
+        await other.replaceAll([])
+        const rule = publish({ hostPort: 8088, owner: 'second' })
+        await other.apply({
+          add: [{ ...bridgeRules()[0]!, interface: 'br-other', subnet: '10.99.0.0/24' }, rule],
+          remove: [],
+        })
+        await firewall.replaceAll(bridgeRules())
+        expect(await lab.client.tcp('192.0.2.1', 8088)).toBe('a1 192.0.2.2 80')
+        await other.clear()
+        other.close()
+        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
+      })
+
+      it('asks the user chain first and never empties it', async () => {
+        await add(publish({ hostPort: 8080 }))
+        const [program, ...rule] =
+          backend === 'nftables'
+            ? ['nft', 'add', 'rule', 'ip', 'tsnet', 'user', 'ip', 'saddr', '192.0.2.2', 'drop']
+            : ['iptables', '-A', 'TSNET-USER', '-s', '192.0.2.2', '-j', 'DROP']
+        execFileSync(program!, rule)
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        await firewall.replaceAll([...bridgeRules(), publish({ hostPort: 8080 })])
+        await firewall.clear()
+        await firewall.replaceAll([...bridgeRules(), publish({ hostPort: 8080 })])
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
+        if (backend === 'nftables') execFileSync('nft', ['flush chain ip tsnet user'])
+        else execFileSync('iptables', ['-F', 'TSNET-USER'])
+        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
+      })
+
+      it('leaves no trace behind, and foreign rules as they were', async () => {
+        await add(publish({ hostPort: 8080 }), publish({ hostPort: 8080, family: 6 }))
+        const foreign = (lines: string[]) => lines.filter((line) => /foreign|192\.0\.2\.77/.test(line))
+        expect(foreign(ruleset())).toEqual(foreign(before))
+        await firewall.clear()
+        expect(withoutBuiltIn(ruleset())).toEqual(withoutBuiltIn(before))
+      })
+    })
+
+    it('applies one port in little time, also among 5,000', async () => {
+      const time = async (body: () => Promise<void>) => {
+        const start = performance.now()
+        await body()
+        return performance.now() - start
+      }
+      const median = async (from: number) => {
+        const times: number[] = []
+        for (let port = from; port < from + 15; port++)
+          times.push(await time(() => add(publish({ hostPort: port }))))
+        return times.sort((x, y) => x - y)[7]!
+      }
+      const few = await median(10_000)
+      const many = await time(() =>
+        add(...Array.from({ length: 5000 }, (_, i) => publish({ hostPort: 20_000 + i }))),
+      )
+      const among = await median(11_000)
+      const removal = await time(() => firewall.apply({ add: [], remove: [publish({ hostPort: 11_003 })] }))
+      const ms = (value: number) => `${value.toFixed(2)} ms`
+      console.log(
+        `${backend}: one port ${ms(few)}, 5,000 at once ${ms(many)}, one among them ${ms(among)}, one off ${ms(removal)}`,
+      )
+      expect(await lab.client.tcp('192.0.2.1', 24_999)).toBe('a1 192.0.2.2 80')
+    })
+
+    describe('as the redirect of the name service', () => {
+      it('leads port 53 of 127.0.0.11 to the given ports and leaves port 53 to the container', async () => {
+        const redirect = createDnsRedirect(backend)
+        await lab.b1.serveUdp(4, 40_001, '127.0.0.11')
+        await lab.b1.serveTcp(4, 40_002, '127.0.0.11')
+        await lab.b1.serveTcp(4, 53)
+        const start = performance.now()
+        await redirect(lab.b1.netns, { udp: 40_001, tcp: 40_002 })
+        console.log(`${backend}: redirect ${(performance.now() - start).toFixed(2)} ms`)
+        expect(await lab.b1.udp('127.0.0.11', 53)).toBe('b1 127.0.0.1 40001')
+        expect(await lab.b1.tcp('127.0.0.11', 53)).toBe('b1 127.0.0.1 40002')
+        expect(await lab.b1.tcp('127.0.0.1', 53)).toBe('b1 127.0.0.1 53')
+      })
+
+      it('is replaced by a second call', async () => {
+        const redirect = createDnsRedirect(backend)
+        await lab.b1.serveUdp(4, 40_003, '127.0.0.11')
+        await redirect(lab.b1.netns, { udp: 40_001, tcp: 40_002 })
+        await redirect(lab.b1.netns, { udp: 40_003, tcp: 40_002 })
+        expect(await lab.b1.udp('127.0.0.11', 53)).toBe('b1 127.0.0.1 40003')
+      })
+    })
+  })
+}
+
+const FOREIGN_IPTABLES = `*filter
+:FOREIGN - [0:0]
+-A FORWARD -s 192.0.2.77/32 -m comment --comment foreign -j FOREIGN
+-A FOREIGN -j DROP
+COMMIT
+*nat
+-A PREROUTING -d 192.0.2.77/32 -p tcp -m comment --comment foreign -j DNAT --to-destination 192.0.2.78
+COMMIT
+`
+
+const FOREIGN_NFTABLES = `table inet foreign {
+  set foreign-addresses { type ipv4_addr; elements = { 192.0.2.77 }; }
+  chain foreign-input { type filter hook input priority 10; ip saddr @foreign-addresses drop; }
+}
+`
+
+function writeSysctl(name: string, value: string): void {
+  writeFileSync(`/proc/sys/${name}`, value)
+}
+
+/** A server of the host's that says 'host'; returns what closes it. */
+async function serveHere(address: string, port: number): Promise<() => void> {
+  const server = net.createServer((socket) => socket.end('host'))
+  await new Promise<void>((resolve) => server.listen(port, address, resolve))
+  return () => server.close()
+}

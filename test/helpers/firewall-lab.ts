@@ -1,0 +1,253 @@
+/**
+ * A small world for firewall tests: the test's own main thread becomes "the host" in a throw-away network namespace,
+ * with two ordinary bridges, an internal one, containers on them, and an outside client one hop away.
+ *
+ *     client 192.0.2.2 ── 192.0.2.1 host ── br-a 172.30.1.1 ── a1 .2, a2 .3
+ *                                       ├── br-b 172.30.2.1 ── b1 .2
+ *                                       └── br-i 172.30.3.1 ── i1 .2   (internal)
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import dgram from 'node:dgram'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BridgeRule, Family } from '../../src/firewall/rules.ts'
+import { CLONE_NEWNET } from '../../src/sys/constants/sched.ts'
+import type { Fd } from '../../src/sys/fd.ts'
+import { check, libc } from '../../src/sys/libc.ts'
+import { createNetns, inNetns, removeNetns, warmThreadPool } from '../../src/sys/netns.ts'
+import { openInetSocket } from '../../src/sys/socket.ts'
+
+/** Moves this process's main thread, for good, into a new network namespace with loopback up. */
+export async function enterThrowAwayNetns(): Promise<void> {
+  await warmThreadPool()
+  check(libc.func('int unshare(int)')(CLONE_NEWNET), 'unshare')
+  switchOffDad()
+  ip('link set lo up')
+}
+
+/** Addresses are to be usable at once; link-local ones come without being asked for. */
+function switchOffDad(): void {
+  writeFileSync('/proc/sys/net/ipv6/conf/default/accept_dad', '0')
+}
+
+export function ip(command: string): string {
+  return execFileSync('ip', command.split(' '), { encoding: 'utf8' })
+}
+
+/** A namespace beside the host's, with servers and clients in it. */
+export class Place {
+  readonly name: string
+  readonly netns: Fd
+  readonly #path: string
+  readonly #closers: (() => void)[] = []
+
+  constructor(name: string, directory: string) {
+    this.name = name
+    this.#path = join(directory, name)
+    this.netns = createNetns(this.#path)
+    inNetns(this.netns, switchOffDad)
+    this.ip('link set lo up')
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  ip(command: string): string {
+    return inNetns(this.netns, () => ip(command))
+  }
+
+  /** Serves `<name> <client's address> <own port>` on TCP. */
+  async serveTcp(family: Family, port: number, address = family === 4 ? '0.0.0.0' : '::'): Promise<void> {
+    const fd = inNetns(this.netns, () =>
+      openInetSocket({
+        family,
+        type: 'stream',
+        address,
+        port,
+        listen: 64,
+        reuseAddress: true,
+        v6only: family === 6,
+      }),
+    )
+    const server = net.createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.end(`${this.name} ${socket.remoteAddress} ${port}`)
+    })
+    this.#closers.push(() => server.close())
+    await new Promise<void>((resolve) => server.listen({ fd: fd.release() }, resolve))
+  }
+
+  async serveUdp(family: Family, port: number, address = family === 4 ? '0.0.0.0' : '::'): Promise<void> {
+    const fd = inNetns(this.netns, () => openInetSocket({ family, type: 'datagram', address, port }))
+    const socket = dgram.createSocket(family === 4 ? 'udp4' : 'udp6')
+    socket.on('message', (_, client) =>
+      socket.send(`${this.name} ${client.address} ${port}`, client.port, client.address),
+    )
+    this.#closers.push(() => socket.close())
+    await new Promise<void>((resolve) => socket.bind({ fd: fd.release() }, () => resolve()))
+  }
+
+  /** What a TCP client here reads from `address`:`port`; 'nothing' when it cannot connect within a second. */
+  tcp(address: string, port: number): Promise<string> {
+    return inClient(() => inNetns(this.netns, () => ncClient(address, port) as never))
+  }
+
+  /** The same by UDP. */
+  async udp(address: string, port: number): Promise<string> {
+    const family = net.isIPv6(address) ? 6 : 4
+    return await askByUdp(
+      inNetns(this.netns, () =>
+        openInetSocket({ family, type: 'datagram', address: family === 4 ? '0.0.0.0' : '::', port: 0 }),
+      ),
+      address,
+      port,
+    )
+  }
+
+  close(): void {
+    for (const close of this.#closers) close()
+    this.netns.close()
+    removeNetns(this.#path)
+  }
+}
+
+function ncClient(address: string, port: number) {
+  return spawn('busybox', ['nc', '-w', '1', address, `${port}`], { stdio: ['ignore', 'pipe', 'ignore'] })
+}
+
+async function inClient(start: () => ReturnType<typeof ncClient>): Promise<string> {
+  const child = start()
+  let text = ''
+  child.stdout.on('data', (chunk) => {
+    text += chunk
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  return text === '' ? 'nothing' : text
+}
+
+async function askByUdp(fd: Fd, address: string, port: number): Promise<string> {
+  const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
+  await new Promise<void>((resolve) => socket.bind({ fd: fd.release() }, () => resolve()))
+  const answer = new Promise<string>((resolve) => {
+    socket.on('message', (message) => resolve(message.toString()))
+    socket.on('error', () => resolve('nothing'))
+    setTimeout(() => resolve('nothing'), 1000)
+  })
+  socket.send('hello', port, address)
+  const text = await answer
+  socket.close()
+  return text
+}
+
+/** What a client on the host itself reads. */
+export const host = {
+  tcp: (address: string, port: number) => inClient(() => ncClient(address, port)),
+  udp: (address: string, port: number) =>
+    askByUdp(
+      net.isIPv6(address)
+        ? openInetSocket({ family: 6, type: 'datagram', address: '::', port: 0 })
+        : openInetSocket({ family: 4, type: 'datagram', address: '0.0.0.0', port: 0 }),
+      address,
+      port,
+    ),
+}
+
+export interface Lab {
+  readonly client: Place
+  readonly a1: Place
+  readonly a2: Place
+  readonly b1: Place
+  readonly i1: Place
+  close(): void
+}
+
+/** Builds the world. `enterThrowAwayNetns` comes first. */
+export async function createLab(): Promise<Lab> {
+  const directory = mkdtempSync(join(tmpdir(), 'tsnet-lab-'))
+  const client = new Place('client', directory)
+  ip(`link add out type veth peer name eth0 netns ${client.path}`)
+  ip('addr add 192.0.2.1/24 dev out')
+  ip('addr add 2001:db8::1/64 dev out nodad')
+  ip('link set out up')
+  client.ip('addr add 192.0.2.2/24 dev eth0')
+  client.ip('addr add 2001:db8::2/64 dev eth0 nodad')
+  client.ip('link set eth0 up')
+  // only what the host hides is reached by these: they are how a neighbour would try
+  client.ip('route add 172.30.0.0/16 via 192.0.2.1')
+  client.ip('route add fd00:30::/32 via 2001:db8::1')
+  for (const bridge of ['a', 'b', 'i'] as const) addBridge(bridge)
+  const places = {
+    client,
+    a1: addContainer('a1', 'a', 2, directory),
+    a2: addContainer('a2', 'a', 3, directory),
+    b1: addContainer('b1', 'b', 2, directory),
+    i1: addContainer('i1', 'i', 2, directory),
+  }
+  await becomeNeighbours(places)
+  return {
+    ...places,
+    close() {
+      for (const place of Object.values(places)) place.close()
+      rmSync(directory, { recursive: true })
+    },
+  }
+}
+
+/** The first neighbour solicitations on a new link get lost and are repeated after a second, as long as a client waits. */
+async function becomeNeighbours(places: Readonly<Record<string, Place>>): Promise<void> {
+  const gateways = {
+    client: '2001:db8::1',
+    a1: 'fd00:30:1::1',
+    a2: 'fd00:30:1::1',
+    b1: 'fd00:30:2::1',
+    i1: 'fd00:30:3::1',
+  }
+  const far = ['2001:db8::2', 'fd00:30:1::2', 'fd00:30:1::3', 'fd00:30:2::2', 'fd00:30:3::2']
+  await Promise.all([
+    ...Object.entries(gateways).map(([name, gateway]) => places[name]!.tcp(gateway, 9)),
+    ...far.map((address) => host.tcp(address, 9)),
+  ])
+}
+
+const numbers = { a: 1, b: 2, i: 3 } as const
+
+function addBridge(letter: keyof typeof numbers): void {
+  const name = `br-${letter}`
+  ip(`link add ${name} type bridge`)
+  ip(`addr add 172.30.${numbers[letter]}.1/24 dev ${name}`)
+  ip(`addr add fd00:30:${numbers[letter]}::1/64 dev ${name} nodad`)
+  ip(`link set ${name} up`)
+  writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
+}
+
+function addContainer(name: string, letter: keyof typeof numbers, last: number, directory: string): Place {
+  const place = new Place(name, directory)
+  ip(`link add v-${name} type veth peer name eth0 netns ${place.path}`)
+  ip(`link set v-${name} master br-${letter} up`)
+  // where br_netfilter is loaded, DNAT back to the sender happens on the bridge port
+  ip(`link set v-${name} type bridge_slave hairpin on`)
+  place.ip(`addr add 172.30.${numbers[letter]}.${last}/24 dev eth0`)
+  place.ip(`addr add fd00:30:${numbers[letter]}::${last}/64 dev eth0 nodad`)
+  place.ip('link set eth0 up')
+  place.ip(`route add default via 172.30.${numbers[letter]}.1`)
+  place.ip(`route add default via fd00:30:${numbers[letter]}::1`)
+  return place
+}
+
+/** The rules of the world's bridges. */
+export function bridgeRules(families: readonly Family[] = [4, 6]): BridgeRule[] {
+  return (['a', 'b', 'i'] as const).flatMap((letter) =>
+    families.map((family) => ({
+      kind: 'bridge' as const,
+      owner: `${letter.repeat(4)}0000111122223333`,
+      family,
+      interface: `br-${letter}`,
+      subnet: family === 4 ? `172.30.${numbers[letter]}.0/24` : `fd00:30:${numbers[letter]}::/64`,
+      internal: letter === 'i',
+      masquerade: true,
+    })),
+  )
+}
