@@ -1,0 +1,310 @@
+/** What every network driver that makes interfaces does. Run as root; the file's process lives in a throw-away namespace. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { DriverContext, EndpointSpec, NetworkDriver } from '../../src/drivers/driver.ts'
+import { listSandboxes, openSandbox, removeSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
+import type { NetworkRecord } from '../../src/store/records.ts'
+import { inNetns } from '../../src/sys/netns.ts'
+import { type EndpointId, type NetworkId, newId } from '../../src/values/id.ts'
+import { enterThrowAwayNetns, ip } from '../helpers/firewall-lab.ts'
+
+export const context: DriverContext = {
+  log: pino({ level: 'silent' }),
+  signal: new AbortController().signal,
+}
+
+/** A dual-stack network, 10.91.0.0/24 and fd00:91::/64, with the given differences. */
+export function networkRecord(part: Partial<NetworkRecord> = {}): NetworkRecord {
+  return {
+    id: newId<NetworkId>(),
+    name: 'contract',
+    createdAt: '2026-01-01T00:00:00.000Z',
+    predefined: false,
+    driver: 'bridge',
+    internal: false,
+    attachable: false,
+    ipv4: true,
+    ipv6: true,
+    ipamDriver: 'default',
+    ipamOptions: {},
+    pools: [
+      { subnet: '10.91.0.0/24', range: '', gateway: '10.91.0.1', auxiliary: {} },
+      { subnet: 'fd00:91::/64', range: '', gateway: 'fd00:91::1', auxiliary: {} },
+    ],
+    options: {},
+    labels: {},
+    ...part,
+  }
+}
+
+/** The endpoint with the address number `host` of the network, led out by both families. */
+export function endpointSpec(
+  network: NetworkRecord,
+  host: number,
+  part: Partial<EndpointSpec> = {},
+): EndpointSpec {
+  return {
+    id: newId<EndpointId>(),
+    network,
+    interfaceName: 'eth0',
+    mac: '',
+    address4: `10.91.0.${host}/24`,
+    address6: `fd00:91::${host.toString(16)}/64`,
+    options: {},
+    defaultRoute4: true,
+    defaultRoute6: true,
+    ...part,
+  }
+}
+
+export interface InterfaceView {
+  readonly ifname: string
+  readonly address: string
+  readonly mtu: number
+  readonly flags: readonly string[]
+  readonly ifalias?: string
+  readonly addr_info: readonly { family: string; local: string; prefixlen: number; scope: string }[]
+}
+
+/** What `ip -j` says in this process's namespace, or inside a sandbox. */
+export function ipJson<T>(command: string, sandbox?: Sandbox): T[] {
+  const run = () => JSON.parse(ip(`-j ${command}`) || '[]') as T[]
+  return (sandbox === undefined ? run() : inNetns(sandbox.netns, run as () => never)) as T[]
+}
+
+/** The global addresses of a link, with prefix length. */
+export function globalAddresses(view: InterfaceView): string[] {
+  return view.addr_info
+    .filter((address) => address.scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+}
+
+/** Whether one ping from the sandbox is answered within a second. */
+export function canReach(sandbox: Sandbox, address: string): boolean {
+  return inNetns(sandbox.netns, (() => {
+    try {
+      execFileSync('busybox', ['ping', '-c', '1', '-W', '1', address], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  }) as () => never)
+}
+
+/** Links, addresses, routes and neighbours: all that a driver may leave behind. Counters and timers are left out. */
+function kernelState(): string {
+  return ['-o link', '-o addr', 'route show table all', '-6 route show table all']
+    .map((command) => ip(command).replaceAll(/ (expires|valid_lft|preferred_lft) \S+/g, ''))
+    .join('\n')
+}
+
+/** Sandboxes of one test, removed after it. */
+export function sandboxes(): { open(): Sandbox; closeAll(): void } {
+  const execRoot = mkdtempSync(join(tmpdir(), 'tsnet-sandbox-'))
+  const opened: Sandbox[] = []
+  return {
+    open() {
+      const sandbox = openSandbox({ execRoot, id: newId() })
+      opened.push(sandbox)
+      return sandbox
+    },
+    closeAll() {
+      for (const sandbox of opened) sandbox[Symbol.dispose]()
+      for (const id of listSandboxes(execRoot)) removeSandbox(execRoot, id)
+      rmSync(execRoot, { recursive: true })
+    },
+  }
+}
+
+export function describeDriver(name: string, create: () => NetworkDriver): void {
+  describe(`the ${name} driver`, () => {
+    let driver: NetworkDriver
+    let network: NetworkRecord
+    let places: ReturnType<typeof sandboxes>
+    let before: string
+
+    beforeAll(enterThrowAwayNetns)
+
+    beforeEach(() => {
+      driver = create()
+      network = networkRecord({ driver: driver.name })
+      places = sandboxes()
+      before = kernelState()
+    })
+
+    afterEach(async () => {
+      places.closeAll()
+      await driver.sweep?.(context, [], [])
+      await driver.removeNetwork(context, network)
+    })
+
+    test('creating a network twice changes nothing and gives the same rules', async () => {
+      const first = await driver.createNetwork(context, network)
+      const state = kernelState()
+      expect(state).not.toBe(before)
+      expect(await driver.createNetwork(context, network)).toEqual(first)
+      expect(kernelState()).toBe(state)
+    })
+
+    test('after attach the interface stands in the sandbox as the answer says', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2, { interfaceName: 'eth5', mac: '02:00:00:00:00:05' })
+      const attachment = await driver.attach(context, endpoint, sandbox)
+      expect(attachment).toEqual({
+        interfaceName: 'eth5',
+        mac: '02:00:00:00:00:05',
+        address4: '10.91.0.2/24',
+        address6: 'fd00:91::2/64',
+        gateway4: '10.91.0.1',
+        gateway6: 'fd00:91::1',
+      })
+      const [view] = ipJson<InterfaceView>('addr show dev eth5', sandbox)
+      expect(view).toMatchObject({ ifname: 'eth5', address: '02:00:00:00:00:05' })
+      expect(view!.flags).toContain('UP')
+      expect(globalAddresses(view!)).toEqual(['10.91.0.2/24', 'fd00:91::2/64'])
+    })
+
+    test('a hardware address that nobody asked for is a random one of the local space', async () => {
+      await driver.createNetwork(context, network)
+      const macs = new Set<string>()
+      for (const host of [2, 3]) {
+        const sandbox = places.open()
+        const { mac } = await driver.attach(context, endpointSpec(network, host), sandbox)
+        expect(ipJson<InterfaceView>('addr show dev eth0', sandbox)[0]!.address).toBe(mac)
+        expect(Number.parseInt(mac.slice(0, 2), 16) & 0b11).toBe(0b10)
+        macs.add(mac)
+      }
+      expect(macs.size).toBe(2)
+    })
+
+    test('the first packets after attach reach gateway and neighbour in both families', async () => {
+      await driver.createNetwork(context, network)
+      const [one, two] = [places.open(), places.open()]
+      await driver.attach(context, endpointSpec(network, 2), one)
+      expect([canReach(one, '10.91.0.1'), canReach(one, 'fd00:91::1')]).toEqual([true, true])
+      await driver.attach(context, endpointSpec(network, 3), two)
+      expect([canReach(one, '10.91.0.3'), canReach(two, 'fd00:91::2')]).toEqual([true, true])
+    })
+
+    test('default routes lead through the endpoint only where they are asked for', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2, { defaultRoute4: true, defaultRoute6: false })
+      await driver.attach(context, endpoint, sandbox)
+      expect(ipJson('route show default', sandbox)).toMatchObject([
+        { dst: 'default', gateway: '10.91.0.1', dev: 'eth0' },
+      ])
+      expect(ipJson('-6 route show default', sandbox)).toEqual([])
+    })
+
+    test('an internal network has no gateway', async () => {
+      network = { ...network, internal: true }
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const attachment = await driver.attach(context, endpointSpec(network, 2), sandbox)
+      expect(attachment).toMatchObject({ gateway4: '', gateway6: '' })
+      expect(ipJson('route show default', sandbox)).toEqual([])
+    })
+
+    test('detaching twice leaves the network as it was before attach', async () => {
+      await driver.createNetwork(context, network)
+      const state = ipJson<InterfaceView>('link').map(({ ifname }) => ifname)
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2)
+      await driver.attach(context, endpoint, sandbox)
+      expect(ipJson('link').length).toBeGreaterThan(state.length)
+      await driver.detach(context, endpoint)
+      await driver.detach(context, endpoint)
+      expect(ipJson<InterfaceView>('link').map(({ ifname }) => ifname)).toEqual(state)
+      expect(ipJson<InterfaceView>('link', sandbox).map(({ ifname }) => ifname)).toEqual(['lo'])
+    })
+
+    test('detaching is harmless after the sandbox is gone', async () => {
+      await driver.createNetwork(context, network)
+      const endpoint = endpointSpec(network, 2)
+      await driver.attach(context, endpoint, places.open())
+      places.closeAll()
+      places = sandboxes()
+      await driver.detach(context, endpoint)
+      expect(ipJson<InterfaceView>('link').filter(({ ifname }) => ifname.startsWith('veth'))).toEqual([])
+    })
+
+    test('an endpoint can be attached again after detach', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2)
+      for (let round = 0; round < 3; round++) {
+        await driver.attach(context, endpoint, sandbox)
+        expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+        await driver.detach(context, endpoint)
+      }
+    })
+
+    test('an attach that fails half-way leaves no link, neither outside nor inside', async () => {
+      await driver.createNetwork(context, network)
+      const state = kernelState()
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2, { address6: 'ff02::9/64' })
+      await expect(driver.attach(context, endpoint, sandbox)).rejects.toThrow(/RTM_NEWADDR ff02::9\/64/)
+      expect(kernelState()).toBe(state)
+      expect(ipJson<InterfaceView>('link', sandbox).map(({ ifname }) => ifname)).toEqual(['lo'])
+    })
+
+    test('a name that is taken in the sandbox is refused, and the one that has it stays', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      await driver.attach(context, endpointSpec(network, 2), sandbox)
+      const state = kernelState()
+      await expect(driver.attach(context, endpointSpec(network, 3), sandbox)).rejects.toMatchObject({
+        kind: 'conflict',
+      })
+      expect(kernelState()).toBe(state)
+      expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+    })
+
+    test('a caller who gave up gets nothing made', async () => {
+      await driver.createNetwork(context, network)
+      const state = kernelState()
+      const given = { ...context, signal: AbortSignal.abort() }
+      await expect(driver.attach(given, endpointSpec(network, 2), places.open())).rejects.toThrow(/abort/)
+      expect(kernelState()).toBe(state)
+    })
+
+    test('removing a network twice leaves nothing behind', async () => {
+      await driver.createNetwork(context, network)
+      await driver.removeNetwork(context, network)
+      await driver.removeNetwork(context, network)
+      expect(kernelState()).toBe(before)
+    })
+
+    test('a sweep removes what is not wanted and nothing else', async () => {
+      const other = networkRecord({ driver: driver.name, pools: [] })
+      await driver.createNetwork(context, other)
+      await driver.createNetwork(context, network)
+      ip('link add foreign type bridge')
+      const [kept, lost] = [endpointSpec(network, 2), endpointSpec(network, 3)]
+      const sandbox = places.open()
+      await driver.attach(context, kept, sandbox)
+      await driver.attach(context, lost, places.open())
+      await driver.sweep?.(context, [network], [kept.id])
+      const aliases = ipJson<InterfaceView>('link').flatMap(({ ifalias }) => ifalias ?? [])
+      expect(aliases.sort()).toEqual([`tsnet:${kept.id}`, `tsnet:${network.id}`].sort())
+      expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+      expect(ipJson('link show foreign')).toHaveLength(1)
+      ip('link del foreign')
+    })
+
+    test('an option that it does not know is refused by its name', () => {
+      const options = { 'com.docker.network.no.such': '1' }
+      expect(() => driver.parseOptions({ name: 'contract', options })).toThrow(
+        /com\.docker\.network\.no\.such/,
+      )
+      expect(() => driver.parseOptions({ name: 'contract', options: { colour: 'blue' } })).toThrow(/colour/)
+    })
+  })
+}
