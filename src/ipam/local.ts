@@ -10,6 +10,7 @@ import {
   type AddressPool,
   checkAddressPool,
   chooseSubnet,
+  defaultAddressPools,
   poolFamily,
   subnetCount,
   uniqueLocalPool,
@@ -18,7 +19,7 @@ import {
 
 export interface LocalIpamOptions {
   /** Where networks without a subnet get theirs. Without an IPv6 pool there is the installation's unique local /48. */
-  readonly defaultPools: readonly AddressPool[]
+  readonly defaultPools?: readonly AddressPool[]
   /** Any text that stays the same on this installation and differs on others. */
   readonly installationId: string
   /** CIDRs of the host's routes and resolvers, asked for at each choice of a subnet. */
@@ -29,8 +30,9 @@ export interface LocalIpamOptions {
 
 /** Throws kind 'invalid' when a default pool cannot be cut as it says. */
 export function createLocalIpam(options: LocalIpamOptions): Ipam {
-  options.defaultPools.forEach(checkAddressPool)
-  return new LocalIpam(options)
+  const pools = options.defaultPools ?? defaultAddressPools
+  pools.forEach(checkAddressPool)
+  return new LocalIpam(options, pools)
 }
 
 class LocalIpam implements Ipam {
@@ -39,12 +41,10 @@ class LocalIpam implements Ipam {
   readonly #pools: readonly AddressPool[]
   readonly #subnets = new Map<string, SubnetLeases>()
 
-  constructor(options: LocalIpamOptions) {
+  constructor(options: LocalIpamOptions, pools: readonly AddressPool[]) {
     this.#options = options
-    const hasIpv6 = options.defaultPools.some((pool) => poolFamily(pool) === 6)
-    this.#pools = hasIpv6
-      ? options.defaultPools
-      : [...options.defaultPools, uniqueLocalPool(options.installationId)]
+    const hasIpv6 = pools.some((pool) => poolFamily(pool) === 6)
+    this.#pools = hasIpv6 ? pools : [...pools, uniqueLocalPool(options.installationId)]
   }
 
   async requestPool(owner: string, request: PoolRequest): Promise<PoolRecord> {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import IPCIDR from 'ip-cidr'
 import { TsnetError } from '../errors.ts'
-import { blockOf, type Cidr, formatCidr, overlaps, parseCidr } from '../values/cidr.ts'
+import { blockOf, type Cidr, formatCidr, isCidr, overlaps, parseCidr } from '../values/cidr.ts'
 import { type Family, familyBits, integerToIp } from '../values/ip.ts'
 
 /** A block that is cut into subnets of `size` prefix bits. */
@@ -57,9 +57,12 @@ function isDefaultLike(route: Cidr): boolean {
   return route.prefix < (route.family === 4 ? 8 : 7)
 }
 
-/** Parses what is in use on the host, leaving out default routes. */
+/** Parses what is in use on the host, leaving out default routes and what is no block, as an address with a zone. */
 export function usedBlocks(routes: readonly string[]): Cidr[] {
-  return routes.map(parseCidr).filter((route) => !isDefaultLike(route))
+  return routes
+    .filter(isCidr)
+    .map(parseCidr)
+    .filter((route) => !isDefaultLike(route))
 }
 
 /** The lowest free subnet of the first pool that has one, or null. `size` overrides the pools' own. */

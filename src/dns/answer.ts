@@ -1,0 +1,82 @@
+/** What an upstream server sent: whether it answers, how long it may be kept, and what of it is passed on. */
+import type { Query } from './message.ts'
+import {
+  flag,
+  foldCase,
+  headerLength,
+  questionOf,
+  type RecordSpan,
+  rcode,
+  recordsOf,
+  recordType,
+} from './wire.ts'
+
+/** Seconds. A wrong record is not kept longer than an hour, a name that is missing not longer than five minutes. */
+const longest = { positive: 3600, negative: 300 } as const
+
+/** Whether the message answers that query, asked with that id. Any spelling of the name will do. */
+export function isAnswerTo(message: Buffer, query: Query, id: number): boolean {
+  try {
+    return (
+      message.readUInt16BE(0) === id &&
+      (message.readUInt16BE(2) & flag.QR) !== 0 &&
+      foldCase(questionOf(message)) === foldCase(query.question)
+    )
+  } catch {
+    return false
+  }
+}
+
+export function isTruncated(message: Buffer): boolean {
+  return (message.readUInt16BE(2) & flag.TC) !== 0
+}
+
+/** Whether another server may know better. */
+export function isFailure(message: Buffer): boolean {
+  const code = message.readUInt16BE(2) & 0xf
+  return code === rcode.SERVFAIL || code === rcode.REFUSED || code === rcode.NOTIMP
+}
+
+/** Seconds for which a message may be kept; 0 for not at all. */
+export function lifetime(message: Buffer): number {
+  const code = message.readUInt16BE(2) & 0xf
+  if (code !== rcode.NOERROR && code !== rcode.NXDOMAIN) return 0
+  const records = recordsOf(message)
+  const isNegative = !records.some((record) => record.section === 'answer')
+  // RFC 2308, 5: without a SOA record nobody says how long the name stays missing
+  if (isNegative && !records.some((record) => record.type === recordType.SOA)) return 0
+  const limit = isNegative ? longest.negative : longest.positive
+  return Math.min(limit, ...records.map((record) => recordLifetime(message, record)))
+}
+
+/** A SOA record that explains a missing name ends in the seconds for which it stays missing. */
+function recordLifetime(message: Buffer, record: RecordSpan): number {
+  const ttl = message.readUInt32BE(record.ttlAt)
+  // RFC 2181, 8: the highest bit means zero
+  if (ttl > 0x7fffffff) return 0
+  if (record.type !== recordType.SOA || record.end - record.dataAt < 4) return ttl
+  return Math.min(ttl, message.readUInt32BE(record.end - 4))
+}
+
+/** A copy of the message with that many seconds taken from every TTL. */
+export function aged(message: Buffer, seconds: number): Buffer {
+  const copy = Buffer.from(message)
+  for (const { ttlAt } of recordsOf(copy)) {
+    copy.writeUInt32BE(Math.max(0, copy.readUInt32BE(ttlAt) - seconds), ttlAt)
+  }
+  return copy
+}
+
+/**
+ * The message without its OPT record, which belongs to one hop. Records behind it go too: pointers into them would be
+ * wrong, and only signatures of the hop stand there.
+ */
+export function withoutOpt(message: Buffer): Buffer {
+  const records = recordsOf(message)
+  const opt = records.find((record) => record.type === recordType.OPT)
+  const end = opt?.start ?? records.at(-1)?.end ?? headerLength + questionOf(message).length
+  const stripped = Buffer.from(message.subarray(0, end))
+  const kept = records.filter((record) => record.section === 'additional' && record.end <= end)
+  stripped.writeUInt16BE(kept.length, 10)
+  return stripped
+}

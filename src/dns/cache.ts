@@ -1,0 +1,64 @@
+/** Answers of upstream servers, kept for as long as their records live (RFC 1035, RFC 2308). */
+import { aged, lifetime } from './answer.ts'
+
+/** Bytes of messages and keys, with an allowance for what an entry costs besides. */
+const maxBytes = 8 * 2 ** 20
+const entryOverhead = 256
+
+interface Entry {
+  readonly message: Buffer
+  /** milliseconds of the monotonic clock */
+  readonly storedAt: number
+  readonly expiresAt: number
+}
+
+export class AnswerCache {
+  readonly #entries = new Map<string, Entry>()
+  #bytes = 0
+
+  /** The message with its TTLs counted down, or null. */
+  get(key: string, now: number): Buffer | null {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return null
+    this.#delete(key, entry)
+    if (now >= entry.expiresAt) return null
+    this.#insert(key, entry)
+    return aged(entry.message, Math.floor((now - entry.storedAt) / 1000))
+  }
+
+  /** Keeps the message if its records allow it. */
+  put(key: string, message: Buffer, now: number): void {
+    const seconds = lifetime(message)
+    if (seconds === 0) return
+    const known = this.#entries.get(key)
+    if (known !== undefined) this.#delete(key, known)
+    this.#insert(key, { message, storedAt: now, expiresAt: now + seconds * 1000 })
+    this.#evict()
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** A map keeps its order of insertion: the entry used longest ago comes first. */
+  #evict(): void {
+    for (const [key, entry] of this.#entries) {
+      if (this.#bytes <= maxBytes) return
+      this.#delete(key, entry)
+    }
+  }
+
+  #insert(key: string, entry: Entry): void {
+    this.#entries.set(key, entry)
+    this.#bytes += cost(key, entry)
+  }
+
+  #delete(key: string, entry: Entry): void {
+    this.#entries.delete(key)
+    this.#bytes -= cost(key, entry)
+  }
+}
+
+function cost(key: string, entry: Entry): number {
+  return entry.message.length + key.length + entryOverhead
+}

@@ -1,0 +1,110 @@
+/** Asks upstream servers on behalf of all sandboxes: one cache, and one query on the way for each question. */
+import { isFailure, withoutOpt } from './answer.ts'
+import { AnswerCache } from './cache.ts'
+import { addressTo, type Query } from './message.ts'
+import { Upstream } from './upstream.ts'
+
+/** As many servers as resolv.conf(5) allows. */
+const maxServers = 3
+/** milliseconds of silence after which the next server is asked as well; the first may still answer */
+const patience = 1000
+/** milliseconds: below the 5 seconds after which libc asks again */
+const deadline = 4500
+
+export class Forwarder {
+  readonly #upstreams = new Map<string, Upstream>()
+  readonly #cache = new AnswerCache()
+  readonly #onTheWay = new Map<string, Promise<Buffer | null>>()
+
+  /**
+   * The first useful answer of these servers, made out to the client, or null when none came. A query that comes round
+   * to us again while it is on its way waits for itself, so that a loop of forwarders ends at the deadline.
+   */
+  async resolve(query: Query, servers: readonly string[]): Promise<Buffer | null> {
+    const key = `${servers.join()} ${query.key}`
+    const answer = this.#cache.get(key, performance.now()) ?? (await this.#share(key, query, servers))
+    return answer === null ? null : addressTo(query, answer)
+  }
+
+  close(): void {
+    for (const upstream of this.#upstreams.values()) upstream.close()
+    this.#upstreams.clear()
+  }
+
+  #share(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
+    const known = this.#onTheWay.get(key)
+    if (known !== undefined) return known
+    const lookup = this.#lookUp(key, query, servers).finally(() => this.#onTheWay.delete(key))
+    this.#onTheWay.set(key, lookup)
+    return lookup
+  }
+
+  async #lookUp(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
+    const answer = await new Lookup(query, this.#inOrder(servers)).result
+    if (answer !== null) this.#cache.put(key, answer, performance.now())
+    return answer
+  }
+
+  /** The servers as given, those behind that kept silent lately. */
+  #inOrder(servers: readonly string[]): Upstream[] {
+    const upstreams = servers.slice(0, maxServers).map((address) => this.#upstream(address))
+    return upstreams.sort((a, b) => Number(a.isSilent) - Number(b.isSilent))
+  }
+
+  #upstream(address: string): Upstream {
+    const upstream = this.#upstreams.get(address) ?? new Upstream(address)
+    this.#upstreams.set(address, upstream)
+    return upstream
+  }
+}
+
+/** One question on its way: round the servers until one answers, all have refused, or the time is over. */
+class Lookup {
+  readonly result: Promise<Buffer | null>
+  readonly #query: Query
+  readonly #finish: (answer: Buffer | null) => void
+  readonly #stop = new AbortController()
+  #servers: readonly Upstream[]
+  #turn = 0
+  #next: NodeJS.Timeout | undefined
+
+  constructor(query: Query, servers: readonly Upstream[]) {
+    this.#query = query
+    this.#servers = servers
+    const { promise, resolve } = Promise.withResolvers<Buffer | null>()
+    const end = setTimeout(resolve, deadline, null)
+    this.#finish = resolve
+    this.result = promise.finally(() => {
+      clearTimeout(end)
+      clearTimeout(this.#next)
+      this.#stop.abort()
+    })
+    this.#askNext()
+  }
+
+  #askNext(): void {
+    clearTimeout(this.#next)
+    const server = this.#servers[this.#turn++ % this.#servers.length]
+    if (server === undefined) {
+      this.#finish(null)
+      return
+    }
+    void this.#ask(server)
+    this.#next = setTimeout(() => {
+      server.noteSilence()
+      this.#askNext()
+    }, patience)
+  }
+
+  async #ask(server: Upstream): Promise<void> {
+    try {
+      const answer = await server.ask(this.#query, this.#stop.signal)
+      if (!isFailure(answer)) this.#finish(withoutOpt(answer))
+    } catch {
+      // unreachable, closed, malformed, or the lookup is over: in every case this server has nothing to say
+    }
+    if (this.#stop.signal.aborted) return
+    this.#servers = this.#servers.filter((other) => other !== server)
+    this.#askNext()
+  }
+}

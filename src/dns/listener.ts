@@ -1,0 +1,112 @@
+/** The sockets of one sandbox's name service: opened inside its network namespace, served from outside. */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Fd } from '../sys/fd.ts'
+import { inNetns } from '../sys/netns.ts'
+import { openInetSocket, socketPort } from '../sys/socket.ts'
+import { frame, readFrames } from './stream.ts'
+
+export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer | null>
+
+const address = '127.0.0.11'
+const maxConnections = 64
+/** milliseconds without a byte after which a connection is closed */
+const idleTime = 10_000
+/** Bytes of answers that a client has not read yet, beyond which its connection is closed. */
+const maxUnread = 2 ** 20
+
+export interface Listener {
+  /** Chosen by the kernel: the container may use port 53 itself. */
+  readonly ports: { readonly udp: number; readonly tcp: number }
+  close(): void
+}
+
+/** Throws SyscallError when the sockets cannot be had, e.g. because the loopback interface is down. */
+export async function listen(netns: Fd, answer: Answer): Promise<Listener> {
+  const fds = openSockets(netns)
+  const ports = { udp: socketPort(fds.udp), tcp: socketPort(fds.tcp) }
+  await using undo = new AsyncDisposableStack()
+  const udp = createSocket('udp4')
+  undo.defer(() => void udp.close())
+  const tcp = createServer({ allowHalfOpen: true })
+  undo.defer(() => void tcp.close())
+  serveUdp(udp, answer)
+  serveTcp(tcp, answer)
+  udp.bind({ fd: fds.udp.release() })
+  tcp.listen({ fd: fds.tcp.release() })
+  await Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
+  const connections = trackConnections(tcp)
+  undo.move()
+  return { ports, close: () => closeAll(udp, tcp, connections) }
+}
+
+/** In one synchronous turn: a socket keeps the namespace that the thread was in when it was made. */
+function openSockets(netns: Fd): { udp: Fd; tcp: Fd } {
+  return inNetns(netns, () => {
+    const udp = openInetSocket({ family: 4, type: 'datagram', address, port: 0 })
+    try {
+      return { udp, tcp: openInetSocket({ family: 4, type: 'stream', address, port: 0, listen: 64 }) }
+    } catch (error) {
+      udp.close()
+      throw error
+    }
+  })
+}
+
+function serveUdp(socket: UdpSocket, answer: Answer): void {
+  let isOpen = true
+  socket.on('close', () => {
+    isOpen = false
+  })
+  // what a vanished client's port reports is no concern of the others
+  socket.on('error', () => {})
+  socket.on('message', async (bytes, client) => {
+    const message = await answer(bytes, 'udp')
+    if (message !== null && isOpen) socket.send(message, client.port, client.address, () => {})
+  })
+}
+
+function serveTcp(server: Server, answer: Answer): void {
+  server.maxConnections = maxConnections
+  server.on('connection', (socket) => {
+    socket.setTimeout(idleTime, () => socket.destroy())
+    void converse(socket, answer)
+  })
+}
+
+/** Answers go out as they are ready (RFC 7766, 6.2.1.1); the connection ends after the last one. */
+async function converse(socket: Socket, answer: Answer): Promise<void> {
+  const running = new Set<Promise<void>>()
+  try {
+    for await (const bytes of readFrames(socket)) {
+      const turn = respond(socket, bytes, answer).finally(() => running.delete(turn))
+      running.add(turn)
+    }
+    await Promise.all(running)
+    socket.end()
+  } catch {
+    socket.destroy()
+  }
+}
+
+async function respond(socket: Socket, bytes: Buffer, answer: Answer): Promise<void> {
+  const message = await answer(bytes, 'tcp')
+  if (message === null || socket.writableLength > maxUnread) socket.destroy()
+  else if (socket.writable) socket.write(frame(message))
+}
+
+function trackConnections(server: Server): Set<Socket> {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket))
+  })
+  return connections
+}
+
+function closeAll(udp: UdpSocket, tcp: Server, connections: ReadonlySet<Socket>): void {
+  udp.close()
+  tcp.close()
+  for (const socket of connections) socket.destroy()
+}

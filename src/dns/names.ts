@@ -1,0 +1,104 @@
+/** Who is called what: the names and addresses of the endpoints, per network. */
+
+import type { EndpointId, NetworkId } from '../values/id.ts'
+import { canonicalIp, isIp } from '../values/ip.ts'
+
+export interface EndpointNames {
+  /** Every name of the endpoint; the first one answers reverse lookups. */
+  readonly names: readonly string[]
+  readonly addresses: readonly string[]
+}
+
+interface Network {
+  readonly name: string
+  readonly endpoints: Map<EndpointId, EndpointNames>
+  /** In lower case. */
+  readonly byName: Map<string, Set<EndpointId>>
+  readonly byAddress: Map<string, EndpointId>
+}
+
+export class NameRegistry {
+  readonly #networks = new Map<NetworkId, Network>()
+
+  /** Replaces what was known of the endpoint. Throws kind 'invalid' for an address that is none. */
+  setEndpoint(network: NetworkId, networkName: string, endpoint: EndpointId, known: EndpointNames): void {
+    const addresses = known.addresses.map(canonicalIp)
+    this.removeEndpoint(network, endpoint)
+    const entry = this.#networks.get(network) ?? createNetwork(networkName)
+    this.#networks.set(network, entry)
+    entry.endpoints.set(endpoint, { names: known.names, addresses })
+    for (const name of known.names) addTo(entry.byName, name.toLowerCase(), endpoint)
+    for (const address of addresses) entry.byAddress.set(address, endpoint)
+  }
+
+  /** Safe to repeat. */
+  removeEndpoint(network: NetworkId, endpoint: EndpointId): void {
+    const entry = this.#networks.get(network)
+    const known = entry?.endpoints.get(endpoint)
+    if (entry === undefined || known === undefined) return
+    entry.endpoints.delete(endpoint)
+    for (const name of known.names) removeFrom(entry.byName, name.toLowerCase(), endpoint)
+    for (const address of known.addresses) {
+      // the address may have passed to another endpoint meanwhile
+      if (entry.byAddress.get(address) === endpoint) entry.byAddress.delete(address)
+    }
+    if (entry.endpoints.size === 0) this.#networks.delete(network)
+  }
+
+  /**
+   * The addresses of a name on these networks, or null when none of them knows it. `web` and `web.mynet` are the same
+   * name; case does not matter. Each family comes from the first network that has it.
+   */
+  lookup(
+    networks: readonly NetworkId[],
+    name: string,
+  ): { ipv4: readonly string[]; ipv6: readonly string[] } | null {
+    const found = networks.flatMap((id) => this.#addressesOn(id, name.toLowerCase()) ?? [])
+    if (found.length === 0) return null
+    return {
+      ipv4: found.find(({ ipv4 }) => ipv4.length > 0)?.ipv4 ?? [],
+      ipv6: found.find(({ ipv6 }) => ipv6.length > 0)?.ipv6 ?? [],
+    }
+  }
+
+  /** The name with its network of the endpoint that has this address, `web.mynet`, or null. */
+  reverse(networks: readonly NetworkId[], address: string): string | null {
+    if (!isIp(address)) return null
+    for (const id of networks) {
+      const network = this.#networks.get(id)
+      const endpoint = network?.byAddress.get(canonicalIp(address))
+      const name = endpoint && network?.endpoints.get(endpoint)?.names[0]
+      if (name) return `${name}.${network.name}`
+    }
+    return null
+  }
+
+  #addressesOn(id: NetworkId, name: string): { ipv4: string[]; ipv6: string[] } | null {
+    const network = this.#networks.get(id)
+    if (network === undefined) return null
+    const suffix = `.${network.name.toLowerCase()}`
+    const bare = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
+    const owners = network.byName.get(name) ?? network.byName.get(bare)
+    if (owners === undefined) return null
+    const addresses = [...owners].flatMap((endpoint) => network.endpoints.get(endpoint)!.addresses)
+    return {
+      ipv4: addresses.filter((address) => !address.includes(':')),
+      ipv6: addresses.filter((address) => address.includes(':')),
+    }
+  }
+}
+
+function createNetwork(name: string): Network {
+  return { name, endpoints: new Map(), byName: new Map(), byAddress: new Map() }
+}
+
+function addTo(index: Map<string, Set<EndpointId>>, name: string, endpoint: EndpointId): void {
+  const owners = index.get(name) ?? new Set()
+  index.set(name, owners.add(endpoint))
+}
+
+function removeFrom(index: Map<string, Set<EndpointId>>, name: string, endpoint: EndpointId): void {
+  const owners = index.get(name)
+  owners?.delete(endpoint)
+  if (owners?.size === 0) index.delete(name)
+}

@@ -1,0 +1,62 @@
+/** One upstream name server: shared UDP sockets to it, TCP where an answer does not fit. */
+import { randomInt } from 'node:crypto'
+import { isTruncated } from './answer.ts'
+import type { Query } from './message.ts'
+import { askByTcp } from './tcp-client.ts'
+import { UdpClient } from './udp-client.ts'
+
+/** Several random source ports, so that a forged answer has to guess port and id. */
+const socketsPerServer = 4
+/** milliseconds without a query after which the sockets are closed */
+const idleTime = 60_000
+/** milliseconds for which a server that kept silent is asked after the others */
+const silencePenalty = 10_000
+
+export class Upstream {
+  readonly address: string
+  readonly #sockets: UdpClient[] = []
+  #silentUntil = 0
+  #idle: NodeJS.Timeout | undefined
+
+  /** `address` may carry a zone, as link-local ones do. */
+  constructor(address: string) {
+    this.address = address
+  }
+
+  /** Whether the server let a query go unanswered lately. */
+  get isSilent(): boolean {
+    return performance.now() < this.#silentUntil
+  }
+
+  noteSilence(): void {
+    this.#silentUntil = performance.now() + silencePenalty
+  }
+
+  /** The server's whole answer. Rejects when it cannot be reached or `signal` aborts. */
+  async ask(query: Query, signal: AbortSignal): Promise<Buffer> {
+    const answer = await this.#socket().ask(query, signal)
+    this.#silentUntil = 0
+    return isTruncated(answer) ? await askByTcp(this.address, query, signal) : answer
+  }
+
+  close(): void {
+    clearTimeout(this.#idle)
+    for (const socket of this.#sockets.splice(0)) socket.close()
+  }
+
+  #socket(): UdpClient {
+    this.#idle ??= setTimeout(() => this.#closeIdle(), idleTime).unref()
+    this.#idle.refresh()
+    const index = randomInt(socketsPerServer)
+    const known = this.#sockets[index]
+    if (known?.isOpen) return known
+    const socket = new UdpClient(this.address)
+    this.#sockets[index] = socket
+    return socket
+  }
+
+  #closeIdle(): void {
+    this.#idle = undefined
+    this.close()
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The bytes of a DNS message (RFC 1035, 4.1) without decoding its records, so that what comes from an upstream server
+ * is passed on as it is, whatever types it holds.
+ *
+ *     header: id 2 | flags 2 | questions 2 | answers 2 | authority 2 | additional 2
+ *     question: name | type 2 | class 2        record: name | type 2 | class 2 | ttl 4 | length 2 | data
+ */
+import { TsnetError } from '../errors.ts'
+
+export const headerLength = 12
+
+/** Bits of the flags word; RFC 1035, 4.1.1 and RFC 4035, 3.1.6. */
+export const flag = {
+  QR: 0x8000,
+  AA: 0x0400,
+  TC: 0x0200,
+  RD: 0x0100,
+  RA: 0x0080,
+  AD: 0x0020,
+  CD: 0x0010,
+} as const
+
+export const rcode = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const
+
+export const recordType = {
+  A: 1,
+  SOA: 6,
+  PTR: 12,
+  AAAA: 28,
+  OPT: 41,
+  IXFR: 251,
+  AXFR: 252,
+  ANY: 255,
+} as const
+
+export interface RecordSpan {
+  readonly section: 'answer' | 'authority' | 'additional'
+  readonly type: number
+  readonly start: number
+  /** Where the 4 bytes of the TTL are. */
+  readonly ttlAt: number
+  readonly dataAt: number
+  readonly end: number
+}
+
+function malformed(what: string, at: number): TsnetError {
+  return new TsnetError('invalid', 'bad-dns-message', `DNS message is malformed: ${what} at byte ${at}`)
+}
+
+/** The offset behind a name: labels up to the root or to the first pointer. */
+export function skipName(message: Buffer, start: number): number {
+  let at = start
+  for (;;) {
+    const length = message[at]
+    if (length === undefined) throw malformed('name runs past the end', at)
+    if (length === 0) return at + 1
+    if (length >= 0xc0) return at + 2
+    if (length > 63) throw malformed('label has an unknown type', at)
+    at += 1 + length
+  }
+}
+
+/** The question section's bytes. Throws kind 'invalid' unless there is exactly one question. */
+export function questionOf(message: Buffer): Buffer {
+  if (message.length < headerLength || message.readUInt16BE(4) !== 1) throw malformed('no single question', 4)
+  const end = skipName(message, headerLength) + 4
+  if (end > message.length) throw malformed('question runs past the end', message.length)
+  return message.subarray(headerLength, end)
+}
+
+/** Where each record is, in order. Throws kind 'invalid'. */
+export function recordsOf(message: Buffer): RecordSpan[] {
+  const records: RecordSpan[] = []
+  let at = headerLength + questionOf(message).length
+  for (const [index, section] of (['answer', 'authority', 'additional'] as const).entries()) {
+    for (let left = message.readUInt16BE(6 + 2 * index); left > 0; left--) {
+      const record = recordAt(message, at, section)
+      records.push(record)
+      at = record.end
+    }
+  }
+  return records
+}
+
+function recordAt(message: Buffer, start: number, section: RecordSpan['section']): RecordSpan {
+  const fields = skipName(message, start)
+  if (fields + 10 > message.length) throw malformed('record runs past the end', start)
+  const dataAt = fields + 10
+  const end = dataAt + message.readUInt16BE(fields + 8)
+  if (end > message.length) throw malformed('record data runs past the end', dataAt)
+  return { section, type: message.readUInt16BE(fields), start, ttlAt: fields + 4, dataAt, end }
+}
+
+/** The same question whatever the case of its letters (RFC 4343). The class and type bytes are no letters of weight. */
+export function foldCase(question: Buffer): string {
+  return question.toString('latin1').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+}
+
+/** A domain name in wire form, uncompressed. Labels are cut at 63 bytes, the most that the form can hold. */
+export function encodeName(name: string): Buffer {
+  const labels = name.split('.').filter((label) => label !== '')
+  const parts = labels.flatMap((label) => {
+    const bytes = Buffer.from(label).subarray(0, 63)
+    return [Buffer.of(bytes.length), bytes]
+  })
+  return Buffer.concat([...parts, Buffer.of(0)])
+}
