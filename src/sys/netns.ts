@@ -5,12 +5,12 @@
  */
 import { closeSync, mkdirSync, openSync, promises, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { MNT_DETACH, MS_BIND } from './constants/mount.ts'
 import { CLONE_NEWNET } from './constants/sched.ts'
+import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { check, libc } from './libc.ts'
-import { MNT_DETACH, MS_BIND } from './constants/mount.ts'
 import { mount, umount } from './mount.ts'
-import { SyscallError } from './errno.ts'
 
 const nativeUnshare = libc.func('int unshare(int)')
 const nativeSetns = libc.func('int setns(int, int)')
@@ -72,6 +72,17 @@ export function createNetns(path: string): Fd {
   } catch (error) {
     removeNetns(path)
     throw error
+  }
+}
+
+/** Runs `body` inside a new network namespace that ends with it. Synchronous, as in `inNetns`. */
+export function inNewNetns<T>(body: () => NotPromise<T>): NotPromise<T> {
+  const back = homeFd()
+  check(nativeUnshare(CLONE_NEWNET), 'unshare', 'CLONE_NEWNET')
+  try {
+    return body()
+  } finally {
+    leave(back)
   }
 }
 

@@ -1,8 +1,6 @@
 /** <asm/unistd.h>: numbers of the system calls that libc does not wrap as they are needed here. */
 const arm64 = process.arch === 'arm64'
 
-export const SYS_prctl = arm64 ? 167 : 157
-export const SYS_capget = arm64 ? 90 : 125
 export const SYS_capset = arm64 ? 91 : 126
 export const SYS_setgroups = arm64 ? 159 : 116
 export const SYS_setresuid = arm64 ? 147 : 117
@@ -12,3 +10,4 @@ export const SYS_bpf = arm64 ? 280 : 321
 export const SYS_pidfd_send_signal = 424
 export const SYS_pidfd_open = 434
 export const SYS_close_range = 436
+export const SYS_fsopen = 430
