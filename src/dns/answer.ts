@@ -40,7 +40,7 @@ export function isFailure(message: Buffer): boolean {
 /** Seconds for which a message may be kept; 0 for not at all. */
 export function lifetime(message: Buffer): number {
   const code = message.readUInt16BE(2) & 0xf
-  if (code !== rcode.NOERROR && code !== rcode.NXDOMAIN) return 0
+  if (isTruncated(message) || (code !== rcode.NOERROR && code !== rcode.NXDOMAIN)) return 0
   const records = recordsOf(message)
   const isNegative = !records.some((record) => record.section === 'answer')
   // RFC 2308, 5: without a SOA record nobody says how long the name stays missing

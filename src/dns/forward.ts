@@ -97,14 +97,22 @@ class Lookup {
   }
 
   async #ask(server: Upstream): Promise<void> {
+    const answer = await this.#usefulAnswer(server)
+    if (answer !== null) {
+      this.#finish(answer)
+    } else if (!this.#stop.signal.aborted) {
+      this.#servers = this.#servers.filter((other) => other !== server)
+      this.#askNext()
+    }
+  }
+
+  /** Null when the server is unreachable, refuses, fails or sends what cannot be read, or when the lookup is over. */
+  async #usefulAnswer(server: Upstream): Promise<Buffer | null> {
     try {
       const answer = await server.ask(this.#query, this.#stop.signal)
-      if (!isFailure(answer)) this.#finish(withoutOpt(answer))
+      return isFailure(answer) ? null : withoutOpt(answer)
     } catch {
-      // unreachable, closed, malformed, or the lookup is over: in every case this server has nothing to say
+      return null
     }
-    if (this.#stop.signal.aborted) return
-    this.#servers = this.#servers.filter((other) => other !== server)
-    this.#askNext()
   }
 }

@@ -9,6 +9,8 @@ import { UdpClient } from './udp-client.ts'
 const socketsPerServer = 4
 /** milliseconds without a query after which the sockets are closed */
 const idleTime = 60_000
+/** milliseconds for a query by TCP */
+const tcpTime = 2000
 /** milliseconds for which a server that kept silent is asked after the others */
 const silencePenalty = 10_000
 
@@ -32,11 +34,16 @@ export class Upstream {
     this.#silentUntil = performance.now() + silencePenalty
   }
 
-  /** The server's whole answer. Rejects when it cannot be reached or `signal` aborts. */
+  /**
+   * The server's whole answer, or a truncated one where TCP does not get through. Rejects when the server cannot be
+   * reached or `signal` aborts.
+   */
   async ask(query: Query, signal: AbortSignal): Promise<Buffer> {
     const answer = await this.#socket().ask(query, signal)
     this.#silentUntil = 0
-    return isTruncated(answer) ? await askByTcp(this.address, query, signal) : answer
+    if (!isTruncated(answer)) return answer
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(tcpTime)])
+    return await askByTcp(this.address, query, inTime).catch(() => answer)
   }
 
   close(): void {
