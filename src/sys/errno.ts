@@ -2,7 +2,13 @@ import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 import { type ErrorKind, TsnetError } from '../errors.ts'
 
-const names = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]))
+/** Of two names for one number the kernel's own counts: EAGAIN, EOPNOTSUPP. */
+const synonyms = ['EWOULDBLOCK', 'ENOTSUP']
+const names = new Map<number, string>(
+  Object.entries(constants.errno).flatMap(([name, number]) =>
+    synonyms.includes(name) ? [] : [[number, name]],
+  ),
+)
 
 /** `ENOENT` for 2; the bare number when the C library has no name for it. */
 export function errnoName(errno: number): string {

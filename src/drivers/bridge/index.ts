@@ -67,7 +67,7 @@ async function attach(endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachm
   using socket = openRouteSocket()
   await using undo = new AsyncDisposableStack()
   const master = findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, network, options)
-  undo.defer(() => removePort(socket, id))
+  undo.defer(async () => void (await removePort(socket, id)))
   await createPort(socket, sandbox, { id, master, interfaceName, mac, isolated: !options.interContainer })
   configureInterface(sandbox, {
     name: interfaceName,

@@ -5,6 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { TsnetError } from '../../errors.ts'
 import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
+import { isNetlinkError } from '../../netlink/error.ts'
 import { bridge, setBridgePort } from '../../netlink/kinds/bridge.ts'
 import { veth } from '../../netlink/kinds/veth.ts'
 import {
@@ -157,24 +158,31 @@ export interface PortSpec {
 
 /** Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. */
 export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<void> {
-  await removePort(socket, port.id)
   const name = hostVethName(port.id)
   const { mtu } = port.master
   const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
-  createLink(socket, { name, kind: veth(peer), mtu })
+  const create = () => createLink(socket, { name, kind: veth(peer), mtu })
+  try {
+    create()
+  } catch (error) {
+    const isLeftOver = isNetlinkError(error, 'EEXIST') && (await removePort(socket, port.id))
+    if (!isLeftOver) throw error
+    create()
+  }
   const { index } = getLink(socket, name)
   setLink(socket, index, { alias: tagOf(port.id), master: port.master.index, up: true })
   // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
   if (port.isolated) setBridgePort(socket, index, { isolated: true, hairpin: false })
 }
 
-/** Removes an endpoint's pair by its end on the host. Safe to repeat. */
-export async function removePort(socket: RouteSocket, id: EndpointId): Promise<void> {
+/** Removes an endpoint's pair by its end on the host, and returns whether there was one. Safe to repeat. */
+export async function removePort(socket: RouteSocket, id: EndpointId): Promise<boolean> {
   const link = findLink(socket, hostVethName(id))
-  if (link?.kind !== 'veth') return
   // Without tag and master its creation was cut short.
-  const isOwn = link.alias === tagOf(id) || (link.alias === '' && link.master === 0)
+  const isOwn =
+    link?.kind === 'veth' && (link.alias === tagOf(id) || (link.alias === '' && link.master === 0))
   if (isOwn) await removeLink(socket, link.index)
+  return isOwn
 }
 
 /** Makes the host forget which hardware address had these addresses before; '' is skipped. */

@@ -1,0 +1,80 @@
+/** What changes in a namespace, as the kernel tells it to its multicast groups (rtnetlink(7), RTNLGRP_*). */
+import { NETLINK_ROUTE } from '../sys/constants/netlink.ts'
+import {
+  RTM_DELADDR,
+  RTM_DELLINK,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_LINK,
+} from '../sys/constants/rtnetlink.ts'
+import { AF_BRIDGE } from '../sys/constants/socket.ts'
+import { SyscallError } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink, watchNetlink } from '../sys/netlink-socket.ts'
+import { inNetns } from '../sys/netns.ts'
+import { type Address, decodeAddress } from './address.ts'
+import { decodeLink, ifinfomsg, type Link } from './link.ts'
+import { decodeMessages, type Message } from './message.ts'
+
+export type NetlinkEvent =
+  /** A link was made or changed; `link` is what it is now. */
+  | { readonly type: 'link'; readonly link: Link }
+  | { readonly type: 'link-removed'; readonly link: Link }
+  | { readonly type: 'address'; readonly address: Address }
+  | { readonly type: 'address-removed'; readonly address: Address }
+  /** Events came faster than they were read, and some are lost: look at the whole again. */
+  | { readonly type: 'lost' }
+
+const groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR]
+
+/**
+ * Calls `listener` from the event loop for each change in the thread's own namespace, or in `netns`, from now on until
+ * the returned handle is disposed of. The process may end while it watches.
+ */
+export function watchEvents(listener: (event: NetlinkEvent) => void, netns?: Fd): Disposable {
+  const socket =
+    netns === undefined
+      ? openNetlinkSocket(NETLINK_ROUTE)
+      : inNetns(netns, () => openNetlinkSocket(NETLINK_ROUTE))
+  for (const group of groups) joinNetlinkGroup(socket, group)
+  const watch = watchNetlink(socket, () => deliver(socket, listener))
+  watch.unref()
+  return {
+    [Symbol.dispose]: () => {
+      watch.stop()
+      socket.close()
+    },
+  }
+}
+
+/** Passes on all that waits. A listener may dispose of the watch meanwhile. */
+function deliver(socket: Fd, listener: (event: NetlinkEvent) => void): void {
+  while (socket.isOpen) {
+    const datagram = receive(socket)
+    if (datagram === null) return
+    if (datagram === 'lost') listener({ type: 'lost' })
+    else
+      for (const message of decodeMessages(datagram)) for (const event of eventsOf(message)) listener(event)
+  }
+}
+
+function receive(socket: Fd): Buffer | 'lost' | null {
+  try {
+    return receiveNetlink(socket)
+  } catch (error) {
+    if (error instanceof SyscallError && error.errnoName === 'ENOBUFS') return 'lost'
+    throw error
+  }
+}
+
+/** None for messages about other things. */
+export function eventsOf({ type, body }: Message): NetlinkEvent[] {
+  if (type === RTM_NEWADDR) return [{ type: 'address', address: decodeAddress(body) }]
+  if (type === RTM_DELADDR) return [{ type: 'address-removed', address: decodeAddress(body) }]
+  if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return []
+  // A bridge's word about its port: RTM_DELLINK then says that the port was taken out, not that the link is gone.
+  if (ifinfomsg.decode(body).family === AF_BRIDGE) return []
+  return [{ type: type === RTM_NEWLINK ? 'link' : 'link-removed', link: decodeLink(body) }]
+}
