@@ -142,7 +142,7 @@ export function value<T>(
   help: string,
   placeholder: string,
   initial: T,
-  parse: (text: string) => T,
+  parse: (text: string, before: T) => T,
   extra: Extra = {},
 ): Flag<T> {
   return { ...extra, placeholder, help, initial, take: parse }

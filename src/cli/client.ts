@@ -10,7 +10,7 @@ import type { Host } from './host.ts'
 // An import statement would make Node read every getter of node:http, which loads its fetch and WebSocket: 30 ms.
 const http = process.getBuiltinModule('node:http')
 
-/** `undefined`, '' and false are left out, true is 1, a list is repeated, a record becomes JSON. */
+/** `undefined`, '', false and what is empty are left out, true is 1, a list is repeated, a record becomes JSON. */
 export type Query = Readonly<
   Record<string, string | number | boolean | readonly string[] | object | undefined>
 >
@@ -125,7 +125,8 @@ function formatQuery(query: Query = {}): string {
     if (value === undefined || value === '' || value === false) return []
     if (value === true) return [[name, '1']]
     if (Array.isArray(value)) return value.map((one: string) => [name, one])
-    return [[name, typeof value === 'object' ? JSON.stringify(value) : String(value)]]
+    if (typeof value !== 'object') return [[name, String(value)]]
+    return Object.keys(value).length === 0 ? [] : [[name, JSON.stringify(value)]]
   })
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
 }

@@ -86,7 +86,7 @@ export interface CreateBody {
 export interface Surroundings {
   readonly directory: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly consoleSize: readonly [rows: number, columns: number]
+  readonly consoleSize: { readonly rows: number; readonly columns: number }
 }
 
 /** Throws with Docker's texts when flags contradict each other. Reads only the files that flags name. */
@@ -145,7 +145,7 @@ function hostConfig(
     Binds: volumes(flags, surroundings).binds,
     CapAdd: flags['cap-add'],
     CapDrop: flags['cap-drop'],
-    ConsoleSize: surroundings.consoleSize,
+    ConsoleSize: [surroundings.consoleSize.rows, surroundings.consoleSize.columns],
     ContainerIDFile: flags.cidfile,
     ...resources(flags),
     Dns: flags.dns,

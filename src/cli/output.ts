@@ -27,8 +27,8 @@ export function formatList<T>(
   const isTable = format === '' || format === 'table' || format.startsWith('table ')
   if (quiet && isTable) return renderRows(listing, items, listing.quiet).join('\n')
   if (format === 'json') return renderRows(listing, items, '{{json .}}').join('\n')
-  if (!isTable) return renderRows(listing, items, unescape(format)).join('\n')
-  const template = unescape(format.slice('table'.length)).trim() || listing.table
+  if (!isTable) return renderRows(listing, items, expandEscapes(format)).join('\n')
+  const template = expandEscapes(format.slice('table'.length)).trim() || listing.table
   return alignColumns([renderHeader(listing, template), ...renderRows(listing, items, template)]).join('\n')
 }
 
@@ -37,7 +37,7 @@ export function printList<T>(listing: Listing<T>, items: readonly T[], format: s
   if (lines !== '') print(lines)
 }
 
-function unescape(format: string): string {
+function expandEscapes(format: string): string {
   return format.replaceAll('\\t', '\t').replaceAll('\\n', '\n')
 }
 
@@ -45,9 +45,11 @@ function renderRows<T>(listing: Listing<T>, items: readonly T[], template: strin
   const nodes = parseTemplate(template)
   const names = Object.keys(listing.columns).sort()
   return items.map((item) => {
-    const cells = names.map((name) => [name, listing.columns[name]![1](item)])
-    const Label = (name: string) => listing.labels(item)?.[name] ?? ''
-    return evaluateTemplate(nodes, { ...Object.fromEntries(cells), Label })
+    const row = { Label: (name: string) => listing.labels(item)?.[name] ?? '' }
+    for (const name of names) {
+      Object.defineProperty(row, name, { enumerable: true, get: () => listing.columns[name]![1](item) })
+    }
+    return evaluateTemplate(nodes, row)
   })
 }
 

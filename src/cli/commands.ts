@@ -1,0 +1,82 @@
+/** Every command by name. Each is loaded only when it is called. */
+import type { Command } from './command.ts'
+
+export type Load = () => Promise<{ readonly command: Command }>
+
+export interface Group {
+  readonly summary: string
+  readonly commands: Readonly<Record<string, Load>>
+}
+
+const container = {
+  attach: () => import('./commands/attach.ts'),
+  create: () => import('./commands/create.ts'),
+  exec: () => import('./commands/exec.ts'),
+  kill: () => import('./commands/kill.ts'),
+  logs: () => import('./commands/logs.ts'),
+  rename: () => import('./commands/rename.ts'),
+  restart: () => import('./commands/restart.ts'),
+  rm: () => import('./commands/rm.ts'),
+  run: () => import('./commands/run.ts'),
+  start: () => import('./commands/start.ts'),
+  stop: () => import('./commands/stop.ts'),
+  wait: () => import('./commands/wait.ts'),
+}
+
+const image = {
+  import: () => import('./commands/import.ts'),
+  load: () => import('./commands/load.ts'),
+  pull: () => import('./commands/pull.ts'),
+  save: () => import('./commands/save.ts'),
+  tag: () => import('./commands/tag.ts'),
+}
+
+const ps = () => import('./commands/ps.ts')
+const images = () => import('./commands/images.ts')
+const rmi = () => import('./commands/rmi.ts')
+
+export const commands: Readonly<Record<string, Load>> = {
+  ...container,
+  ...image,
+  events: () => import('./commands/events.ts'),
+  images,
+  info: () => import('./commands/info.ts'),
+  inspect: () => import('./commands/inspect.ts'),
+  ps,
+  rmi,
+  version: () => import('./commands/version.ts'),
+}
+
+export const groups: Readonly<Record<string, Group>> = {
+  container: {
+    summary: 'Manage containers',
+    commands: { ...container, inspect: () => import('./commands/container-inspect.ts'), ls: ps },
+  },
+  image: {
+    summary: 'Manage images',
+    commands: { ...image, inspect: () => import('./commands/image-inspect.ts'), ls: images, rm: rmi },
+  },
+  network: {
+    summary: 'Manage networks',
+    commands: {
+      connect: () => import('./commands/network-connect.ts'),
+      create: () => import('./commands/network-create.ts'),
+      disconnect: () => import('./commands/network-disconnect.ts'),
+      inspect: () => import('./commands/network-inspect.ts'),
+      ls: () => import('./commands/network-ls.ts'),
+      rm: () => import('./commands/network-rm.ts'),
+    },
+  },
+  volume: {
+    summary: 'Manage volumes',
+    commands: {
+      create: () => import('./commands/volume-create.ts'),
+      inspect: () => import('./commands/volume-inspect.ts'),
+      ls: () => import('./commands/volume-ls.ts'),
+      rm: () => import('./commands/volume-rm.ts'),
+    },
+  },
+}
+
+/** Other words for the commands of a group, as Docker has them. */
+export const aliases: Readonly<Record<string, string>> = { list: 'ls', remove: 'rm' }

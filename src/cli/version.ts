@@ -1,0 +1,5 @@
+import packageFile from '../../package.json' with { type: 'json' }
+
+export const version: string = packageFile.version
+
+export const versionLine = `tsnet version ${version}`
