@@ -48,7 +48,13 @@ function describeJumps(family: Family): readonly Jump[] {
     { table: 'filter', from: 'FORWARD', match: '', to: 'FORWARD' },
     // what comes for 127.0.0.1 from outside must not be turned into something routable
     { table: 'nat', from: 'PREROUTING', match: `! -d ${loopback[family]} ${local}`, to: 'PUBLISH' },
-    { table: 'nat', from: 'OUTPUT', match: local, to: 'PUBLISH' },
+    // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it
+    {
+      table: 'nat',
+      from: 'OUTPUT',
+      match: family === 6 ? `! -d ${loopback[6]} ${local}` : local,
+      to: 'PUBLISH',
+    },
     { table: 'nat', from: 'POSTROUTING', match: '', to: 'MASQUERADE' },
   ]
   if (family === 4) jumps.push({ table: 'raw', from: 'PREROUTING', match: '', to: 'LOOPBACK' })

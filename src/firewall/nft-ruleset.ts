@@ -84,9 +84,10 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
       hook: 'type nat hook prerouting priority dstnat; policy accept',
       rules: [`${ip} daddr != ${loopback} fib daddr type local jump publish`],
     },
+    // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it
     output: {
       hook: 'type nat hook output priority -100; policy accept',
-      rules: ['fib daddr type local jump publish'],
+      rules: [`${family === 6 ? `ip6 daddr != ${loopback} ` : ''}fib daddr type local jump publish`],
     },
     postrouting: {
       hook: 'type nat hook postrouting priority srcnat; policy accept',

@@ -11,6 +11,7 @@ import {
   IPPROTO_SCTP,
   IPV6_V6ONLY,
   SO_ATTACH_FILTER,
+  SO_DETACH_FILTER,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -85,6 +86,11 @@ export function openInetSocket(options: InetSocketOptions): Fd {
     fd.close()
     throw error
   }
+}
+
+/** Lets a socket opened with `discard` receive from now on. */
+export function stopDiscarding(fd: Fd): void {
+  setFlag(fd, SOL_SOCKET, SO_DETACH_FILTER, '')
 }
 
 /** The local port of a bound socket, by getsockname(2). */

@@ -20,6 +20,7 @@ export const IPPROTO_IPV6 = 41
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_ATTACH_FILTER = 26
+export const SO_DETACH_FILTER = 27
 export const IPV6_V6ONLY = 26
 
 /** BPF_RET | BPF_K */
