@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Argv, endProcess, eventually, readCommand } from '../command.ts'
+import { IMAGE } from '../image.ts'
+import { findProcesses } from '../processes.ts'
+import { send } from '../request.ts'
+import type { Engine, Ground } from './engine.ts'
+
+/** Starts the built daemon as a user would, but for its roots. */
+export async function startTsnet(root: string, { dir, rootArchive }: Ground): Promise<Engine> {
+  const socket = join(dir, 'tsnet.sock')
+  const log = openSync(join(dir, 'log'), 'w')
+  const roots = [
+    '--data-root',
+    join(dir, 'data'),
+    '--exec-root',
+    join(dir, 'exec'),
+    '--pidfile',
+    join(dir, 'pid'),
+  ]
+  const daemon = spawn(
+    'unshare',
+    ['--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', join(root, 'tsnet'), 'daemon']
+      .concat(['-H', `unix://${socket}`])
+      .concat(roots),
+    { stdio: ['ignore', log, log] },
+  )
+  await eventually(30, () => send(socket, 'GET', '/_ping'))
+  await send(socket, 'POST', `/images/create?fromSrc=-&repo=${encodeURIComponent(IMAGE)}`, rootArchive)
+  const cli: Argv = [join(root, 'tsnet'), '-H', `unix://${socket}`]
+  return {
+    name: 'tsnet',
+    version: await readCommand(['git', '-C', root, 'describe', '--always', '--dirty']),
+    cli,
+    socket,
+    processes: () => findProcesses((argv) => argv.some((part) => part.startsWith(`${root}/dist/`))),
+    [Symbol.asyncDispose]: () => endProcess(daemon),
+  }
+}
