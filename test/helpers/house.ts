@@ -18,6 +18,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/errors.ts': 0,
   'src/log.ts': 0,
   'src/config.ts': 0,
+  'src/version.ts': 0,
   'src/sys': 1,
   'src/netlink': 2,
   'src/firewall': 2,
