@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TsnetError } from '../errors.ts'
 import { type Digest, DigestStream, digestHex, digestOf } from './digest.ts'
@@ -27,7 +26,7 @@ export interface ContentStore {
   read(digest: Digest): Buffer
   write(bytes: Buffer): Promise<Blob>
   /** Takes in a stream of which nothing is known. */
-  ingest(source: Readable): Promise<Blob>
+  ingest(source: AsyncIterable<Buffer>): Promise<Blob>
   /** A fresh path in which to prepare a blob. */
   temporary(): string
   /** Takes over a prepared file, whose content the caller has verified. */

@@ -287,6 +287,8 @@ export interface ImageRecord {
   readonly layers: readonly string[]
   /** diff ids, bottom first, as in the config's rootfs */
   readonly diffIds: readonly string[]
+  /** digest of the manifest in the content store, which names the config and the compressed layers */
+  readonly manifest: string
   /** bytes of all extracted layers */
   readonly size: number
   readonly config: ImageConfig
