@@ -31,7 +31,7 @@ export function createCgroup(parent: string, id: string, limits: CgroupLimits): 
   const settings = cgroupSettings(cgroupHierarchy().version, limits)
   const trees = treesFor(settings)
   try {
-    for (const tree of trees) makeChild(tree, parent, id)
+    makeChildren(trees, parent, id)
     for (const setting of settings) writeSetting(setting, parent, id)
   } catch (error) {
     removeCgroup(parent, id)
@@ -72,17 +72,26 @@ function allTrees(): string[] {
   return [...new Set(names.map((name) => trees.get(name)).filter((tree) => tree !== undefined))]
 }
 
+/** What a crash left of the same name would bring its limits and counts along, and goes first. */
+function makeChildren(trees: readonly string[], parent: string, id: string): void {
+  try {
+    for (const tree of trees) makeChild(tree, parent, id)
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+    removeCgroup(parent, id)
+    for (const tree of trees) makeChild(tree, parent, id)
+  }
+}
+
 function makeChild(tree: string, parent: string, id: string): void {
   const directory = `${tree}/${parent}`
   if (!prepared.has(directory)) prepareParent(tree, directory)
   try {
     mkdirSync(`${directory}/${id}`)
   } catch (error) {
-    const code = errorCode(error)
-    if (code !== 'EEXIST' && code !== 'ENOENT') throw error
-    // what a crash left would bring old limits and counts; a parent may have been removed by hand
-    if (code === 'EEXIST') removeDirectory(`${directory}/${id}`)
-    else prepareParent(tree, directory)
+    // the parent was removed by hand
+    if (errorCode(error) !== 'ENOENT') throw error
+    prepareParent(tree, directory)
     mkdirSync(`${directory}/${id}`)
   }
 }
@@ -129,7 +138,20 @@ function fillCpuset(directory: string, id: string): void {
  * 'internal' when processes do not end within two seconds.
  */
 export function removeCgroup(parent: string, id: string): void {
-  for (const tree of allTrees()) removeDirectory(`${tree}/${parent}/${id}`)
+  const directories = allTrees().map((tree) => `${tree}/${parent}/${id}`)
+  const end = Date.now() + removeDeadline
+  while (!directories.map(removeTree).every(Boolean)) {
+    killAll(directories)
+    if (Date.now() > end) {
+      const pids = processesOf(directories).join(', ')
+      throw new TsnetError(
+        'internal',
+        'cgroup_busy',
+        `cgroup ${parent}/${id} cannot be removed: processes ${pids} do not end`,
+      )
+    }
+    pause()
+  }
 }
 
 /** Removes `parent` itself, when it has no cgroups any more. */
@@ -171,19 +193,10 @@ function freeze(directory: string, frozen: boolean): void {
 
 const removeDeadline = 2000
 
-function removeDirectory(directory: string): void {
-  for (const end = Date.now() + removeDeadline; !removeEmpty(directory); pause()) {
-    for (const child of children(directory)) removeDirectory(`${directory}/${child}`)
-    killAll(directory)
-    if (Date.now() > end) {
-      const pids = readIfThere(`${directory}/cgroup.procs`).trim().replaceAll('\n', ', ')
-      throw new TsnetError(
-        'internal',
-        'cgroup_busy',
-        `cgroup ${directory} cannot be removed: processes ${pids} do not end`,
-      )
-    }
-  }
+/** True when the cgroup is gone with all below it; false while processes are in any. */
+function removeTree(directory: string): boolean {
+  if (removeEmpty(directory)) return true
+  return children(directory).every((child) => removeTree(`${directory}/${child}`)) && removeEmpty(directory)
 }
 
 /** True when it is gone; false while processes or cgroups are in it. */
@@ -199,15 +212,29 @@ function removeEmpty(directory: string): boolean {
 }
 
 /** Frozen processes do not fork while they are being killed; version 2 has one file for all of this, since Linux 5.14. */
-function killAll(directory: string): void {
-  if (existsSync(`${directory}/cgroup.kill`)) {
-    writeFileSync(`${directory}/cgroup.kill`, '1')
+function killAll(directories: readonly string[]): void {
+  const killFile = `${directories[0]}/cgroup.kill`
+  if (existsSync(killFile)) {
+    writeFileSync(killFile, '1')
     return
   }
-  const canFreeze = ['freezer.state', 'cgroup.freeze'].some((file) => existsSync(`${directory}/${file}`))
-  if (canFreeze) freeze(directory, true)
-  for (const pid of readIfThere(`${directory}/cgroup.procs`).split('\n').filter(Boolean)) kill(Number(pid))
-  if (canFreeze) freeze(directory, false)
+  const freezers = directories.filter(hasFreezer)
+  for (const directory of freezers) freeze(directory, true)
+  for (const pid of processesOf(directories)) kill(pid)
+  for (const directory of freezers) freeze(directory, false)
+}
+
+function hasFreezer(directory: string): boolean {
+  return ['freezer.state', 'cgroup.freeze'].some((file) => existsSync(`${directory}/${file}`))
+}
+
+/** The processes in the cgroups and all below them, each once. */
+function processesOf(directories: readonly string[]): number[] {
+  const pids = directories.flatMap((directory) => [
+    ...readIfThere(`${directory}/cgroup.procs`).split('\n').filter(Boolean).map(Number),
+    ...processesOf(children(directory).map((child) => `${directory}/${child}`)),
+  ])
+  return [...new Set(pids)]
 }
 
 function kill(pid: number): void {
