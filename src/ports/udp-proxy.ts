@@ -55,8 +55,10 @@ export async function serveUdpProxy(fd: Fd, family: 4 | 6, target: ProxyTarget, 
     })
   })
   listener.on('error', (error) => log.warn({ err: error, target }, 'a port proxy failed'))
+  // said within bind() already
+  const listening = once(listener, 'listening')
   listener.bind({ fd: fd.release() })
-  await once(listener, 'listening')
+  await listening
   return {
     close() {
       listener.close()

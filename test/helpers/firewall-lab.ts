@@ -81,7 +81,9 @@ export class Place {
   }
 
   async serveUdp(family: Family, port: number, address = family === 4 ? '0.0.0.0' : '::'): Promise<void> {
-    const fd = inNetns(this.netns, () => openInetSocket({ family, type: 'datagram', address, port }))
+    const fd = inNetns(this.netns, () =>
+      openInetSocket({ family, type: 'datagram', address, port, v6only: family === 6 }),
+    )
     const socket = dgram.createSocket(family === 4 ? 'udp4' : 'udp6')
     socket.on('message', (_, client) =>
       socket.send(`${this.name} ${client.address} ${port}`, client.port, client.address),
