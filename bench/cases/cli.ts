@@ -36,7 +36,7 @@ async function tooEarly(ended: Promise<unknown[]>, program: string): Promise<nev
 
 export default {
   name: 'cli',
-  order: 40,
+  order: 50,
   title: 'Start of the client',
   about: 'From the start of `ps` in the shell’s place to its first byte on the daemon’s socket.',
   async *rows(stage) {
