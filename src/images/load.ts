@@ -46,6 +46,8 @@ const dockerManifest = Type.Array(
 
 const mostFiles = 100_000
 const mostLinks = 8
+/** bytes; documents are about as long, and not worth a line of progress */
+const smallFile = 64 << 10
 
 export async function loadArchive(
   depot: Depot,
@@ -80,7 +82,8 @@ async function readArchive(depot: Depot, source: Readable, progress: ProgressSin
     if (entry.type === 'symlink') links.set(name, posix.join(posix.dirname(name), entry.target))
     else if (entry.type === 'link') links.set(name, posix.normalize(entry.target))
     else if (entry.type === 'file') {
-      const say = throttle(progress, shortId(posix.basename(name)), entry.size)
+      const isLayer = entry.size > smallFile
+      const say = throttle(isLayer ? progress : () => {}, shortId(posix.basename(name)), entry.size)
       files.set(name, await depot.content.ingest(counted(body, (done) => say('Loading', done))))
     }
   }

@@ -14,11 +14,12 @@ export function throttle(
   id: string,
   total: number,
 ): (status: string, current: number) => void {
-  let last = 0
+  let last = { time: 0, status: '', current: -1 }
   return (status, current) => {
-    const now = Date.now()
-    if (current < total && now - last < interval) return
-    last = now
+    const time = Date.now()
+    const isSame = status === last.status && current === last.current
+    if (isSame || (current < total && time - last.time < interval)) return
+    last = { time, status, current }
     progress({ id, status, current, total })
   }
 }

@@ -100,7 +100,7 @@ async function chooseManifest(
 }
 
 function readManifest(fetched: FetchedManifest): Manifest {
-  if (/manifest\.v1\+/.test(fetched.mediaType)) {
+  if (/distribution\.manifest\.v1\+/.test(fetched.mediaType)) {
     throw new TsnetError(
       'unsupported',
       'manifest-type',
