@@ -1,0 +1,61 @@
+import type { Networks } from '../../engine/engine.ts'
+import type { NetworkRecord } from '../../store/records.ts'
+import type { App } from '../app.ts'
+import { parseFilters } from '../filters.ts'
+import type { Query } from '../query.ts'
+import {
+  NetworkConnect,
+  NetworkCreate,
+  type NetworkCreated,
+  NetworkDisconnect,
+  type NetworkInspect,
+} from '../schema/network.ts'
+import { toEndpointRequest } from '../wire/endpoints.ts'
+import { networkFilters, selectNetworks, toNetworkInspect, toNetworkSpec } from '../wire/network.ts'
+
+export interface NetworksBackend {
+  readonly networks: Networks
+}
+
+export function networkRoutes(app: App, { networks }: NetworksBackend): void {
+  const list = (query: Query, apiVersion: number): NetworkInspect[] => {
+    const isUsed = ({ id }: NetworkRecord): boolean => networks.endpoints(id).length > 0
+    const selected = selectNetworks(networks.list(), parseFilters(query, networkFilters), isUsed)
+    // Since 1.28 a list leaves out who is connected.
+    return selected.map((network) =>
+      toNetworkInspect(network, apiVersion < 28 ? networks.endpoints(network.id) : []),
+    )
+  }
+  app.get<{ Querystring: Query }>('/networks', async (request) => list(request.query, request.apiVersion))
+  app.get<{ Querystring: Query }>('/networks/', async (request) => list(request.query, request.apiVersion))
+
+  app.get<{ Params: { name: string } }>('/networks/:name', async (request) => {
+    const network = networks.get(request.params.name)
+    return toNetworkInspect(network, networks.endpoints(network.id))
+  })
+
+  app.post('/networks/create', { schema: { body: NetworkCreate } }, async (request, reply) => {
+    const { network, warnings } = await networks.create(toNetworkSpec(request.body, request.apiVersion))
+    const answer: NetworkCreated = { Id: network.id, Warning: warnings.join('; ') }
+    return reply.code(201).send(answer)
+  })
+
+  app.post('/networks/:name/connect', { schema: { body: NetworkConnect } }, async (request, reply) => {
+    const { name } = request.params as { name: string }
+    const { Container: container, EndpointConfig: settings } = request.body
+    await networks.connect(name, container ?? '', toEndpointRequest(settings ?? null))
+    return reply.code(200).send()
+  })
+
+  app.post('/networks/:name/disconnect', { schema: { body: NetworkDisconnect } }, async (request, reply) => {
+    const { name } = request.params as { name: string }
+    const { Container: container, Force: force } = request.body
+    await networks.disconnect(name, container ?? '', force === true)
+    return reply.code(200).send()
+  })
+
+  app.delete<{ Params: { name: string } }>('/networks/:name', async (request, reply) => {
+    await networks.remove(request.params.name)
+    return reply.code(204).send()
+  })
+}

@@ -1,0 +1,65 @@
+/** Networks: the bodies of create, connect and disconnect, and the answer of list and inspect. */
+import Type, { type Static } from 'typebox'
+import type { Labels } from '../../store/records.ts'
+import { EndpointSettings } from './endpoint.ts'
+import { flag, list, optional, text, textMap } from './fields.ts'
+
+export const NetworkCreate = Type.Object({
+  Name: text,
+  Driver: text,
+  Scope: text,
+  EnableIPv4: flag,
+  EnableIPv6: flag,
+  IPAM: optional(
+    Type.Object({
+      Driver: text,
+      Options: textMap,
+      Config: list(Type.Object({ Subnet: text, IPRange: text, Gateway: text, AuxiliaryAddresses: textMap })),
+    }),
+  ),
+  Internal: flag,
+  Attachable: flag,
+  Ingress: flag,
+  ConfigOnly: flag,
+  ConfigFrom: optional(Type.Object({ Network: text })),
+  Options: textMap,
+  Labels: textMap,
+})
+export type NetworkCreate = Static<typeof NetworkCreate>
+
+export const NetworkConnect = Type.Object({ Container: text, EndpointConfig: optional(EndpointSettings) })
+export const NetworkDisconnect = Type.Object({ Container: text, Force: flag })
+
+export interface NetworkCreated {
+  Id: string
+  Warning: string
+}
+
+export interface NetworkInspect {
+  Name: string
+  Id: string
+  Created: string
+  Scope: string
+  Driver: string
+  EnableIPv4: boolean
+  EnableIPv6: boolean
+  IPAM: {
+    Driver: string
+    Options: Labels | null
+    Config: readonly { Subnet: string; IPRange?: string; Gateway?: string; AuxiliaryAddresses?: Labels }[]
+  }
+  Internal: boolean
+  Attachable: boolean
+  Ingress: boolean
+  ConfigFrom: { Network: string }
+  ConfigOnly: boolean
+  /** by the container's id */
+  Containers: Readonly<
+    Record<
+      string,
+      { Name: string; EndpointID: string; MacAddress: string; IPv4Address: string; IPv6Address: string }
+    >
+  >
+  Options: Labels
+  Labels: Labels
+}

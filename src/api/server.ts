@@ -1,0 +1,58 @@
+/** The Docker Engine API over an engine. */
+import type { Engine } from '../engine/engine.ts'
+import type { Logger } from '../log.ts'
+import { createApp } from './app.ts'
+import { type ListenAddress, type Listener, listenOn } from './listen.ts'
+import { containerStreamRoutes } from './routes/container-streams.ts'
+import { containerRoutes } from './routes/containers.ts'
+import { execRoutes } from './routes/exec.ts'
+import { imageRoutes } from './routes/images.ts'
+import { networkRoutes } from './routes/networks.ts'
+import { systemRoutes } from './routes/system.ts'
+import { unsupportedRoutes } from './routes/unsupported.ts'
+import { volumeRoutes } from './routes/volumes.ts'
+
+export interface ApiServer {
+  /** Serves on one more address; returns its URL. Throws kind 'conflict' when it is taken. */
+  listen(address: ListenAddress): Promise<string>
+  /** Stops listening everywhere and cuts all connections. */
+  close(): Promise<void>
+}
+
+export interface ApiOptions {
+  readonly engine: Engine
+  readonly log: Logger
+  /** tsnet's own version, without v */
+  readonly version: string
+}
+
+export function createApiServer(options: ApiOptions): ApiServer {
+  const app = createApiApp(options)
+  const listeners: Listener[] = []
+  return {
+    async listen(address) {
+      await app.ready()
+      const listener = await listenOn(address, app.routing)
+      listeners.push(listener)
+      return listener.url
+    },
+    async close() {
+      await Promise.all(listeners.splice(0).map((listener) => listener.close()))
+      await app.close()
+    },
+  }
+}
+
+/** All routes, not yet listening. */
+export function createApiApp({ engine, log, version }: ApiOptions) {
+  const app = createApp(log, version)
+  systemRoutes(app, engine, version)
+  containerRoutes(app, engine)
+  containerStreamRoutes(app, engine)
+  execRoutes(app, engine)
+  networkRoutes(app, engine)
+  volumeRoutes(app, engine)
+  imageRoutes(app, engine)
+  unsupportedRoutes(app)
+  return app
+}

@@ -1,0 +1,168 @@
+/** A container's record as GET /containers/{id}/json answers it. */
+import type { ContainerRecord, ContainerState, ImageConfig, ImageRecord } from '../../store/records.ts'
+import type {
+  ContainerConfigAnswer,
+  ContainerInspect,
+  ContainerStateAnswer,
+  NetworkSettingsAnswer,
+} from '../schema/container.ts'
+import { toEndpointState } from './endpoints.ts'
+import { toHostConfig } from './host-config.ts'
+import { toMountSummaries } from './mounts.ts'
+import { toPortMap } from './ports.ts'
+import { timeOrNever } from './time.ts'
+
+/** What inspect tells beside the record. */
+export interface InspectSurroundings {
+  /** null when the image is gone */
+  readonly image: ImageRecord | null
+  readonly dataRoot: string
+  readonly execRoot: string
+}
+
+export function toContainerInspect(
+  record: ContainerRecord,
+  surroundings: InspectSurroundings,
+): ContainerInspect {
+  const [path = '', ...args] = record.argv
+  return {
+    Id: record.id,
+    Created: record.createdAt,
+    Path: path,
+    Args: args,
+    State: toState(record.state),
+    Image: record.image,
+    ...filePaths(record, surroundings.dataRoot),
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: toHostConfig(record.spec),
+    GraphDriver: { Name: 'overlay2', Data: overlayPaths(record, surroundings) },
+    Mounts: toMountSummaries(record.mounts),
+    Config: toConfig(record, surroundings.image?.config ?? null),
+    NetworkSettings: toNetworkSettings(record, surroundings.execRoot),
+  }
+}
+
+/** Files in the container's directory, which are made by its first start. */
+function filePaths({ id, state }: ContainerRecord, dataRoot: string) {
+  const path = (name: string): string =>
+    state.startedAt === '' ? '' : `${dataRoot}/containers/${id}/${name}`
+  return {
+    ResolvConfPath: path('resolv.conf'),
+    HostnamePath: path('hostname'),
+    HostsPath: path('hosts'),
+    LogPath: path(`${id}-json.log`),
+  }
+}
+
+function overlayPaths(
+  { id }: ContainerRecord,
+  { image, dataRoot }: InspectSurroundings,
+): Record<string, string> {
+  const directory = `${dataRoot}/containers/${id}`
+  const layers = image?.layers.toReversed().map((layer) => `${dataRoot}/layers/${layer}`) ?? []
+  return {
+    LowerDir: layers.join(':'),
+    MergedDir: `${directory}/merged`,
+    UpperDir: `${directory}/upper`,
+    WorkDir: `${directory}/work`,
+  }
+}
+
+function toState(state: ContainerState): ContainerStateAnswer {
+  return {
+    Status: state.status,
+    Running: state.status === 'running',
+    Paused: false,
+    Restarting: false,
+    OOMKilled: state.oomKilled,
+    Dead: state.status === 'dead',
+    Pid: state.pid,
+    ExitCode: state.exitCode,
+    Error: state.error,
+    StartedAt: timeOrNever(state.startedAt),
+    FinishedAt: timeOrNever(state.finishedAt),
+  }
+}
+
+/** With what comes from the image filled in, as in Docker. */
+function toConfig(record: ContainerRecord, image: ImageConfig | null): ContainerConfigAnswer {
+  const { spec } = record
+  const exposed = toSet(record.exposedPorts)
+  const anonymous = record.mounts.filter(({ type, syntax }) => type === 'volume' && syntax === 'image')
+  const paths = spec.mounts.filter(({ syntax, source }) => syntax === 'bind-string' && source === '')
+  return {
+    Hostname: record.hostname,
+    Domainname: spec.domainname,
+    User: record.user,
+    AttachStdin: spec.attachStdin,
+    AttachStdout: spec.attachStdout,
+    AttachStderr: spec.attachStderr,
+    ...(record.exposedPorts.length > 0 && { ExposedPorts: exposed }),
+    Tty: spec.tty,
+    OpenStdin: spec.openStdin,
+    StdinOnce: spec.stdinOnce,
+    Env: record.env,
+    ...splitCommand(record, image),
+    Image: spec.image,
+    Volumes:
+      anonymous.length + paths.length > 0
+        ? toSet([...anonymous, ...paths].map(({ target }) => target))
+        : null,
+    WorkingDir: record.workingDir,
+    OnBuild: null,
+    Labels: record.labels,
+    StopSignal: record.stopSignal,
+    ...(spec.stopTimeout !== null && { StopTimeout: spec.stopTimeout }),
+  }
+}
+
+function toSet(keys: readonly string[]): Record<string, object> {
+  return Object.fromEntries(keys.map((key) => [key, {}]))
+}
+
+/** Cuts the command line where entrypoint and command meet; without the image all of it is the command. */
+function splitCommand({ spec, argv }: ContainerRecord, image: ImageConfig | null) {
+  const entrypoint = spec.entrypoint ?? image?.entrypoint ?? entrypointBefore(argv, spec.command)
+  const rest = argv.slice(entrypoint.filter((word, index) => index > 0 || word !== '').length)
+  return { Entrypoint: entrypoint.length > 0 ? entrypoint : null, Cmd: rest.length > 0 ? rest : null }
+}
+
+function entrypointBefore(argv: readonly string[], command: readonly string[] | null): readonly string[] {
+  return command === null ? [] : argv.slice(0, argv.length - command.length)
+}
+
+function toNetworkSettings(record: ContainerRecord, execRoot: string): NetworkSettingsAnswer {
+  const isRunning = record.state.status === 'running'
+  const hasSandbox = isRunning && record.spec.networkMode !== 'host'
+  const networks = record.endpoints.map(
+    (endpoint) => [endpoint.networkName, toEndpointState(endpoint, isRunning)] as const,
+  )
+  const primary = networks.find(([name]) => name === 'bridge')?.[1]
+  return {
+    Bridge: '',
+    SandboxID: hasSandbox ? record.id : '',
+    SandboxKey: hasSandbox ? `${execRoot}/netns/${record.id}` : '',
+    Ports: isRunning ? toPortMap(record.published, record.exposedPorts) : {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: primary?.EndpointID ?? '',
+    Gateway: primary?.Gateway ?? '',
+    GlobalIPv6Address: primary?.GlobalIPv6Address ?? '',
+    GlobalIPv6PrefixLen: primary?.GlobalIPv6PrefixLen ?? 0,
+    IPAddress: primary?.IPAddress ?? '',
+    IPPrefixLen: primary?.IPPrefixLen ?? 0,
+    IPv6Gateway: primary?.IPv6Gateway ?? '',
+    MacAddress: primary?.MacAddress ?? '',
+    Networks: Object.fromEntries(networks),
+  }
+}

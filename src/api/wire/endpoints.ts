@@ -1,0 +1,71 @@
+/** A container's connection to a network on the wire. */
+import { TsnetError } from '../../errors.ts'
+import type { EndpointRecord, EndpointRequest } from '../../store/records.ts'
+import { isIp } from '../../values/ip.ts'
+import { formatMac, parseMac } from '../../values/mac.ts'
+import type { EndpointSettings, EndpointState } from '../schema/endpoint.ts'
+import { unsupported } from './unsupported-options.ts'
+
+/** Throws kind 'invalid' for bad addresses, 'unsupported' for options that are not carried out here. */
+export function toEndpointRequest(settings: EndpointSettings | null): EndpointRequest {
+  const { IPAMConfig: ipam, Links: links, GwPriority: priority } = settings ?? {}
+  if (links != null && links.length > 0) {
+    throw unsupported('Links is not supported: containers of a user-defined network find each other by name')
+  }
+  if (ipam?.LinkLocalIPs != null && ipam.LinkLocalIPs.length > 0) {
+    throw unsupported('LinkLocalIPs is not supported: the kernel gives link-local addresses itself')
+  }
+  if (priority) throw unsupported('GwPriority is not supported: the first network leads out')
+  const mac = settings?.MacAddress || null
+  return {
+    address4: checkAddress(ipam?.IPv4Address || null, 4),
+    address6: checkAddress(ipam?.IPv6Address || null, 6),
+    mac: mac === null ? null : formatMac(parseMac(mac)),
+    aliases: settings?.Aliases ?? [],
+    options: settings?.DriverOpts ?? {},
+  }
+}
+
+function checkAddress(address: string | null, family: 4 | 6): string | null {
+  if (address === null) return null
+  const isUnspecified = address === '0.0.0.0' || address === '::'
+  if (isIp(address) && address.includes(':') === (family === 6) && !isUnspecified) return address
+  throw new TsnetError(
+    'invalid',
+    'bad-endpoint',
+    `invalid endpoint settings: invalid IPv${family} address: ${address}`,
+  )
+}
+
+/** What is given out only while the container runs is shown only then. */
+export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): EndpointState {
+  const { request } = endpoint
+  const [address4, prefix4] = isRunning ? splitAddress(endpoint.address4) : ['', 0]
+  const [address6, prefix6] = isRunning ? splitAddress(endpoint.address6) : ['', 0]
+  const fixed = {
+    ...(request.address4 !== null && { IPv4Address: request.address4 }),
+    ...(request.address6 !== null && { IPv6Address: request.address6 }),
+  }
+  return {
+    IPAMConfig: Object.keys(fixed).length > 0 ? fixed : null,
+    Links: null,
+    Aliases: request.aliases.length > 0 ? request.aliases : null,
+    MacAddress: isRunning ? endpoint.mac : (request.mac ?? ''),
+    DriverOpts: Object.keys(request.options).length > 0 ? request.options : null,
+    GwPriority: 0,
+    NetworkID: endpoint.network,
+    EndpointID: isRunning ? endpoint.id : '',
+    Gateway: isRunning ? endpoint.gateway4 : '',
+    IPAddress: address4,
+    IPPrefixLen: prefix4,
+    IPv6Gateway: isRunning ? endpoint.gateway6 : '',
+    GlobalIPv6Address: address6,
+    GlobalIPv6PrefixLen: prefix6,
+    DNSNames: endpoint.networkName === 'bridge' ? null : endpoint.dnsNames,
+  }
+}
+
+function splitAddress(text: string): [address: string, prefix: number] {
+  const [address = '', prefix = '0'] = text.split('/')
+  return [address, Number(prefix)]
+}

@@ -1,0 +1,193 @@
+/** Networks on the wire. */
+import { TsnetError } from '../../errors.ts'
+import type {
+  ContainerRecord,
+  EndpointRecord,
+  NetworkRecord,
+  NetworkSpec,
+  PoolRecord,
+} from '../../store/records.ts'
+import {
+  type Cidr,
+  containsCidr,
+  containsIp,
+  formatCidr,
+  hasHostBits,
+  isCidr,
+  parseCidr,
+} from '../../values/cidr.ts'
+import { ipFamily, isIp } from '../../values/ip.ts'
+import { booleanFilter, type Filters, matchesAny, matchesLabels, matchesName } from '../filters.ts'
+import type { NetworkCreate, NetworkInspect } from '../schema/network.ts'
+import { unsupported } from './unsupported-options.ts'
+
+type PoolConfig = NonNullable<NonNullable<NonNullable<NetworkCreate['IPAM']>['Config']>>[number]
+
+/** Throws kind 'invalid' with all that is wrong with the pools, 'unsupported' for what belongs to a swarm. */
+export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkSpec {
+  refuseSwarmOptions(body)
+  const configs = body.IPAM?.Config ?? []
+  checkPools(configs)
+  return {
+    name: body.Name ?? '',
+    driver: body.Driver || 'bridge',
+    internal: body.Internal === true,
+    attachable: body.Attachable === true,
+    ipv4: apiVersion < 48 || body.EnableIPv4 !== false,
+    ipv6: body.EnableIPv6 === true,
+    ipamDriver: body.IPAM?.Driver || 'default',
+    ipamOptions: body.IPAM?.Options ?? {},
+    pools: configs.map(toPool),
+    options: body.Options ?? {},
+    labels: body.Labels ?? {},
+  }
+}
+
+function refuseSwarmOptions(body: NetworkCreate): void {
+  if (body.Ingress === true) throw unsupported('Ingress is not supported: it belongs to a swarm')
+  if (body.ConfigOnly === true) throw unsupported('ConfigOnly is not supported: it belongs to a swarm')
+  if (body.ConfigFrom?.Network) throw unsupported('ConfigFrom is not supported: it belongs to a swarm')
+  if (body.Scope && body.Scope !== 'local') {
+    throw unsupported(`Scope '${body.Scope}' is not supported: it follows from the driver`)
+  }
+}
+
+function toPool(config: PoolConfig): PoolRecord {
+  return {
+    subnet: config.Subnet ?? '',
+    range: config.IPRange ?? '',
+    gateway: config.Gateway ?? '',
+    auxiliary: config.AuxiliaryAddresses ?? {},
+  }
+}
+
+function checkPools(configs: readonly PoolConfig[]): void {
+  const problems = configs.flatMap((config) => poolProblems(toPool(config)))
+  if (problems.length === 0) return
+  const text = problems.length === 1 ? problems[0]! : `* ${problems.join('\n* ')}`
+  throw new TsnetError('invalid', 'bad-network-pool', `invalid network config:\n${text}`)
+}
+
+/** Docker tells everything that is wrong at once, in these words. */
+function poolProblems({ subnet: text, range, gateway, auxiliary }: PoolRecord): string[] {
+  if (text === '' && range === '' && gateway === '' && Object.keys(auxiliary).length === 0) return []
+  if (!isCidr(text)) return [`invalid subnet ${text}: invalid CIDR block notation`]
+  const subnet = parseCidr(text)
+  return [
+    ...(hasHostBits(subnet) ? [`invalid subnet ${text}: it should be ${formatCidr(subnet)}`] : []),
+    ...rangeProblems(range, subnet),
+    ...addressProblems(gateway, subnet).map((problem) => `invalid gateway ${gateway}: ${problem}`),
+    ...Object.entries(auxiliary).flatMap(([name, address]) =>
+      addressProblems(address, subnet).map((problem) => `invalid auxiliary address ${name}: ${problem}`),
+    ),
+  ]
+}
+
+function rangeProblems(text: string, subnet: Cidr): string[] {
+  if (text === '') return []
+  const subject = `invalid ip-range ${text}`
+  if (!isCidr(text)) return [`${subject}: invalid CIDR block notation`]
+  const range = parseCidr(text)
+  const parent = formatCidr(subnet)
+  if (range.family !== subnet.family) return [`${subject}: parent subnet is an IPv${subnet.family} block`]
+  if (range.prefix < subnet.prefix)
+    return [`${subject}: CIDR block is bigger than its parent subnet ${parent}`]
+  return [
+    ...(hasHostBits(range) ? [`${subject}: it should be ${formatCidr(range)}`] : []),
+    ...(containsCidr(subnet, range) ? [] : [`${subject}: parent subnet ${parent} doesn't contain ip-range`]),
+  ]
+}
+
+function addressProblems(address: string, subnet: Cidr): string[] {
+  if (address === '') return []
+  if (!isIp(address)) return ['invalid address']
+  if (ipFamily(address) !== subnet.family) return [`parent subnet is an IPv${subnet.family} block`]
+  return containsIp(subnet, address)
+    ? []
+    : [`parent subnet ${formatCidr(subnet)} doesn't contain this address`]
+}
+
+export type NetworkUser = { readonly container: ContainerRecord; readonly endpoint: EndpointRecord }
+
+/** `users` are the endpoints of running containers; lists leave them out. */
+export function toNetworkInspect(network: NetworkRecord, users: readonly NetworkUser[]): NetworkInspect {
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: network.createdAt,
+    Scope: 'local',
+    Driver: network.driver,
+    EnableIPv4: network.ipv4,
+    EnableIPv6: network.ipv6,
+    IPAM: {
+      Driver: network.ipamDriver,
+      Options:
+        Object.keys(network.ipamOptions).length > 0 || !network.predefined ? network.ipamOptions : null,
+      Config: network.pools.map(fromPool),
+    },
+    Internal: network.internal,
+    Attachable: network.attachable,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: Object.fromEntries(
+      users.map(({ container, endpoint }) => [container.id, toUser(container, endpoint)]),
+    ),
+    Options: network.options,
+    Labels: network.labels,
+  }
+}
+
+function fromPool({ subnet, range, gateway, auxiliary }: PoolRecord) {
+  return {
+    Subnet: subnet,
+    ...(range !== '' && { IPRange: range }),
+    ...(gateway !== '' && { Gateway: gateway }),
+    ...(Object.keys(auxiliary).length > 0 && { AuxiliaryAddresses: auxiliary }),
+  }
+}
+
+function toUser(container: ContainerRecord, endpoint: EndpointRecord) {
+  return {
+    Name: container.name,
+    EndpointID: endpoint.id,
+    MacAddress: endpoint.mac,
+    IPv4Address: endpoint.address4,
+    IPv6Address: endpoint.address6,
+  }
+}
+
+export const networkFilters: readonly string[] = [
+  'dangling',
+  'driver',
+  'id',
+  'label',
+  'name',
+  'scope',
+  'type',
+]
+
+/** `isUsed` tells whether a running container is on it. */
+export function selectNetworks(
+  networks: readonly NetworkRecord[],
+  filters: Filters,
+  isUsed: (network: NetworkRecord) => boolean,
+): NetworkRecord[] {
+  const dangling = booleanFilter(filters, 'dangling')
+  for (const type of filters.get('type') ?? []) checkType(type)
+  return networks.filter(
+    (network) =>
+      matchesAny(filters, 'driver', (driver) => driver === network.driver) &&
+      matchesAny(filters, 'id', (id) => id !== '' && network.id.startsWith(id)) &&
+      matchesName(filters, 'name', network.name) &&
+      matchesLabels(filters, network.labels) &&
+      matchesAny(filters, 'scope', (scope) => scope === 'local') &&
+      matchesAny(filters, 'type', (type) => (type === 'builtin') === network.predefined) &&
+      (dangling === undefined || dangling === (!network.predefined && !isUsed(network))),
+  )
+}
+
+function checkType(type: string): void {
+  if (type === 'builtin' || type === 'custom') return
+  throw new TsnetError('invalid', 'bad-filter', `invalid filter 'type=${type}': it must be builtin or custom`)
+}
