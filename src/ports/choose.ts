@@ -32,7 +32,7 @@ export function* freeCandidates(
 ): Generator<number> {
   const [low, high] = ephemeral[0] ?? [HIGHEST + 1, HIGHEST]
   const spans: Span[] = [
-    [high + 1, HIGHEST],
+    [Math.max(high + 1, LOWEST), HIGHEST],
     [LOWEST, Math.min(low - 1, HIGHEST)],
   ]
   for (const [first, last] of spans) {

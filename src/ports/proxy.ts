@@ -7,7 +7,7 @@ export interface ProxyTarget {
   readonly port: number
 }
 
-export interface Proxy {
+export interface PortProxy {
   /** Ends the connections under way too. */
   close(): void
 }

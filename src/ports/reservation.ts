@@ -5,7 +5,7 @@ import type { PortBinding, PublishedPort } from '../store/records.ts'
 import type { Fd } from '../sys/fd.ts'
 import { stopDiscarding } from '../sys/socket.ts'
 import { bindPort, hasIpv6, type Place } from './bind.ts'
-import type { Proxy, ProxyTarget } from './proxy.ts'
+import type { PortProxy, ProxyTarget } from './proxy.ts'
 import { serveTcpProxy } from './tcp-proxy.ts'
 import { serveUdpProxy } from './udp-proxy.ts'
 
@@ -97,7 +97,12 @@ export async function serve(
   }
 }
 
-function serveProxy(fd: Fd, { protocol, family }: Place, target: ProxyTarget, log: Logger): Promise<Proxy> {
+function serveProxy(
+  fd: Fd,
+  { protocol, family }: Place,
+  target: ProxyTarget,
+  log: Logger,
+): Promise<PortProxy> {
   return protocol === 'tcp' ? serveTcpProxy(fd, target, log) : serveUdpProxy(fd, family, target, log)
 }
 

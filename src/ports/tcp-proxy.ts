@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
-import type { Proxy, ProxyTarget } from './proxy.ts'
+import type { PortProxy, ProxyTarget } from './proxy.ts'
 
 /** Serves a bound socket, which it takes over, by connections to `target`, each side's end passed on to the other. */
-export async function serveTcpProxy(fd: Fd, target: ProxyTarget, log: Logger): Promise<Proxy> {
+export async function serveTcpProxy(fd: Fd, target: ProxyTarget, log: Logger): Promise<PortProxy> {
   const open = new Set<Socket>()
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => relay(client, target, open))
   server.on('error', (error) => log.warn({ err: error, target }, 'a port proxy failed'))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
-import type { Proxy, ProxyTarget } from './proxy.ts'
+import type { PortProxy, ProxyTarget } from './proxy.ts'
 
 /** Milliseconds after which a silent client is forgotten, as long as connection tracking remembers one. */
 const IDLE_TIMEOUT = 90_000
@@ -18,7 +18,12 @@ interface Client {
 }
 
 /** Serves a bound socket, which it takes over, with one connected socket to `target` for each client. */
-export async function serveUdpProxy(fd: Fd, family: 4 | 6, target: ProxyTarget, log: Logger): Promise<Proxy> {
+export async function serveUdpProxy(
+  fd: Fd,
+  family: 4 | 6,
+  target: ProxyTarget,
+  log: Logger,
+): Promise<PortProxy> {
   const listener = createSocket(family === 4 ? 'udp4' : 'udp6')
   const clients = new Map<string, Client>()
 

@@ -1,0 +1,76 @@
+/** Typical rule sets, each a name, a sentence and its rules. They are rendered into test/golden/ and docs/firewall.md. */
+import type { BridgeRule, PublishRule, Rule } from '../../../src/firewall/rules.ts'
+
+const network: BridgeRule = {
+  kind: 'bridge',
+  owner: 'a1b2c3d4e5f60718293a4b5c',
+  family: 4,
+  interface: 'br-a1b2c3d4e5f6',
+  subnet: '172.18.0.0/16',
+  internal: false,
+  masquerade: true,
+}
+const network6: BridgeRule = { ...network, family: 6, subnet: 'fd12:3456:789a::/64' }
+
+const port: PublishRule = {
+  kind: 'publish',
+  owner: '0f1e2d3c4b5a69788796a5b4',
+  family: 4,
+  protocol: 'tcp',
+  hostAddress: '',
+  hostPort: 8080,
+  count: 1,
+  interface: network.interface,
+  address: '172.18.0.2',
+  port: 80,
+}
+
+export interface Case {
+  readonly name: string
+  readonly title: string
+  readonly text: string
+  readonly rules: readonly Rule[]
+}
+
+export const cases: readonly Case[] = [
+  {
+    name: 'network',
+    title: 'A network',
+    text: 'An ordinary bridge network with IPv4 (`tsnet network create net`), no port published.',
+    rules: [network],
+  },
+  {
+    name: 'dual-stack-port',
+    title: 'A published port, IPv4 and IPv6',
+    text: 'A network with both families, a container with `-p 8080:80`.',
+    rules: [network, network6, port, { ...port, family: 6, address: 'fd12:3456:789a::2' }],
+  },
+  {
+    name: 'loopback-port',
+    title: 'A port published on one address',
+    text: 'A container with `-p 127.0.0.1:8080:80/udp`.',
+    rules: [network, { ...port, protocol: 'udp', hostAddress: '127.0.0.1' }],
+  },
+  {
+    name: 'ranges',
+    title: 'Ranges',
+    text: 'A container with `-p 8000-8999:8000-8999 -p 9000-9003:80-83`.',
+    rules: [
+      network,
+      { ...port, hostPort: 8000, port: 8000, count: 1000 },
+      { ...port, hostPort: 9000, port: 80, count: 4 },
+    ],
+  },
+  {
+    name: 'internal-network',
+    title: 'An internal network',
+    text: '`tsnet network create --internal net`.',
+    rules: [{ ...network, internal: true, masquerade: false }],
+  },
+  {
+    name: 'without-masquerade',
+    title: 'A network without masquerading',
+    text: '`tsnet network create -o com.docker.network.bridge.enable_ip_masquerade=false net`.',
+    rules: [{ ...network, masquerade: false }],
+  },
+]

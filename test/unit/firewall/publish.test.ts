@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { publishRules } from '../../../src/firewall/publish.ts'
+import type { PublishedPort } from '../../../src/store/records.ts'
+
+const target = { owner: 'endpoint', interface: 'br-a', address4: '172.18.0.2/16', address6: 'fd00::2/64' }
+const port: PublishedPort = {
+  protocol: 'tcp',
+  hostAddress: '0.0.0.0',
+  hostPort: 8080,
+  containerPort: 80,
+  count: 1,
+  via: 'dnat',
+}
+
+describe('publishRules', () => {
+  it('turns the wildcard of a family into any local address, and takes the container address of that family', () => {
+    const rules = publishRules([port, { ...port, hostAddress: '::' }], target)
+    expect(rules.map(({ family, hostAddress, address }) => [family, hostAddress, address])).toEqual([
+      [4, '', '172.18.0.2'],
+      [6, '', 'fd00::2'],
+    ])
+  })
+
+  it('keeps a range whole, and its address', () => {
+    const [rule, ...rest] = publishRules([{ ...port, hostAddress: '192.0.2.1', count: 50 }], target)
+    expect(rest).toEqual([])
+    expect(rule).toEqual({
+      kind: 'publish',
+      owner: 'endpoint',
+      family: 4,
+      protocol: 'tcp',
+      hostAddress: '192.0.2.1',
+      hostPort: 8080,
+      count: 50,
+      interface: 'br-a',
+      address: '172.18.0.2',
+      port: 80,
+    })
+  })
+
+  it('makes none for a proxied port, nor for a family that the container lacks', () => {
+    expect(publishRules([{ ...port, via: 'proxy' }], target)).toEqual([])
+    expect(publishRules([{ ...port, hostAddress: '::' }], { ...target, address6: '' })).toEqual([])
+  })
+})
