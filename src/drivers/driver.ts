@@ -6,6 +6,8 @@ import type { Labels, NetworkRecord } from '../store/records.ts'
 import type { EndpointId } from '../values/id.ts'
 
 export interface DriverContext {
+  /** Begins the ifalias of every link: `<mark>:<id>`. Daemons that share a namespace have marks of their own. */
+  readonly mark: string
   readonly log: Logger
   /** Aborted when the caller gave up or the deadline has passed. */
   readonly signal: AbortSignal

@@ -74,15 +74,15 @@ export function decodeMessages(datagram: Buffer): Message[] {
 /** Reads the body of NLMSG_ERROR: the errno, and after the echoed request the extended acknowledgement (NETLINK_EXT_ACK). */
 export function decodeAcknowledgement(message: Message): Acknowledgement {
   const { error, msg } = nlmsgerr.decode(message.body)
-  if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno: -error, extack: '', offset: -1 }
+  if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno: Math.abs(error), extack: '', offset: -1 }
   const echoed = (message.flags & NLM_F_CAPPED) === 0 ? alignNetlink(msg.len) - nlmsghdr.size : 0
-  return { errno: -error, ...decodeExtack(message.body, nlmsgerr.size + echoed) }
+  return { errno: Math.abs(error), ...decodeExtack(message.body, nlmsgerr.size + echoed) }
 }
 
 /** Reads the body of NLMSG_DONE, which ends a dump: an errno as in NLMSG_ERROR, then the extended acknowledgement. */
 export function decodeDone(message: Message): Acknowledgement {
   if (message.body.length < i32.size) return { errno: 0, extack: '', offset: -1 }
-  const errno = -i32.read(message.body, 0)
+  const errno = Math.abs(i32.read(message.body, 0))
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, extack: '', offset: -1 }
   return { errno, ...decodeExtack(message.body, i32.size) }
 }

@@ -32,33 +32,37 @@ export const bridgeDriver: NetworkDriver<BridgeOptions> = {
     context.signal.throwIfAborted()
     const options = parseBridgeOptions(network)
     using socket = openRouteSocket()
-    ensureBridge(socket, network, options)
+    ensureBridge(socket, context.mark, network, options)
     return bridgeRules(network, options, bridgeNameOf(network, options))
   },
 
-  async removeNetwork(_context, network) {
+  async removeNetwork(context, network) {
     using socket = openRouteSocket()
-    await removeBridge(socket, network, parseBridgeOptions(network))
+    await removeBridge(socket, context.mark, network, parseBridgeOptions(network))
   },
 
   async attach(context, endpoint, sandbox) {
     context.signal.throwIfAborted()
-    return attach(endpoint, sandbox)
+    return attach(context.mark, endpoint, sandbox)
   },
 
-  async detach(_context, endpoint) {
+  async detach(context, endpoint) {
     using socket = openRouteSocket()
-    await removePort(socket, endpoint.id)
+    await removePort(socket, context.mark, endpoint.id)
   },
 
   async sweep(context, networks, endpoints) {
     using socket = openRouteSocket()
-    const removed = await sweepLinks(socket, new Set<string>([...networks.map(({ id }) => id), ...endpoints]))
+    const removed = await sweepLinks(
+      socket,
+      context.mark,
+      new Set<string>([...networks.map(({ id }) => id), ...endpoints]),
+    )
     if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
   },
 }
 
-async function attach(endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
+async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
   const { id, network, interfaceName, address4, address6 } = endpoint
   const options = parseBridgeOptions(network)
   const mac = endpoint.mac === '' ? randomMac() : endpoint.mac
@@ -66,9 +70,17 @@ async function attach(endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachm
   const gateway6 = gatewayFor(network, address6)
   using socket = openRouteSocket()
   await using undo = new AsyncDisposableStack()
-  const master = findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, network, options)
-  undo.defer(async () => void (await removePort(socket, id)))
-  await createPort(socket, sandbox, { id, master, interfaceName, mac, isolated: !options.interContainer })
+  const master =
+    findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, mark, network, options)
+  undo.defer(async () => void (await removePort(socket, mark, id)))
+  await createPort(socket, sandbox, {
+    mark,
+    id,
+    master,
+    interfaceName,
+    mac,
+    isolated: !options.interContainer,
+  })
   configureInterface(sandbox, {
     name: interfaceName,
     address4,

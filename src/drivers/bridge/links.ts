@@ -29,11 +29,13 @@ import { bridgeName, hostVethName } from '../../values/interface-name.ts'
 import { randomMac } from '../../values/mac.ts'
 import type { BridgeOptions } from './options.ts'
 
-const tagPrefix = 'tsnet:'
-
-function tagOf(id: NetworkId | EndpointId): string {
-  return `${tagPrefix}${id}`
+/** The ifalias by which a link is found again without the store; `mark` is the daemon's. */
+function tagOf(mark: string, id: NetworkId | EndpointId): string {
+  return `${mark}:${id}`
 }
+
+/** Of any daemon on this machine. */
+const anyTag = /^tsnet[^:]*:/
 
 /** The name of a network's bridge. */
 export function bridgeNameOf(network: NetworkRecord, options: BridgeOptions): string {
@@ -41,18 +43,29 @@ export function bridgeNameOf(network: NetworkRecord, options: BridgeOptions): st
 }
 
 /** Makes the bridge or completes it; what is right already stays untouched. Returns it. */
-export function ensureBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link {
-  const link = findBridge(socket, network, options) ?? createBridge(socket, network, options)
+export function ensureBridge(
+  socket: RouteSocket,
+  mark: string,
+  network: NetworkRecord,
+  options: BridgeOptions,
+): Link {
+  const mtu = bridgeMtu(socket, network, options)
+  const link = findBridge(socket, mark, network, options) ?? createBridge(socket, mark, network, options)
   // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
-  const isOwn = link.alias === tagOf(network.id)
-  setLink(socket, link.index, isOwn ? { up: true, mtu: bridgeMtu(socket, options) } : { up: true })
+  const isOwn = link.alias === tagOf(mark, network.id)
+  setLink(socket, link.index, isOwn ? { up: true, mtu } : { up: true })
   writeBridgeSysctls(link.name, network)
   ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
   return getLink(socket, link.index)
 }
 
 /** The network's bridge, or a bridge that the user made and named; null when there is none. */
-function findBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link | null {
+function findBridge(
+  socket: RouteSocket,
+  mark: string,
+  network: NetworkRecord,
+  options: BridgeOptions,
+): Link | null {
   const name = bridgeNameOf(network, options)
   const link = findLink(socket, name)
   if (link === null) return null
@@ -62,38 +75,65 @@ function findBridge(socket: RouteSocket, network: NetworkRecord, options: Bridge
       `network ${network.name}: interface ${name} exists and is ${kind}, not a bridge: give another name`,
     )
   }
-  if (link.alias.startsWith(tagPrefix) && link.alias !== tagOf(network.id)) {
-    const other = link.alias.slice(tagPrefix.length)
+  if (anyTag.test(link.alias) && link.alias !== tagOf(mark, network.id)) {
+    const other = link.alias.replace(anyTag, '')
     throw taken(`network ${network.name}: bridge ${name} belongs to network ${other}: give another name`)
   }
-  return name === bridgeName(network.id) ? tagBridge(socket, link, network, name) : link
+  return name === bridgeName(network.id) ? tagBridge(socket, mark, link, network, name) : link
 }
 
 /** It is born under the name derived from its id; name and tag then come in one request, so never the one without the other. */
-function createBridge(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): Link {
+function createBridge(
+  socket: RouteSocket,
+  mark: string,
+  network: NetworkRecord,
+  options: BridgeOptions,
+): Link {
   const born = bridgeName(network.id)
   if (findLink(socket, born) === null) {
     // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go.
     createLink(socket, { name: born, kind: bridge({ stp: false }), address: randomMac() })
   }
-  return tagBridge(socket, getLink(socket, born), network, bridgeNameOf(network, options))
+  return tagBridge(socket, mark, getLink(socket, born), network, bridgeNameOf(network, options))
 }
 
-function tagBridge(socket: RouteSocket, link: Link, network: NetworkRecord, name: string): Link {
-  const alias = tagOf(network.id)
+function tagBridge(
+  socket: RouteSocket,
+  mark: string,
+  link: Link,
+  network: NetworkRecord,
+  name: string,
+): Link {
+  const alias = tagOf(mark, network.id)
   if (link.alias !== alias || link.name !== name) setLink(socket, link.index, { name, alias })
   return { ...link, name, alias }
 }
 
+/** RFC 8200, section 5. The kernel takes IPv6 from a link with less. */
+const minimumMtu6 = 1280
+
 /** The MTU asked for, else that of the link which leads out, else Ethernet's. */
-function bridgeMtu(socket: RouteSocket, options: BridgeOptions): number {
-  if (options.mtu !== 0) return options.mtu
+function bridgeMtu(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): number {
+  if (options.mtu === 0) return Math.max(outsideMtu(socket), hasIpv6(network) ? minimumMtu6 : 0)
+  if (options.mtu >= minimumMtu6 || !hasIpv6(network)) return options.mtu
+  throw new TsnetError(
+    'invalid',
+    'mtu-too-small',
+    `network ${network.name}: an MTU of ${options.mtu} is too small for IPv6, which needs ${minimumMtu6}: give a larger one, or no IPv6`,
+  )
+}
+
+function outsideMtu(socket: RouteSocket): number {
   for (const family of [4, 6] as const) {
     const routes = listRoutes(socket, family).filter((route) => parseCidr(route.destination).prefix === 0)
     const best = routes.sort((a, b) => a.metric - b.metric).find((route) => route.index !== 0)
     if (best !== undefined) return getLink(socket, best.index).mtu
   }
   return 1500
+}
+
+function hasIpv6(network: NetworkRecord): boolean {
+  return network.pools.some((pool) => parseCidr(pool.subnet).family === 6)
 }
 
 /** The addresses that the bridge is to have, with prefix length. */
@@ -124,14 +164,13 @@ function writeBridgeSysctls(name: string, network: NetworkRecord): void {
   const ipv6 = `/proc/sys/net/ipv6/conf/${name}`
   if (!existsSync(ipv6)) return
   writeFileSync(`${ipv6}/accept_ra`, '0')
-  if (network.pools.some((pool) => parseCidr(pool.subnet).family === 6)) {
-    writeFileSync(`${ipv6}/disable_ipv6`, '0')
-  }
+  if (hasIpv6(network)) writeFileSync(`${ipv6}/disable_ipv6`, '0')
 }
 
 /** Removes the network's bridge; one that somebody else made stays. Safe to repeat. */
 export async function removeBridge(
   socket: RouteSocket,
+  mark: string,
   network: NetworkRecord,
   options: BridgeOptions,
 ): Promise<void> {
@@ -139,13 +178,16 @@ export async function removeBridge(
     const link = findLink(socket, name)
     if (link?.kind !== 'bridge') continue
     // Without a tag but under the derived name: its creation was cut short.
-    const isOwn = link.alias === tagOf(network.id) || (link.alias === '' && name === bridgeName(network.id))
+    const isOwn =
+      link.alias === tagOf(mark, network.id) || (link.alias === '' && name === bridgeName(network.id))
     if (isOwn) await removeLink(socket, link.index)
   }
 }
 
 /** What an endpoint's veth pair is to be. */
 export interface PortSpec {
+  /** the daemon's */
+  readonly mark: string
   readonly id: EndpointId
   /** The bridge. */
   readonly master: Link
@@ -165,22 +207,22 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
   try {
     create()
   } catch (error) {
-    const isLeftOver = isNetlinkError(error, 'EEXIST') && (await removePort(socket, port.id))
+    const isLeftOver = isNetlinkError(error, 'EEXIST') && (await removePort(socket, port.mark, port.id))
     if (!isLeftOver) throw error
     create()
   }
   const { index } = getLink(socket, name)
-  setLink(socket, index, { alias: tagOf(port.id), master: port.master.index, up: true })
+  setLink(socket, index, { alias: tagOf(port.mark, port.id), master: port.master.index, up: true })
   // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
   if (port.isolated) setBridgePort(socket, index, { isolated: true, hairpin: false })
 }
 
 /** Removes an endpoint's pair by its end on the host, and returns whether there was one. Safe to repeat. */
-export async function removePort(socket: RouteSocket, id: EndpointId): Promise<boolean> {
+export async function removePort(socket: RouteSocket, mark: string, id: EndpointId): Promise<boolean> {
   const link = findLink(socket, hostVethName(id))
   // Without tag and master its creation was cut short.
   const isOwn =
-    link?.kind === 'veth' && (link.alias === tagOf(id) || (link.alias === '' && link.master === 0))
+    link?.kind === 'veth' && (link.alias === tagOf(mark, id) || (link.alias === '' && link.master === 0))
   if (isOwn) await removeLink(socket, link.index)
   return isOwn
 }
@@ -192,12 +234,17 @@ export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresse
   }
 }
 
-/** Removes bridges and veth pairs that carry tsnet's tag with an id that is not among `wanted`. Returns their names. */
-export async function sweepLinks(socket: RouteSocket, wanted: ReadonlySet<string>): Promise<string[]> {
+/** Removes bridges and veth pairs that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */
+export async function sweepLinks(
+  socket: RouteSocket,
+  mark: string,
+  wanted: ReadonlySet<string>,
+): Promise<string[]> {
   const removed: string[] = []
   for (const kind of ['veth', 'bridge']) {
     for (const link of listLinks(socket, kind)) {
-      if (!link.alias.startsWith(tagPrefix) || wanted.has(link.alias.slice(tagPrefix.length))) continue
+      const [owner, id = ''] = link.alias.split(':')
+      if (owner !== mark || wanted.has(id)) continue
       await removeLink(socket, link.index)
       removed.push(link.name)
     }

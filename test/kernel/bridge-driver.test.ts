@@ -1,0 +1,305 @@
+/** What the bridge driver does beyond the contract: options, repair, and respect for what is not its own. */
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { bridgeDriver } from '../../src/drivers/bridge/index.ts'
+import type { NetworkRecord } from '../../src/store/records.ts'
+import { inNetns } from '../../src/sys/netns.ts'
+import { bridgeName, hostVethName } from '../../src/values/interface-name.ts'
+import {
+  canReach,
+  context,
+  endpointSpec,
+  globalAddresses,
+  type InterfaceView,
+  ipJson,
+  networkRecord,
+  sandboxes,
+} from '../contract/driver.contract.ts'
+import { enterThrowAwayNetns, ip } from '../helpers/firewall-lab.ts'
+
+let places: ReturnType<typeof sandboxes>
+
+beforeAll(enterThrowAwayNetns)
+
+beforeEach(() => {
+  places = sandboxes()
+})
+
+afterEach(async () => {
+  places.closeAll()
+  await bridgeDriver.sweep?.(context, [], [])
+  for (const { ifname } of ipJson<InterfaceView>('link')) if (ifname !== 'lo') removeIfThere(ifname)
+})
+
+/** A veth's other end goes with it. */
+function removeIfThere(name: string): void {
+  if (ipJson<InterfaceView>('link').some(({ ifname }) => ifname === name)) ip(`link del ${name}`)
+}
+
+function withOptions(options: Record<string, string>, part: Partial<NetworkRecord> = {}): NetworkRecord {
+  return networkRecord({ options, ...part })
+}
+
+/** The link with its addresses; ip(8) shows the alias in the one list and the addresses in the other. */
+function view(name: string): InterfaceView {
+  const [link] = ipJson<InterfaceView>(`link show dev ${name}`)
+  return { ...link!, ...ipJson<InterfaceView>(`addr show dev ${name}`)[0]! }
+}
+
+const sysctl = (path: string) => readFileSync(`/proc/sys/net/${path}`, 'utf8').trim()
+
+describe('the bridge', () => {
+  test('carries its owner’s tag, the gateways, no spanning tree and an address of its own that stays', async () => {
+    const network = networkRecord()
+    const rules = await bridgeDriver.createNetwork(context, network)
+    const name = bridgeName(network.id)
+    expect(rules).toMatchObject([
+      { kind: 'bridge', family: 4, interface: name, subnet: '10.91.0.0/24', masquerade: true },
+      { kind: 'bridge', family: 6, interface: name, subnet: 'fd00:91::/64', masquerade: true },
+    ])
+    const before = view(name)
+    expect(before.ifalias).toBe(`tsnet:${network.id}`)
+    expect(globalAddresses(before)).toEqual(['10.91.0.1/24', 'fd00:91::1/64'])
+    expect(ipJson(`-d link show ${name}`)).toMatchObject([{ linkinfo: { info_data: { stp_state: 0 } } }])
+    await bridgeDriver.attach(context, endpointSpec(network, 2), places.open())
+    expect(view(name).address).toBe(before.address)
+  })
+
+  test('passes on what is published on loopback, and lets no container change the host’s routes', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    expect(sysctl(`ipv4/conf/${bridgeName(network.id)}/route_localnet`)).toBe('1')
+    expect(sysctl(`ipv6/conf/${bridgeName(network.id)}/accept_ra`)).toBe('0')
+  })
+
+  test('is repaired: address, MTU, state and tag come back', async () => {
+    const network = withOptions({ 'com.docker.network.driver.mtu': '1300' })
+    await bridgeDriver.createNetwork(context, network)
+    const name = bridgeName(network.id)
+    ip(`addr del 10.91.0.1/24 dev ${name}`)
+    ip(`addr add 10.91.0.9/24 dev ${name}`)
+    ip(`link set ${name} down mtu 1400 alias `)
+    await bridgeDriver.createNetwork(context, network)
+    const repaired = view(name)
+    expect(repaired).toMatchObject({ mtu: 1300, ifalias: `tsnet:${network.id}` })
+    expect(repaired.flags).toContain('UP')
+    expect(globalAddresses(repaired)).toEqual(['10.91.0.1/24', 'fd00:91::1/64'])
+  })
+
+  test('is made again by the next attach when somebody has deleted it', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    ip(`link del ${bridgeName(network.id)}`)
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 2), sandbox)
+    expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+  })
+
+  test('may be named, and is removed under that name', async () => {
+    const network = withOptions({ 'com.docker.network.bridge.name': 'br-mine' })
+    await bridgeDriver.createNetwork(context, network)
+    expect(view('br-mine').ifalias).toBe(`tsnet:${network.id}`)
+    await bridgeDriver.removeNetwork(context, network)
+    expect(ipJson('link')).toHaveLength(1)
+  })
+
+  test('whose creation was cut short before its tag is taken up, and removed with its network', async () => {
+    const network = withOptions({ 'com.docker.network.bridge.name': 'br-mine' })
+    ip(`link add ${bridgeName(network.id)} type bridge`)
+    await bridgeDriver.createNetwork(context, network)
+    expect(ipJson<InterfaceView>('link').map(({ ifname }) => ifname)).toEqual(['lo', 'br-mine'])
+    ip('link del br-mine')
+    ip(`link add ${bridgeName(network.id)} type bridge`)
+    await bridgeDriver.removeNetwork(context, network)
+    expect(ipJson('link')).toHaveLength(1)
+  })
+
+  test('that the user made is used as it is, and stays', async () => {
+    ip('link add br-user mtu 1300 type bridge')
+    ip('addr add 192.0.2.77/24 dev br-user')
+    const network = withOptions({ 'com.docker.network.bridge.name': 'br-user' })
+    await bridgeDriver.createNetwork(context, network)
+    const used = view('br-user')
+    expect(globalAddresses(used).sort()).toEqual(['10.91.0.1/24', '192.0.2.77/24', 'fd00:91::1/64'])
+    expect([used.mtu, used.ifalias]).toEqual([1300, undefined])
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 2), sandbox)
+    expect(canReach(sandbox, '192.0.2.77')).toBe(true)
+    await bridgeDriver.removeNetwork(context, network)
+    await bridgeDriver.sweep?.(context, [], [])
+    expect(view('br-user').ifname).toBe('br-user')
+  })
+
+  test('takes no name that another network or another kind of link has', async () => {
+    const first = withOptions({ 'com.docker.network.bridge.name': 'br-one' })
+    await bridgeDriver.createNetwork(context, first)
+    const second = withOptions({ 'com.docker.network.bridge.name': 'br-one' }, { name: 'second' })
+    await expect(bridgeDriver.createNetwork(context, second)).rejects.toMatchObject({
+      kind: 'conflict',
+      message: `network second: bridge br-one belongs to network ${first.id}: give another name`,
+    })
+    ip('link add v-user type veth peer name v-peer')
+    const third = withOptions({ 'com.docker.network.bridge.name': 'v-user' }, { name: 'third' })
+    await expect(bridgeDriver.createNetwork(context, third)).rejects.toMatchObject({
+      kind: 'conflict',
+      message: 'network third: interface v-user exists and is a veth, not a bridge: give another name',
+    })
+  })
+
+  test('has no IPv4 gateway when that is inhibited', async () => {
+    const network = withOptions({ 'com.docker.network.bridge.inhibit_ipv4': 'true' })
+    await bridgeDriver.createNetwork(context, network)
+    expect(globalAddresses(view(bridgeName(network.id)))).toEqual(['fd00:91::1/64'])
+  })
+})
+
+describe('the MTU', () => {
+  test('is that of the way out, on bridge and both ends', async () => {
+    ip('link add out mtu 1380 type veth peer name far')
+    ip('addr add 192.0.2.2/24 dev out')
+    ip('link set out up')
+    ip('link set far up')
+    ip('route add default via 192.0.2.1')
+    const network = networkRecord()
+    const endpoint = endpointSpec(network, 2)
+    await bridgeDriver.createNetwork(context, network)
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    expect(view(bridgeName(network.id)).mtu).toBe(1380)
+    expect(view(hostVethName(endpoint.id)).mtu).toBe(1380)
+    expect(ipJson<InterfaceView>('link show eth0', sandbox)[0]!.mtu).toBe(1380)
+  })
+
+  test('is never below what IPv6 needs on a network that has it', async () => {
+    ip('link add out mtu 1000 type veth peer name far')
+    ip('addr add 192.0.2.2/24 dev out')
+    ip('link set out up')
+    ip('link set far up')
+    ip('route add default via 192.0.2.1')
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    expect(view(bridgeName(network.id)).mtu).toBe(1280)
+    const small = withOptions({ 'com.docker.network.driver.mtu': '1000' }, { name: 'small' })
+    await expect(bridgeDriver.createNetwork(context, small)).rejects.toMatchObject({
+      kind: 'invalid',
+      message:
+        'network small: an MTU of 1000 is too small for IPv6, which needs 1280: give a larger one, or no IPv6',
+    })
+  })
+
+  test('is 1500 where nothing leads out, and the given one where one is given', async () => {
+    const [plain, jumbo] = [
+      networkRecord({ pools: [] }),
+      withOptions({ 'com.docker.network.driver.mtu': '9000' }),
+    ]
+    await bridgeDriver.createNetwork(context, plain)
+    await bridgeDriver.createNetwork(context, jumbo)
+    expect(view(bridgeName(plain.id)).mtu).toBe(1500)
+    expect(view(bridgeName(jumbo.id)).mtu).toBe(9000)
+  })
+})
+
+describe('endpoints', () => {
+  test('are veth pairs whose near end is a tagged port of the bridge', async () => {
+    const network = networkRecord()
+    const endpoint = endpointSpec(network, 2)
+    await bridgeDriver.createNetwork(context, network)
+    await bridgeDriver.attach(context, endpoint, places.open())
+    expect(ipJson(`link show ${hostVethName(endpoint.id)}`)).toMatchObject([
+      {
+        master: bridgeName(network.id),
+        ifalias: `tsnet:${endpoint.id}`,
+        flags: expect.arrayContaining(['UP']),
+      },
+    ])
+  })
+
+  test('do not reach each other with enable_icc=false, but the gateway', async () => {
+    const network = withOptions({ 'com.docker.network.bridge.enable_icc': 'false' })
+    await bridgeDriver.createNetwork(context, network)
+    const [one, two] = [places.open(), places.open()]
+    await bridgeDriver.attach(context, endpointSpec(network, 2), one)
+    await bridgeDriver.attach(context, endpointSpec(network, 3), two)
+    const reached = ['10.91.0.1', '10.91.0.3', 'fd00:91::1', 'fd00:91::3'].map((address) =>
+      canReach(one, address),
+    )
+    expect(reached).toEqual([true, false, true, false])
+  })
+
+  test('have IPv6 switched off on a network without it', async () => {
+    const network = networkRecord({ pools: [networkRecord().pools[0]!] })
+    await bridgeDriver.createNetwork(context, network)
+    const sandbox = places.open()
+    const attachment = await bridgeDriver.attach(context, endpointSpec(network, 2, { address6: '' }), sandbox)
+    expect(attachment).toMatchObject({ address6: '', gateway6: '' })
+    const [inside] = ipJson<InterfaceView>('addr show eth0', sandbox)
+    expect(inside!.addr_info.map(({ family }) => family)).toEqual(['inet'])
+  })
+
+  test('with a reused address are reached at once, though the host knew another hardware address', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const name = bridgeName(network.id)
+    for (const address of ['10.91.0.2', 'fd00:91::2']) {
+      ip(`neigh replace ${address} lladdr 02:00:00:00:00:99 dev ${name} nud reachable`)
+    }
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 2), sandbox)
+    const known = ipJson<{ dst: string; lladdr?: string }>(`neigh show dev ${name}`)
+    expect(known.filter(({ lladdr }) => lladdr === '02:00:00:00:00:99')).toEqual([])
+    expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+  })
+
+  test('whose creation was cut short before the tag are replaced by the next attach, and removed by detach', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const endpoint = endpointSpec(network, 2)
+    const sandbox = places.open()
+    const leave = () => ip(`link add ${hostVethName(endpoint.id)} type veth peer name left`)
+    leave()
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+    await bridgeDriver.detach(context, endpoint)
+    leave()
+    await bridgeDriver.detach(context, endpoint)
+    expect(ipJson('link')).toHaveLength(2)
+  })
+
+  test('never take or remove a link of that name which belongs to somebody else', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const endpoint = endpointSpec(network, 2)
+    const name = hostVethName(endpoint.id)
+    ip(`link add ${name} type veth peer name other`)
+    ip(`link set ${name} alias mine`)
+    const sandbox = places.open()
+    await expect(bridgeDriver.attach(context, endpoint, sandbox)).rejects.toMatchObject({ kind: 'conflict' })
+    await bridgeDriver.detach(context, endpoint)
+    await bridgeDriver.sweep?.(context, [network], [])
+    expect(view(name).ifalias).toBe('mine')
+  })
+
+  test('take a sandbox that already has another network, and keep its default route', async () => {
+    const first = networkRecord()
+    const second = networkRecord({
+      pools: [{ subnet: '10.93.0.0/24', range: '', gateway: '10.93.0.1', auxiliary: {} }],
+    })
+    await bridgeDriver.createNetwork(context, first)
+    await bridgeDriver.createNetwork(context, second)
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpointSpec(first, 2), sandbox)
+    const more = {
+      interfaceName: 'eth1',
+      address4: '10.93.0.2/24',
+      address6: '',
+      defaultRoute4: false,
+      defaultRoute6: false,
+    }
+    expect(await bridgeDriver.attach(context, endpointSpec(second, 2, more), sandbox)).toMatchObject({
+      gateway4: '10.93.0.1',
+    })
+    expect(canReach(sandbox, '10.93.0.1')).toBe(true)
+    expect(ipJson('route show default', sandbox)).toMatchObject([{ gateway: '10.91.0.1', dev: 'eth0' }])
+    expect(inNetns(sandbox.netns, () => ip('-o link').split('\n').length)).toBe(4)
+  })
+})

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import { parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
+import { bridgeRules } from '../../../src/drivers/bridge/rules.ts'
+import type { NetworkRecord } from '../../../src/store/records.ts'
+
+const pool = (subnet: string) => ({ subnet, range: '', gateway: '', auxiliary: {} })
+
+function rules(part: Partial<NetworkRecord>) {
+  const network = {
+    id: 'abc',
+    name: 'n',
+    internal: false,
+    options: {},
+    pools: [],
+    ...part,
+  } as unknown as NetworkRecord
+  return bridgeRules(network, parseBridgeOptions(network), 'br-abc')
+}
+
+test('each subnet has a rule of its own family', () => {
+  expect(rules({ pools: [pool('10.1.0.0/24'), pool('fd00::/64')] })).toEqual([
+    {
+      kind: 'bridge',
+      owner: 'abc',
+      family: 4,
+      interface: 'br-abc',
+      subnet: '10.1.0.0/24',
+      internal: false,
+      masquerade: true,
+    },
+    {
+      kind: 'bridge',
+      owner: 'abc',
+      family: 6,
+      interface: 'br-abc',
+      subnet: 'fd00::/64',
+      internal: false,
+      masquerade: true,
+    },
+  ])
+})
+
+test('what never leaves the host is not masqueraded', () => {
+  expect(rules({ internal: true, pools: [pool('10.1.0.0/24')] })).toMatchObject([
+    { internal: true, masquerade: false },
+  ])
+})
+
+test('masquerading can be switched off', () => {
+  const options = { 'com.docker.network.bridge.enable_ip_masquerade': 'false' }
+  expect(rules({ options, pools: [pool('10.1.0.0/24')] })).toMatchObject([{ masquerade: false }])
+})

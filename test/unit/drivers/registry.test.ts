@@ -1,0 +1,48 @@
+import { pino } from 'pino'
+import { describe, expect, test } from 'vitest'
+import { builtinDrivers } from '../../../src/drivers/builtin.ts'
+import { createHostDriver } from '../../../src/drivers/host/index.ts'
+import { createDriverRegistry } from '../../../src/drivers/registry.ts'
+import type { NetworkRecord } from '../../../src/store/records.ts'
+
+const context = { log: pino({ level: 'silent' }), signal: new AbortController().signal }
+const network = (id: string) => ({ id, name: 'host', options: {} }) as unknown as NetworkRecord
+
+describe('the registry', () => {
+  const registry = createDriverRegistry(builtinDrivers())
+
+  test('knows bridge, host and null by name', () => {
+    expect(registry.list().map(({ name }) => name)).toEqual(['bridge', 'host', 'null'])
+    expect(registry.get('null').name).toBe('null')
+  })
+
+  test('says of an unknown driver what Docker says, and which there are', () => {
+    expect(() => registry.get('weave')).toThrow(
+      expect.objectContaining({
+        kind: 'not-found',
+        message:
+          'could not find plugin weave in v1 plugin registry: plugin not found (there are the drivers bridge, host, null)',
+      }),
+    )
+  })
+})
+
+describe('host and null', () => {
+  test('allow one network each, and the same one again', async () => {
+    const driver = createHostDriver('host')
+    expect(await driver.createNetwork(context, network('a'))).toEqual([])
+    expect(await driver.createNetwork(context, network('a'))).toEqual([])
+    await expect(driver.createNetwork(context, network('b'))).rejects.toMatchObject({
+      kind: 'forbidden',
+      message: 'only one instance of "host" network is allowed',
+    })
+    expect(await createHostDriver('null').createNetwork(context, network('b'))).toEqual([])
+  })
+
+  test('take no options', () => {
+    const options = { 'com.docker.network.driver.mtu': '1400' }
+    expect(() => createHostDriver('null').parseOptions({ name: 'none', options })).toThrow(
+      /^network none: the null driver has no option com\.docker\.network\.driver\.mtu/,
+    )
+  })
+})
