@@ -16,7 +16,7 @@ const unlimited = -1
 
 /** Throws TsnetError 'invalid' with Docker's texts when the kernel would not know the name or take the pair. */
 export function checkRlimit({ name, soft, hard }: Rlimit): void {
-  if (RLIMIT[name] === undefined) throw invalid(`invalid ulimit type: ${name}`)
+  if (!RLIMIT.has(name)) throw invalid(`invalid ulimit type: ${name}`)
   if (hard === unlimited) return
   const rule = 'ulimit soft limit must be less than or equal to hard limit'
   if (soft === unlimited) throw invalid(`${rule}: soft: -1 (unlimited), hard: ${hard}`)
@@ -34,6 +34,6 @@ export function applyRlimits(limits: readonly Rlimit[]): void {
     const value = Buffer.alloc(16)
     value.writeBigUInt64LE(BigInt.asUintN(64, BigInt(limit.soft)), 0)
     value.writeBigUInt64LE(BigInt.asUintN(64, BigInt(limit.hard)), 8)
-    check(nativeSetrlimit(RLIMIT[limit.name] ?? 0, value), 'setrlimit', limit.name)
+    check(nativeSetrlimit(RLIMIT.get(limit.name) ?? 0, value), 'setrlimit', limit.name)
   }
 }

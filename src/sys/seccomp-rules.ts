@@ -85,31 +85,31 @@ export interface SelectedRules {
 }
 
 /** <seccomp.h>: each may carry a value in its low 16 bits. */
-const actions: Readonly<Record<string, number>> = {
-  SCMP_ACT_KILL: 0x00000000,
-  SCMP_ACT_KILL_THREAD: 0x00000000,
-  SCMP_ACT_KILL_PROCESS: 0x80000000,
-  SCMP_ACT_TRAP: 0x00030000,
-  SCMP_ACT_ERRNO: 0x00050000,
-  SCMP_ACT_TRACE: 0x7ff00000,
-  SCMP_ACT_LOG: 0x7ffc0000,
-  SCMP_ACT_ALLOW: 0x7fff0000,
-}
+const actions: ReadonlyMap<string, number> = new Map([
+  ['SCMP_ACT_KILL', 0x00000000],
+  ['SCMP_ACT_KILL_THREAD', 0x00000000],
+  ['SCMP_ACT_KILL_PROCESS', 0x80000000],
+  ['SCMP_ACT_TRAP', 0x00030000],
+  ['SCMP_ACT_ERRNO', 0x00050000],
+  ['SCMP_ACT_TRACE', 0x7ff00000],
+  ['SCMP_ACT_LOG', 0x7ffc0000],
+  ['SCMP_ACT_ALLOW', 0x7fff0000],
+])
 const actionsWithValue = ['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']
 /** After these a new system call is let through, or answered by a tracer. */
 const permissiveActions = ['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE']
 
 const EPERM = 1
 
-const operators: Readonly<Record<string, number>> = {
-  SCMP_CMP_NE: 1,
-  SCMP_CMP_LT: 2,
-  SCMP_CMP_LE: 3,
-  SCMP_CMP_EQ: 4,
-  SCMP_CMP_GE: 5,
-  SCMP_CMP_GT: 6,
-  SCMP_CMP_MASKED_EQ: 7,
-}
+const operators: ReadonlyMap<string, number> = new Map([
+  ['SCMP_CMP_NE', 1],
+  ['SCMP_CMP_LT', 2],
+  ['SCMP_CMP_LE', 3],
+  ['SCMP_CMP_EQ', 4],
+  ['SCMP_CMP_GE', 5],
+  ['SCMP_CMP_GT', 6],
+  ['SCMP_CMP_MASKED_EQ', 7],
+])
 
 /** Reads a profile in Docker's JSON form, the old one with `name` too. Throws TsnetError 'invalid'. */
 export function parseSeccompProfile(text: string): SeccompProfile {
@@ -148,7 +148,7 @@ export function selectRules(profile: SeccompProfile, target: SeccompTarget): Sel
 }
 
 function actionValue(name: string, value: number | null | undefined): number {
-  const action = actions[name]
+  const action = actions.get(name)
   if (action === undefined) throw invalid(`${name} is not an action that tsnet can apply`)
   return actionsWithValue.includes(name) ? action + ((value ?? EPERM) & 0xffff) : action
 }
@@ -191,7 +191,7 @@ function expandRule(rule: SeccompRule): SelectedRule[] {
 }
 
 function selectCondition(condition: Static<typeof Condition>): SelectedCondition {
-  const operator = operators[condition.op]
+  const operator = operators.get(condition.op)
   if (operator === undefined) throw invalid(`${condition.op} is not a comparison`)
   return {
     argument: condition.index,
