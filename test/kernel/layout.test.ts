@@ -29,6 +29,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   mount: ['sys/mount.h', 'linux/mount.h'],
   neighbour: ['linux/neighbour.h'],
   netlink: ['sys/socket.h', 'linux/netlink.h'],
+  nf_tables: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nf_tables.h'],
   prctl: ['linux/prctl.h'],
   resource: ['sys/resource.h'],
   rtnetlink: ['linux/rtnetlink.h'],
@@ -45,10 +46,8 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
 const spellings: Readonly<Record<string, (value: never) => Readonly<Record<string, number>>>> = {
   CAPABILITIES: (names: readonly string[]) =>
     Object.fromEntries(names.map((name, number) => [`CAP_${name}`, number])),
-  RLIMIT: (limits: Readonly<Record<string, number>>) =>
-    Object.fromEntries(
-      Object.entries(limits).map(([name, value]) => [`RLIMIT_${name.toUpperCase()}`, value]),
-    ),
+  RLIMIT: (limits: Iterable<[string, number]>) =>
+    Object.fromEntries([...limits].map(([name, value]) => [`RLIMIT_${name.toUpperCase()}`, value])),
   BPF_RET_K: (value: number) => ({ 'BPF_RET | BPF_K': value }),
   NLA_TYPE_MASK: (value: number) => ({ 'NLA_TYPE_MASK & 0xffff': value }),
   SOCK_FILTER_BYTES: (value: number) => ({ 'sizeof(struct sock_filter)': value }),

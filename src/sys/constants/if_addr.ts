@@ -5,4 +5,3 @@ export const IFA_BROADCAST = 4
 export const IFA_FLAGS = 8
 
 export const IFA_F_NODAD = 0x02
-export const IFA_F_PERMANENT = 0x80

@@ -5,7 +5,6 @@ export const IFLA_MTU = 4
 export const IFLA_LINK = 5
 export const IFLA_MASTER = 10
 export const IFLA_PROTINFO = 12
-export const IFLA_OPERSTATE = 16
 export const IFLA_LINKINFO = 18
 export const IFLA_IFALIAS = 20
 export const IFLA_NET_NS_FD = 28
@@ -13,10 +12,8 @@ export const IFLA_EXT_MASK = 29
 
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
-export const IFLA_INFO_SLAVE_DATA = 5
 
 export const IFLA_BR_STP_STATE = 5
-export const IFLA_BR_MCAST_SNOOPING = 23
 
 export const IFLA_BRPORT_MODE = 4
 export const IFLA_BRPORT_ISOLATED = 33
@@ -28,7 +25,6 @@ export const MACVLAN_MODE_BRIDGE = 4
 export const MACVLAN_MODE_PASSTHRU = 8
 
 export const IFLA_VXLAN_ID = 1
-export const IFLA_VXLAN_LINK = 3
 export const IFLA_VXLAN_LOCAL = 4
 export const IFLA_VXLAN_LEARNING = 7
 export const IFLA_VXLAN_PORT = 15

@@ -14,31 +14,22 @@ export const RTM_DELNEIGH = 29
 export const RTM_GETNEIGH = 30
 
 export const RTN_UNICAST = 1
-export const RTN_BLACKHOLE = 6
 
-export const RTPROT_KERNEL = 2
 export const RTPROT_BOOT = 3
-export const RTPROT_STATIC = 4
 
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
-export const RT_SCOPE_HOST = 254
 
-export const RT_TABLE_UNSPEC = 0
 export const RT_TABLE_MAIN = 254
 
 export const RTA_DST = 1
 export const RTA_OIF = 4
 export const RTA_GATEWAY = 5
 export const RTA_PRIORITY = 6
-export const RTA_PREFSRC = 7
 export const RTA_TABLE = 15
 
 export const RTNLGRP_LINK = 1
-export const RTNLGRP_NEIGH = 3
 export const RTNLGRP_IPV4_IFADDR = 5
-export const RTNLGRP_IPV4_ROUTE = 7
 export const RTNLGRP_IPV6_IFADDR = 9
-export const RTNLGRP_IPV6_ROUTE = 11
 
 export const RTEXT_FILTER_SKIP_STATS = 8
