@@ -2,6 +2,7 @@
 import { arch, constants, release } from 'node:os'
 import { TsnetError } from '../errors.ts'
 import { BPF_MAXINSNS, SOCK_FILTER_BYTES } from './constants/seccomp.ts'
+import { declare } from './libc.ts'
 import {
   __NR_SCMP_ERROR,
   checkLibrary,
@@ -9,16 +10,19 @@ import {
   type FilterContext,
   libseccomp,
   SCMP_ARCH_NATIVE,
+  SCMP_ARCH_X32,
   SCMP_FLTATR_CTL_OPTIMIZE,
 } from './libseccomp.ts'
 import { defaultProfile } from './seccomp-profile.ts'
-import { missingCallsPrologue } from './seccomp-prologue.ts'
+import { type LastCall, missingCallsPrologue, X32_SYSCALL_BIT } from './seccomp-prologue.ts'
 import {
   parseSeccompProfile,
   type SelectedCondition,
   type SelectedRules,
   selectRules,
 } from './seccomp-rules.ts'
+
+const nativeSyscall = declare<[number], number>('long syscall(long number)')
 
 /** Compiling takes milliseconds, and nearly all containers of a machine want the same few filters. */
 const compiled = new Map<string, Buffer>()
@@ -52,15 +56,30 @@ export function compileRules(rules: SelectedRules): Buffer {
   const context = library.init(rules.defaultAction)
   if (context === null) throw new TsnetError('internal', 'seccomp', 'seccomp_init refuses the default action')
   try {
-    const architectures = addArchitectures(context, rules.architectures)
+    const deadX32 = rules.refuseUnknownAsMissing && rules.architectures.includes('x32') && !hasX32()
+    const names = rules.architectures.filter((name) => !(deadX32 && name === 'x32'))
+    const architectures = addArchitectures(context, names)
     // a binary tree instead of a list; libseccomp up to 2.5.4 makes a wrong one when there are no rules
     if (rules.rules.length > 0) library.setAttribute(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
     addRules(context, rules)
-    const prologue = rules.refuseUnknownAsMissing ? missingCallsPrologue(lastCalls(architectures, rules)) : []
+    const last = rules.refuseUnknownAsMissing ? lastCalls(architectures, rules) : []
+    const prologue = missingCallsPrologue(deadX32 ? [...last, noX32] : last)
     return limitLength(Buffer.concat([...prologue, exportProgram(context)]))
   } finally {
     library.release(context)
   }
+}
+
+/** Every number of the ABI is above this. */
+const noX32: LastCall = { architecture: SCMP_ARCH_X32, last: X32_SYSCALL_BIT - 1 }
+
+/**
+ * Whether the kernel has the x32 ABI; getpid says it. Nearly no kernel has, and all of its calls are ENOSYS then: to
+ * say so in six instructions instead of the whole list saves a third of the filter and of the time to load it.
+ */
+function hasX32(): boolean {
+  const getpid = 39
+  return nativeSyscall(X32_SYSCALL_BIT + getpid) >= 0
 }
 
 /** The tokens of the architectures. The machine's own is in every filter from the start. */
@@ -105,7 +124,7 @@ function encodeConditions(conditions: readonly SelectedCondition[]): Buffer {
 }
 
 /** The highest number that the rules name, per architecture; one for which they name none is left out. */
-function lastCalls(architectures: readonly number[], { rules }: SelectedRules) {
+function lastCalls(architectures: readonly number[], { rules }: SelectedRules): LastCall[] {
   const names = new Set(rules.map(({ name }) => name))
   return architectures
     .map((architecture) => {

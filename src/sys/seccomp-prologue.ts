@@ -21,7 +21,7 @@ const ARCHITECTURE = 4
 const SECCOMP_RET_ERRNO = 0x00050000
 const AUDIT_ARCH_X86_64 = 0xc000003e
 /** Set in the numbers of the x32 ABI, which the kernel reports as x86_64. */
-const X32_SYSCALL_BIT = 0x40000000
+export const X32_SYSCALL_BIT = 0x40000000
 
 export interface LastCall {
   /** AUDIT_ARCH_*, or libseccomp's own token for x32 */

@@ -80,6 +80,17 @@ describe('the default profile', () => {
     expect(calls(filter, [[newerThanAll]])).toEqual(['ENOSYS'])
   })
 
+  test.skipIf(arm64)(
+    'refuses the x32 ABI where the kernel lacks it, and its dangerous calls anywhere',
+    () => {
+      const x32 = 0x40000000
+      const [getpidAnswer, keyctlAnswer] = calls(filter, [[x32 + 39], [x32 + keyctl]])
+      const outside = JSON.parse(become({ argv: callingCommand([[x32 + 39]]) }).stdout)
+      expect([getpidAnswer]).toEqual(outside)
+      expect(['EPERM', 'ENOSYS']).toContain(keyctlAnswer)
+    },
+  )
+
   test('lets through sockets of other families, usual personalities and harmless calls', () => {
     const [inet, between, ask, plain, cpu] = calls(filter, [
       [socket, 2, SOCK_STREAM],
