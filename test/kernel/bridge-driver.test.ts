@@ -226,6 +226,18 @@ describe('endpoints', () => {
     expect(reached).toEqual([true, false, true, false])
   })
 
+  test('have their hardware address in one spelling, and no options that nobody heeds', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const loud = endpointSpec(network, 2, { mac: '02-AB-00-00-00-05' })
+    expect((await bridgeDriver.attach(context, loud, places.open())).mac).toBe('02:ab:00:00:00:05')
+    const odd = endpointSpec(network, 3, { options: { 'com.docker.network.endpoint.odd': '1' } })
+    await expect(bridgeDriver.attach(context, odd, places.open())).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('com.docker.network.endpoint.odd'),
+    })
+  })
+
   test('have IPv6 switched off on a network without it', async () => {
     const network = networkRecord({ pools: [networkRecord().pools[0]!] })
     await bridgeDriver.createNetwork(context, network)

@@ -1,5 +1,7 @@
 /** What netlink/ says and does against what ip(8) shows, in a throw-away network namespace. */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -158,6 +160,28 @@ describe('links', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(['v0', 'v1'])
+  })
+
+  test('a list read while links come and go has every link that stays', async () => {
+    const stay = Array.from({ length: 60 }, (_, i) => `stay${i}`)
+    for (const name of stay) createLink(socket, { name, kind: bridge({ stp: false }) })
+    const script = 'while :; do ip link add come type bridge; ip link del come; done'
+    const child = spawn('sh', ['-c', script], { stdio: 'ignore' })
+    const ended = once(child, 'close')
+    try {
+      await delay(50)
+      let seen = 0
+      for (let round = 0; round < 400; round++) {
+        const names = listLinks(socket).map(({ name }) => name)
+        expect(names).toEqual(expect.arrayContaining(stay))
+        expect(new Set(names).size).toBe(names.length)
+        if (names.includes('come')) seen++
+      }
+      expect(seen).toBeGreaterThan(0)
+    } finally {
+      child.kill('SIGKILL')
+      await ended
+    }
   })
 
   test('a taken name is refused in words, and the socket works on', () => {

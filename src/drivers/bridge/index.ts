@@ -6,7 +6,7 @@ import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { containsIp, parseCidr } from '../../values/cidr.ts'
-import { randomMac } from '../../values/mac.ts'
+import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import {
   bridgeNameOf,
@@ -17,7 +17,7 @@ import {
   removePort,
   sweepLinks,
 } from './links.ts'
-import { type BridgeOptions, parseBridgeOptions } from './options.ts'
+import { type BridgeOptions, parseBridgeOptions, refuseEndpointOptions } from './options.ts'
 import { bridgeRules } from './rules.ts'
 
 export type { BridgeOptions }
@@ -65,7 +65,8 @@ export const bridgeDriver: NetworkDriver<BridgeOptions> = {
 async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
   const { id, network, interfaceName, address4, address6 } = endpoint
   const options = parseBridgeOptions(network)
-  const mac = endpoint.mac === '' ? randomMac() : endpoint.mac
+  refuseEndpointOptions(network, endpoint.options)
+  const mac = endpoint.mac === '' ? randomMac() : formatMac(parseMac(endpoint.mac))
   const gateway4 = gatewayFor(network, address4)
   const gateway6 = gatewayFor(network, address6)
   using socket = openRouteSocket()

@@ -1,6 +1,6 @@
 /** The bridge driver's options: Docker's names in, typed values out. Pure. */
 import { TsnetError } from '../../errors.ts'
-import type { NetworkRecord } from '../../store/records.ts'
+import type { Labels, NetworkRecord } from '../../store/records.ts'
 import { checkInterfaceName } from '../../values/interface-name.ts'
 import { ipFamily, isIp } from '../../values/ip.ts'
 
@@ -66,6 +66,15 @@ function parseOption(network: string, name: string, value: string): Partial<Brid
   } catch (error) {
     throw bad(`network ${network}: option ${name}: ${error instanceof Error ? error.message : error}`)
   }
+}
+
+/** No option of a single endpoint is known yet; one that is given is refused rather than passed over. */
+export function refuseEndpointOptions(network: Pick<NetworkRecord, 'name'>, options: Labels): void {
+  const names = Object.keys(options)
+  if (names.length === 0) return
+  throw bad(
+    `network ${network.name}: the bridge driver has no endpoint option ${names.join(', ')}, it takes none`,
+  )
 }
 
 /** The spellings that Docker takes, which are Go's. */
