@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns } from '../sys/netns.ts'
 import { openInetSocket, socketPort } from '../sys/socket.ts'
-import { frame, readFrames } from './stream.ts'
+import { FrameSplitter, frame } from './stream.ts'
 
 export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer | null>
 
@@ -33,9 +33,11 @@ export async function listen(netns: Fd, answer: Answer): Promise<Listener> {
   undo.defer(() => void tcp.close())
   serveUdp(udp, answer)
   serveTcp(tcp, answer)
+  // a socket given by descriptor may be listening before bind returns
+  const listening = Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
   udp.bind({ fd: fds.udp.release() })
   tcp.listen({ fd: fds.tcp.release() })
-  await Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
+  await listening
   const connections = trackConnections(tcp)
   undo.move()
   return { ports, close: () => closeAll(udp, tcp, connections) }
@@ -69,25 +71,22 @@ function serveUdp(socket: UdpSocket, answer: Answer): void {
 
 function serveTcp(server: Server, answer: Answer): void {
   server.maxConnections = maxConnections
-  server.on('connection', (socket) => {
-    socket.setTimeout(idleTime, () => socket.destroy())
-    void converse(socket, answer)
-  })
+  server.on('connection', (socket) => converse(socket, answer))
 }
 
-/** Answers go out as they are ready (RFC 7766, 6.2.1.1); the connection ends after the last one. */
-async function converse(socket: Socket, answer: Answer): Promise<void> {
+/** Answers go out as they are ready (RFC 7766, 6.2.1.1); what the client has asked before it closed is answered too. */
+function converse(socket: Socket, answer: Answer): void {
+  const splitter = new FrameSplitter()
   const running = new Set<Promise<void>>()
-  try {
-    for await (const bytes of readFrames(socket)) {
+  socket.setTimeout(idleTime, () => socket.destroy())
+  socket.on('error', () => socket.destroy())
+  socket.on('data', (chunk: Buffer) => {
+    for (const bytes of splitter.push(chunk)) {
       const turn = respond(socket, bytes, answer).finally(() => running.delete(turn))
       running.add(turn)
     }
-    await Promise.all(running)
-    socket.end()
-  } catch {
-    socket.destroy()
-  }
+  })
+  socket.on('end', () => void Promise.all(running).then(() => socket.end()))
 }
 
 async function respond(socket: Socket, bytes: Buffer, answer: Answer): Promise<void> {

@@ -7,15 +7,25 @@ export function frame(message: Buffer): Buffer {
   return Buffer.concat([length, message])
 }
 
-/** The messages of a stream, in order. What is left of an unfinished one at the end is dropped. */
-export async function* readFrames(stream: Readable): AsyncGenerator<Buffer, void, void> {
-  let pending: Buffer = Buffer.alloc(0)
-  for await (const chunk of stream) {
-    pending = Buffer.concat([pending, chunk as Buffer])
-    while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-      const end = 2 + pending.readUInt16BE(0)
-      yield pending.subarray(2, end)
-      pending = pending.subarray(end)
+/** Cuts a stream's chunks into messages. What is left of an unfinished one is never seen. */
+export class FrameSplitter {
+  #rest: Buffer = Buffer.alloc(0)
+
+  /** The messages that this chunk completes. */
+  push(chunk: Buffer): Buffer[] {
+    const messages: Buffer[] = []
+    this.#rest = Buffer.concat([this.#rest, chunk])
+    while (this.#rest.length >= 2 && this.#rest.length >= 2 + this.#rest.readUInt16BE(0)) {
+      const end = 2 + this.#rest.readUInt16BE(0)
+      messages.push(this.#rest.subarray(2, end))
+      this.#rest = this.#rest.subarray(end)
     }
+    return messages
   }
+}
+
+/** The messages of a stream, in order. The stream is destroyed afterwards. */
+export async function* readFrames(stream: Readable): AsyncGenerator<Buffer, void, void> {
+  const splitter = new FrameSplitter()
+  for await (const chunk of stream) yield* splitter.push(chunk as Buffer)
 }

@@ -39,18 +39,22 @@ export class UdpClient {
 
   /** The server's answer, perhaps truncated. Rejects when the server is unreachable or `signal` aborts. */
   async ask(query: Query, signal: AbortSignal): Promise<Buffer> {
+    signal.throwIfAborted()
     const id = this.#freeId()
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
     this.#waiting.set(id, { query, resolve, reject })
     signal.addEventListener('abort', reject, { once: true })
+    this.#connected.then(() => this.#send(upstreamQuery(query, id), reject), reject)
     try {
-      await this.#connected
-      if (this.#open) this.#socket.send(upstreamQuery(query, id), (error) => error && reject(error))
       return await promise
     } finally {
       signal.removeEventListener('abort', reject)
       this.#waiting.delete(id)
     }
+  }
+
+  #send(message: Buffer, reject: (error: unknown) => void): void {
+    if (this.#open) this.#socket.send(message, (error) => error && reject(error))
   }
 
   /** Queries still waiting are rejected; safe to repeat. */

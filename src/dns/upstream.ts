@@ -16,7 +16,7 @@ const silencePenalty = 10_000
 
 export class Upstream {
   readonly address: string
-  readonly #sockets: UdpClient[] = []
+  readonly #sockets = new Map<number, UdpClient>()
   #silentUntil = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -48,17 +48,18 @@ export class Upstream {
 
   close(): void {
     clearTimeout(this.#idle)
-    for (const socket of this.#sockets.splice(0)) socket.close()
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
   }
 
   #socket(): UdpClient {
     this.#idle ??= setTimeout(() => this.#closeIdle(), idleTime).unref()
     this.#idle.refresh()
     const index = randomInt(socketsPerServer)
-    const known = this.#sockets[index]
+    const known = this.#sockets.get(index)
     if (known?.isOpen) return known
     const socket = new UdpClient(this.address)
-    this.#sockets[index] = socket
+    this.#sockets.set(index, socket)
     return socket
   }
 

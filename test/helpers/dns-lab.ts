@@ -1,0 +1,155 @@
+/** What tests of the name service need: clients inside a sandbox, and upstream servers with a mind of their own. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import dgram from 'node:dgram'
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
+import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
+import { frame, readFrames } from '../../src/dns/stream.ts'
+import type { Fd } from '../../src/sys/fd.ts'
+import { inNetns } from '../../src/sys/netns.ts'
+import { openInetSocket } from '../../src/sys/socket.ts'
+
+export type Decoded = DecodedPacket & { readonly rcode: string }
+
+export interface AskOptions {
+  readonly id?: number
+  /** Speak EDNS with this payload size. */
+  readonly size?: number
+  /** milliseconds */
+  readonly patience?: number
+}
+
+export function encodeQuery(name: string, type: string, { id = 1, size }: AskOptions = {}): Buffer {
+  const opt = {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: size ?? 0,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+  }
+  return encode({
+    type: 'query',
+    id,
+    flags: 0x0100,
+    questions: [{ name, type: type as 'A' }],
+    additionals: size === undefined ? [] : [{ ...opt, options: [] } as unknown as Answer],
+  })
+}
+
+/** A client's socket inside the namespace; the answer, or null when none came in time. */
+export async function sendUdp(netns: Fd, bytes: Buffer, patience = 6000): Promise<Buffer | null> {
+  const fd = inNetns(netns, () =>
+    openInetSocket({ family: 4, type: 'datagram', address: '0.0.0.0', port: 0 }),
+  )
+  const socket = dgram.createSocket('udp4')
+  const timer = new AbortController()
+  try {
+    socket.bind({ fd: fd.release() })
+    const answer = once(socket, 'message', { signal: timer.signal })
+    setTimeout(() => timer.abort(), patience).unref()
+    socket.send(bytes, 53, '127.0.0.11')
+    return ((await answer) as [Buffer])[0]
+  } catch (error) {
+    if (timer.signal.aborted) return null
+    throw error
+  } finally {
+    socket.close()
+  }
+}
+
+export async function ask(netns: Fd, name: string, type = 'A', options: AskOptions = {}): Promise<Decoded> {
+  const bytes = await sendUdp(netns, encodeQuery(name, type, options), options.patience)
+  if (bytes === null) throw new Error(`no answer for ${name} ${type}`)
+  return decode(bytes) as Decoded
+}
+
+/**
+ * A connection from inside the namespace to 127.0.0.11:53, held by a program of its own: Node would make the socket
+ * after the return from the namespace.
+ */
+export function connectTcp(netns: Fd): {
+  readonly input: Writable
+  readonly output: Readable
+  close(): void
+} {
+  const nc = inNetns(
+    netns,
+    () => spawn('busybox', ['nc', '127.0.0.11', '53'], { stdio: ['pipe', 'pipe', 'ignore'] }) as never,
+  ) as ChildProcessByStdio<Writable, Readable, null>
+  nc.stdin.on('error', () => undefined)
+  return { input: nc.stdin, output: nc.stdout, close: () => void nc.kill() }
+}
+
+export async function askTcp(
+  netns: Fd,
+  name: string,
+  type = 'A',
+  options: AskOptions = {},
+): Promise<Decoded> {
+  const connection = connectTcp(netns)
+  try {
+    connection.input.write(frame(encodeQuery(name, type, options)))
+    for await (const message of readFrames(connection.output)) return decode(message) as Decoded
+    throw new Error('connection closed without an answer')
+  } finally {
+    connection.close()
+  }
+}
+
+export function addressesOf(packet: Packet): string[] {
+  return (packet.answers ?? []).flatMap((answer) =>
+    answer.type === 'A' || answer.type === 'AAAA' ? [answer.data] : [],
+  )
+}
+
+export type Respond = (query: DecodedPacket, send: (part: Partial<Packet>) => void, raw: Buffer) => void
+
+/** A name server on port 53 of a loopback address in the present namespace. `seen` holds the names asked for. */
+export class FakeServer {
+  readonly address: string
+  readonly seen: string[] = []
+  #isOpen = true
+  readonly #socket = dgram.createSocket('udp4')
+
+  private constructor(address: string) {
+    this.address = address
+  }
+
+  static async start(address: string, respond: Respond): Promise<FakeServer> {
+    const server = new FakeServer(address)
+    server.#socket.on('message', (bytes, client) => {
+      const query = decode(bytes)
+      server.seen.push(query.questions![0]!.name)
+      const send = (part: Partial<Packet>) => {
+        const message = encode({
+          type: 'response',
+          id: query.id!,
+          flags: 0x0180,
+          questions: query.questions!,
+          ...part,
+        })
+        if (server.#isOpen) server.#socket.send(message, client.port, client.address)
+      }
+      respond(query, send, bytes)
+    })
+    server.#socket.bind(53, address)
+    await once(server.#socket, 'listening')
+    return server
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#socket.close()
+  }
+}
+
+export function answerWith(address: string, ttl = 60): Respond {
+  return (query, send) =>
+    send({ answers: [{ type: 'A', name: query.questions![0]!.name, ttl, data: address }] })
+}
+
+/** 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED … */
+export function failWith(code: number): Respond {
+  return (_, send) => send({ flags: 0x0180 | code })
+}
