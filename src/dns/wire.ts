@@ -91,9 +91,13 @@ function recordAt(message: Buffer, start: number, section: RecordSpan['section']
   return { section, type: message.readUInt16BE(fields), start, ttlAt: fields + 4, dataAt, end }
 }
 
-/** The same question whatever the case of its letters (RFC 4343). The class and type bytes are no letters of weight. */
+/**
+ * One spelling for each question (RFC 4343). Type and class are left alone: 65 is a type as well as an A. Lengths of
+ * labels are below 64 and so never taken for letters.
+ */
 export function foldCase(question: Buffer): string {
-  return question.toString('latin1').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  const text = question.toString('latin1')
+  return text.slice(0, -4).replace(/[A-Z]/g, (letter) => letter.toLowerCase()) + text.slice(-4)
 }
 
 /** A domain name in wire form, uncompressed. Labels are cut at 63 bytes, the most that the form can hold. */

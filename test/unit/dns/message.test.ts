@@ -63,6 +63,11 @@ describe('receiving', () => {
     expect(query({ size: 1232 }).key).not.toBe(query().key)
   })
 
+  test('types 65 and 97, an A and an a as bytes, have keys of their own', () => {
+    const keyOf = (type: number) => query({ type: `UNKNOWN_${type}` as 'A' }).key
+    expect(keyOf(65)).not.toBe(keyOf(97))
+  })
+
   test('payload sizes are held between 512 and 4096', () => {
     expect([100, 1232, 65_535].map((size) => query({ size }).edns?.size)).toEqual([512, 1232, 4096])
   })
