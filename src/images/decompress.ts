@@ -31,12 +31,16 @@ export function createDecompressor(compression: Compression): Transform {
   return new PassThrough()
 }
 
-/** The decompressor for a file, by its first bytes. */
-export async function decompressorForFile(path: string): Promise<Transform> {
+/** The compression of a file, by its first bytes. */
+export async function compressionOfFile(path: string): Promise<Compression> {
   await using file = await open(path)
   const head = Buffer.alloc(longestMagic)
   await file.read(head, 0, longestMagic, 0)
-  return createDecompressor(detectCompression(head))
+  return detectCompression(head)
+}
+
+export async function decompressorForFile(path: string): Promise<Transform> {
+  return createDecompressor(await compressionOfFile(path))
 }
 
 /** The decompressor for a stream, none of whose bytes is lost. Throws kind 'invalid' when it ends at once. */

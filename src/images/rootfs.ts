@@ -1,6 +1,6 @@
 /** A container's root: the image's layers below, its own writes on top, as overlayfs takes them. */
 import { chmodSync, mkdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MNT_DETACH } from '../sys/constants/mount.ts'
 import { SyscallError } from '../sys/errno.ts'
@@ -49,6 +49,15 @@ export async function removeRootfs(dataRoot: string, container: ContainerId): Pr
   const directory = containerDirectory(dataRoot, container)
   unmountIfMounted(join(directory, 'merged'))
   await rm(directory, { recursive: true, force: true })
+}
+
+/** The containers that have a directory, whether a record knows them or not. */
+export async function listContainerDirs(dataRoot: string): Promise<ContainerId[]> {
+  const names = await readdir(join(dataRoot, 'containers')).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return names as ContainerId[]
 }
 
 /** The mount lives in the container's own namespace; only a crash at the wrong moment leaves it here. */

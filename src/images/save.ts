@@ -3,10 +3,11 @@
  * manifest.json and repositories over the same files.
  */
 import { createReadStream } from 'node:fs'
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { type Pack, pack } from 'tar-stream'
 import type { ImageRecord } from '../store/records.ts'
 import type { ContentStore } from './content.ts'
+import { compressionOfFile, createDecompressor } from './decompress.ts'
 import type { Depot } from './depot.ts'
 import { type Digest, digestHex } from './digest.ts'
 import { type Manifest, mediaTypes, parseManifest } from './manifest.ts'
@@ -17,6 +18,13 @@ import { familiarName, formatReference, parseReference } from './reference.ts'
 interface Wanted {
   readonly record: ImageRecord
   readonly tags: Set<string>
+}
+
+/** An image on its way into the archive. */
+interface Saved extends Wanted {
+  readonly manifest: Manifest
+  /** by the compressed layer's digest */
+  readonly plain: ReadonlyMap<Digest, PlainCopy>
 }
 
 /** Throws kind 'not-found' before anything is written. The archive is written as it is read. */
@@ -65,28 +73,73 @@ function repositoryMembers(depot: Depot, ref: string): [ImageRecord, string[]][]
 }
 
 async function writeArchive(content: ContentStore, wanted: readonly Wanted[], archive: Pack): Promise<void> {
-  const manifests = wanted.map(({ record }) => parseManifest(content.read(record.manifest as Digest)))
+  const saved: Saved[] = []
+  for (const { record, tags } of wanted) {
+    const manifest = parseManifest(content.read(record.manifest as Digest))
+    saved.push({ record, tags, manifest, plain: await plainCopies(content, record, manifest) })
+  }
   const documents = {
     'oci-layout': { imageLayoutVersion: '1.0.0' },
-    'index.json': indexDocument(content, wanted),
-    'manifest.json': wanted.map((image, index) => dockerEntry(image, manifests[index]!)),
-    repositories: repositories(wanted, manifests),
+    'index.json': indexDocument(content, saved),
+    'manifest.json': saved.map(dockerEntry),
+    repositories: repositories(saved),
   }
   for (const [name, document] of Object.entries(documents)) {
     const bytes = Buffer.from(JSON.stringify(document))
     await writeEntry(archive, name, Readable.from([bytes]), bytes.length)
   }
   for (const name of ['blobs/', 'blobs/sha256/']) archive.entry({ name, type: 'directory', mtime: epoch })
-  const digests = wanted.flatMap(({ record }, index) => [
-    record.manifest as Digest,
-    manifests[index]!.config.digest,
-    ...manifests[index]!.layers.map((layer) => layer.digest),
-  ])
-  for (const digest of new Set(digests)) {
-    const size = await content.size(digest)
-    await writeEntry(archive, blobPath(digest), createReadStream(content.path(digest)), size)
+  for (const [digest, file] of new Map(saved.flatMap((image) => blobFiles(content, image)))) {
+    await writeEntry(archive, blobPath(digest), file.open(), await file.size())
   }
   archive.finalize()
+}
+
+interface BlobFile {
+  readonly open: () => Readable
+  readonly size: () => Promise<number>
+}
+
+function blobFiles(content: ContentStore, { record, manifest, plain }: Saved): [Digest, BlobFile][] {
+  const digests = [
+    record.manifest as Digest,
+    manifest.config.digest,
+    ...manifest.layers.map((layer) => layer.digest),
+  ]
+  const stored = digests.map((digest): [Digest, BlobFile] => [
+    digest,
+    { open: () => createReadStream(content.path(digest)), size: () => content.size(digest) },
+  ])
+  return [...stored, ...[...plain.values()].map((copy): [Digest, BlobFile] => [copy.digest, copy])]
+}
+
+/** A layer without its compression. */
+interface PlainCopy extends BlobFile {
+  readonly digest: Digest
+}
+
+/** Layers that Docker's loader, older than zstd, could not read: manifest.json names a plain copy instead. */
+async function plainCopies(
+  content: ContentStore,
+  record: ImageRecord,
+  manifest: Manifest,
+): Promise<ReadonlyMap<Digest, PlainCopy>> {
+  const copies = new Map<Digest, PlainCopy>()
+  for (const [index, { digest }] of manifest.layers.entries()) {
+    const path = content.path(digest)
+    if ((await compressionOfFile(path)) !== 'zstd') continue
+    // Whoever reads it hears of failures; here they only have to close both ends.
+    const open = (): Readable => pipeline(createReadStream(path), createDecompressor('zstd'), () => {})
+    copies.set(digest, { digest: record.diffIds[index] as Digest, open, size: () => countBytes(open()) })
+  }
+  return copies
+}
+
+/** A tar entry's size stands before its content, so that a stream must be read twice. */
+async function countBytes(stream: Readable): Promise<number> {
+  let size = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) size += chunk.length
+  return size
 }
 
 /** Equal images make equal archives. */
@@ -111,8 +164,8 @@ async function writeEntry(archive: Pack, name: string, source: Readable, size: n
 }
 
 /** One entry per name, as OCI's layout wants it; an image without a name has one as well. */
-function indexDocument(content: ContentStore, wanted: readonly Wanted[]): object {
-  const entries = wanted.flatMap(({ record, tags }) => {
+function indexDocument(content: ContentStore, saved: readonly Saved[]): object {
+  const entries = saved.flatMap(({ record, tags }) => {
     const bytes = content.read(record.manifest as Digest)
     const entry = { mediaType: manifestType(bytes), digest: record.manifest, size: bytes.length }
     if (tags.size === 0) return [entry]
@@ -133,19 +186,19 @@ function nameAnnotations(tag: string): object {
   }
 }
 
-function dockerEntry({ tags }: Wanted, manifest: Manifest): object {
+function dockerEntry({ tags, manifest, plain }: Saved): object {
   return {
     Config: blobPath(manifest.config.digest),
     RepoTags: tags.size === 0 ? null : [...tags],
-    Layers: manifest.layers.map((layer) => blobPath(layer.digest)),
+    Layers: manifest.layers.map((layer) => blobPath(plain.get(layer.digest)?.digest ?? layer.digest)),
   }
 }
 
 /** repository → tag → topmost layer, which the oldest loaders read */
-function repositories(wanted: readonly Wanted[], manifests: readonly Manifest[]): object {
+function repositories(saved: readonly Saved[]): object {
   const byName: Record<string, Record<string, string>> = {}
-  for (const [index, { tags }] of wanted.entries()) {
-    const top = manifests[index]?.layers.at(-1)
+  for (const { tags, manifest } of saved) {
+    const top = manifest.layers.at(-1)
     for (const tag of top === undefined ? [] : tags) {
       const reference = parseReference(tag)
       const name = familiarName(reference)
