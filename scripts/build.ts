@@ -1,33 +1,47 @@
 // Bundles one file per process into dist/. Native modules (koffi) stay outside and are found in node_modules.
-import { rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const outdir = join(root, 'dist')
+// Who starts tsnet meanwhile finds the old program or the new one, never half of one.
+const fresh = join(root, `dist.${process.pid}`)
 
-await rm(outdir, { recursive: true, force: true })
-await build({
+const options: BuildOptions = {
   absWorkingDir: root,
-  entryPoints: {
-    cli: 'src/cli/main.ts',
-    daemon: 'src/daemon.ts',
-    supervisor: 'src/supervisor/main.ts',
-    init: 'src/init/main.ts',
-  },
-  outdir,
+  outdir: fresh,
   bundle: true,
   platform: 'node',
   target: 'node26',
-  format: 'esm',
-  outExtension: { '.js': '.mjs' },
   external: ['koffi'],
   minifySyntax: true,
   legalComments: 'none',
   sourcemap: 'linked',
-  banner: {
-    // Bundled CommonJS packages still call require for node's own modules.
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-})
+}
+
+try {
+  await build({
+    ...options,
+    entryPoints: { daemon: 'src/daemon.ts', supervisor: 'src/supervisor/main.ts', init: 'src/init/main.ts' },
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    banner: {
+      // Bundled CommonJS packages still call require for node's own modules.
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+  })
+  // CommonJS loads node's own modules when they are used. An ES module loads all of them at its start and reads every getter
+  // of theirs on top, which takes the client a quarter of the time that its user waits for.
+  await build({
+    ...options,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+  })
+  await rm(outdir, { recursive: true, force: true })
+  await rename(fresh, outdir)
+} finally {
+  await rm(fresh, { recursive: true, force: true })
+}

@@ -1,5 +1,6 @@
 /** The user's side of tsnet: turns arguments into requests to the daemon and its answers into text. */
 import { errorMessage, TsnetError } from '../errors.ts'
+import { version } from '../version.ts'
 import { parseFlags, text, toggle } from './argv.ts'
 import { createClient } from './client.ts'
 import { type Command, ExitError, print, printError } from './command.ts'
@@ -17,8 +18,7 @@ const helpFlag = toggle('Print usage', { hidden: true })
 async function main(argv: readonly string[]): Promise<number> {
   const { values, rest } = readGlobalFlags(argv)
   if (values.version) {
-    const { versionLine } = await import('./version.ts')
-    print(versionLine)
+    print(`tsnet version ${version}`)
     return 0
   }
   const isHelp = values.help || rest[0] === 'help'
@@ -133,10 +133,8 @@ function leaveQuietly(error: NodeJS.ErrnoException): void {
 }
 
 process.on('uncaughtException', leaveQuietly)
-try {
-  process.exit(await main(process.argv.slice(2)))
-} catch (error) {
+main(process.argv.slice(2)).then(process.exit, (error: unknown) => {
   const message = errorMessage(error)
   if (message !== '') printError(message)
   process.exit(error instanceof ExitError ? error.status : 1)
-}
+})

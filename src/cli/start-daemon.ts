@@ -1,8 +1,8 @@
 /** Starts the daemon when somebody with the right to do so needs it and it is not there. */
+import { spawn } from 'node:child_process'
 import { mkdirSync, openSync, readFileSync, statSync, watch } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { TsnetError } from '../errors.ts'
 import { defaultHost, type Host } from './host.ts'
 
@@ -30,7 +30,6 @@ export async function startDaemon(host: Host, error: NodeJS.ErrnoException): Pro
 
 /** `late` after 20 seconds without a word. The daemon writes a line to the descriptor in TSNET_READY_FD once it listens. */
 function launch(): Promise<'ready' | 'ended' | 'late'> {
-  const { spawn } = process.getBuiltinModule('node:child_process')
   mkdirSync(dirname(logFile), { recursive: true })
   const log = openSync(logFile, 'a', 0o640)
   const daemon = spawn(process.execPath, [daemonProgram()], {
@@ -56,8 +55,8 @@ function launch(): Promise<'ready' | 'ended' | 'late'> {
 
 /** Beside this program: the bundle's neighbour, or the source's when run from there. */
 function daemonProgram(): string {
-  const here = fileURLToPath(import.meta.url)
-  return here.endsWith('.ts') ? `${dirname(dirname(here))}/daemon.ts` : `${dirname(here)}/daemon.mjs`
+  const own = process.argv[1]!
+  return own.endsWith('.ts') ? `${dirname(dirname(own))}/daemon.ts` : `${dirname(own)}/daemon.mjs`
 }
 
 async function waitForSocket(path: string, milliseconds: number): Promise<boolean> {

@@ -65,7 +65,7 @@ const CONFINED: Readonly<Record<string, readonly Omit<Allowed, 'from' | 'why'>[]
     { to: 'src/log.ts' },
     { to: 'src/init/steps.ts', typeOnly: true },
   ],
-  'src/cli': [{ to: 'src/errors.ts' }, { to: 'src/api/schema', typeOnly: true }],
+  'src/cli': [{ to: 'src/errors.ts' }, { to: 'src/version.ts' }, { to: 'src/api/schema', typeOnly: true }],
 }
 
 /** Packages that one place alone may use. */

@@ -1,9 +1,9 @@
+import { version } from '../../version.ts'
 import { text } from '../argv.ts'
 import { defineCommand, print, printError } from '../command.ts'
 import { evaluateTemplate } from '../template/evaluate.ts'
 import { parseTemplate } from '../template/parse.ts'
 import { formatBinarySize } from '../units.ts'
-import { version } from '../version.ts'
 
 interface Info {
   readonly ID: string

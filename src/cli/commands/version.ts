@@ -1,9 +1,9 @@
 import { errorMessage } from '../../errors.ts'
+import { version } from '../../version.ts'
 import { text } from '../argv.ts'
 import { defineCommand, ExitError, print } from '../command.ts'
 import { evaluateTemplate } from '../template/evaluate.ts'
 import { parseTemplate } from '../template/parse.ts'
-import { version } from '../version.ts'
 
 interface ServerVersion {
   readonly Platform?: { readonly Name: string }
