@@ -96,13 +96,13 @@ export function withDefaultTag(reference: Reference): Reference {
 }
 
 /** The repository alone in familiar form: `alpine`, `grafana/grafana`, `localhost:5000/a/b`. */
-export function familiarName(reference: Reference): string {
-  if (reference.domain !== defaultDomain) return `${reference.domain}/${reference.path}`
-  const short = reference.path.startsWith(officialPrefix)
-    ? reference.path.slice(officialPrefix.length)
-    : reference.path
-  // `library/a/b` must keep its first part: `a/b` is another repository.
-  return short.includes('/') ? reference.path : short
+export function familiarName({ domain, path }: Reference): string {
+  const full = `${domain}/${path}`
+  if (domain !== defaultDomain) return full
+  const short = path.startsWith(officialPrefix) ? path.slice(officialPrefix.length) : path
+  // Without its domain the name must not mean something else: `library/a/b` is not `a/b`, and `a.b/c` is of another host.
+  const familiar = short.includes('/') ? path : short
+  return splitDomain(familiar)[0] === defaultDomain ? familiar : full
 }
 
 /** Tag and digest as they follow a name. */
