@@ -2,6 +2,7 @@ import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, ContainerSpec, MountPoint } from '../store/records.ts'
 import { readLog } from '../supervisor/logs.ts'
+import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { parseDetachKeys } from './detach-keys.ts'
@@ -28,7 +29,7 @@ export function createContainers(parts: Parts): Containers {
     restart: async (ref, options) => {
       const container = find(ref)
       if (container.state.status === 'running') await stopContainer(parts, container, options)
-      await locked(container.id, (stopped) => startContainer(parts, stopped.id))
+      await locked(container.id, (stopped) => start(parts, stopped))
       parts.events.emit('container', 'restart', container.id, { name: container.name })
     },
     kill: async (ref, signal) => killContainer(parts, find(ref), signal),
@@ -71,12 +72,14 @@ function freeName(parts: Parts): string {
 
 async function createContainer(
   parts: Parts,
-  spec: ContainerSpec,
+  given: ContainerSpec,
   wanted: string | null,
 ): Promise<{ id: ContainerId; warnings: string[] }> {
   const name = wanted === null || wanted === '' ? freeName(parts) : wanted.replace(/^\//, '')
   checkContainerName(name)
   const id = newId<ContainerId>()
+  const limits = checkResources(given.resources)
+  const spec = { ...given, resources: limits.resources }
   const image = parts.images.get(spec.image)
   const planned = planContainer(id, name, spec, {
     image,
@@ -96,7 +99,7 @@ async function createContainer(
     })
     undo.move()
     parts.events.emit('container', 'create', id, { name, image: spec.image })
-    return { id, warnings: warningsFor(container) }
+    return { id, warnings: [...limits.warnings, ...warningsFor(container)] }
   })
 }
 
@@ -134,16 +137,20 @@ async function start(parts: Parts, container: ContainerRecord): Promise<void> {
   try {
     await startContainer(parts, container.id)
   } catch (error) {
-    if (!(error instanceof TsnetError && error.kind === 'unchanged')) recordFailure(parts, container, error)
+    if (error instanceof TsnetError && error.kind === 'unchanged') throw error
+    if (container.spec.autoRemove) await removeContainer(parts, recordFailure(parts, container, error), true)
+    else recordFailure(parts, container, error)
     throw error
   }
 }
 
 /** The record tells why a container did not start, with the exit code that a shell would give. */
-function recordFailure(parts: Parts, container: ContainerRecord, error: unknown): void {
+function recordFailure(parts: Parts, container: ContainerRecord, error: unknown): ContainerRecord {
   const exitCode = (error as { exitCode?: number }).exitCode || 128
   const state = { ...container.state, exitCode, error: (error as Error).message }
-  parts.store.containers.put(container.id, { ...container, state })
+  const failed = { ...container, state }
+  parts.store.containers.put(container.id, failed)
+  return failed
 }
 
 async function remove(

@@ -66,7 +66,7 @@ async function reconcile(parts: Parts, execs: ManagedExecs): Promise<void> {
 async function handleExit(parts: Parts, execs: ManagedExecs, exit: ExitRecord): Promise<void> {
   if (!execs.recordExit(exit.id, exit.exitCode)) {
     await parts.locks.run(exit.id, async () => {
-      await recordExit(parts, exit, countOomKills(parts.cgroupParent, exit.id) > 0)
+      await recordExit(parts, exit, countOomKills(parts.mark, exit.id) > 0)
     })
   }
   // Only now are attached clients let go: whoever sees the end of the output finds the exit code.

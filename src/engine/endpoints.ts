@@ -2,7 +2,7 @@
  * A container's endpoint on one network: leased and attached, or given back. The same functions serve start, connect,
  * restore and their undoing.
  */
-import type { Attachment, EndpointSpec } from '../drivers/driver.ts'
+import type { Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
@@ -13,8 +13,8 @@ import { findNetwork } from './references.ts'
 /** Longest that a driver may take for one call. */
 const driverDeadline = 20_000
 
-export function driverContext(parts: Parts): { log: Parts['log']; signal: AbortSignal } {
-  return { log: parts.log, signal: AbortSignal.timeout(driverDeadline) }
+export function driverContext(parts: Parts): DriverContext {
+  return { mark: parts.mark, log: parts.log, signal: AbortSignal.timeout(driverDeadline) }
 }
 
 export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord {

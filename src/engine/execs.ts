@@ -108,7 +108,7 @@ async function runExec(
   const { id, spec } = record
   const plan = compileExec(
     container,
-    openCgroup(parts.cgroupParent, container.id).joinFiles,
+    openCgroup(parts.mark, container.id).joinFiles,
     programOf(container, spec),
     spec.tty,
   )

@@ -32,8 +32,8 @@ export interface Parts {
   ipam(name: string): Ipam
   volumeDriver(name: string): VolumeDriver
   /** The rules that each network stands for, by its id. */
-  /** Directory of the containers' cgroups below each controller's root. */
-  readonly cgroupParent: string
+  /** Marks what this daemon has made in the kernel, and names its cgroups' parent: `tsnet`, or `tsnet-1a2b3c` beside others. */
+  readonly mark: string
   readonly networkRules: Map<string, readonly Rule[]>
   /** Name of the default network's bridge. */
   readonly defaultBridge: string

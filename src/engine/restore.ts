@@ -10,6 +10,7 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord, VolumeRecord } fro
 import type { JournalEntry } from '../store/store.ts'
 import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
+import { formatCidr, parseCidr } from '../values/cidr.ts'
 import type { ContainerId } from '../values/id.ts'
 import {
   detachEndpoint,
@@ -180,6 +181,9 @@ async function finishJournal(parts: Parts, alive: Set<string>): Promise<void> {
   }
 }
 
+/** As docker0 has it. */
+const usualBridge = '172.17.0.1/16'
+
 const noSpec = {
   internal: false,
   attachable: false,
@@ -193,14 +197,8 @@ async function makePredefined(parts: Parts, options: RestoreOptions): Promise<vo
   const missing = (name: string): boolean =>
     !parts.store.networks.values().some((network) => network.name === name)
   if (missing('bridge')) {
-    const pools = [
-      {
-        subnet: options.bip || '172.17.0.1/16',
-        range: '',
-        gateway: (options.bip || '172.17.0.1/16').split('/')[0] ?? '',
-        auxiliary: {},
-      },
-    ]
+    const bridge = parseCidr(options.bip || usualBridge)
+    const pools = [{ subnet: formatCidr(bridge), range: '', gateway: bridge.address, auxiliary: {} }]
     const bridgeOptions = { 'com.docker.network.bridge.name': parts.defaultBridge }
     await createNetwork(
       parts,
@@ -230,11 +228,7 @@ async function adoptRunning(
       continue
     }
     const lost = { id: container.id, exitCode: 255, finishedAt: new Date().toISOString() }
-    await recordExit(
-      parts,
-      endings.get(container.id) ?? lost,
-      countOomKills(parts.cgroupParent, container.id) > 0,
-    )
+    await recordExit(parts, endings.get(container.id) ?? lost, countOomKills(parts.mark, container.id) > 0)
     await parts.supervisor.call('forget', { id: container.id })
     const ended = parts.store.containers.get(container.id)
     if (ended?.spec.autoRemove) await removeContainer(parts, ended, true)
@@ -269,9 +263,9 @@ async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
     ...listSandboxes(parts.execRoot)
       .filter((id) => !ids.has(id))
       .map((id) => () => removeSandbox(parts.execRoot, id)),
-    ...listCgroups(parts.cgroupParent)
+    ...listCgroups(parts.mark)
       .filter((id) => !ids.has(id) && !alive.has(id))
-      .map((id) => () => removeCgroup(parts.cgroupParent, id)),
+      .map((id) => () => removeCgroup(parts.mark, id)),
     ...parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints)),
     ...(await listContainerDirs(parts.dataRoot))
       .filter((id) => !parts.store.containers.has(id))

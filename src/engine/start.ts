@@ -259,8 +259,8 @@ async function writeFiles(progress: Progress): Promise<void> {
 async function runProgram(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
   const { id, spec } = container
-  undo.defer(() => removeCgroup(parts.cgroupParent, id))
-  const cgroup = createCgroup(parts.cgroupParent, id, spec.resources)
+  undo.defer(() => removeCgroup(parts.mark, id))
+  const cgroup = createCgroup(parts.mark, id, spec.resources)
   const image = parts.store.images.get(container.image)
   if (image === undefined) throw new TsnetError('not-found', 'no-such-image', `No such image: ${spec.image}`)
   const plan = compileContainer({
@@ -268,7 +268,7 @@ async function runProgram(progress: Progress): Promise<void> {
     rootfs: await prepareRootfs(parts.dataRoot, id, image.layers),
     netns: progress.sandbox?.path ?? '',
     binds: progress.binds,
-    cgroup: { procs: cgroup.joinFiles, mounts: cgroupMounts(cgroup.directories, parts.cgroupParent, id) },
+    cgroup: { procs: cgroup.joinFiles, mounts: cgroupMounts(cgroup.directories, parts.mark, id) },
     seccomp: seccompOf(container),
   })
   const { pid } = await parts.supervisor.call('start', {

@@ -35,7 +35,7 @@ export async function releaseContainer(parts: Parts, container: ContainerRecord)
     () => parts.ports.release(container.id),
     ...container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)),
     () => ownsSandbox(parts, container) && removeSandbox(parts.execRoot, container.id),
-    () => removeCgroup(parts.cgroupParent, container.id),
+    () => removeCgroup(parts.mark, container.id),
     ...container.mounts.map((mount) => async () => {
       const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
       if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)

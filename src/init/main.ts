@@ -1,5 +1,5 @@
 /** init: a short-lived Node process, PID 1 of a fresh PID namespace (or of a container's), that becomes the user's program. */
-import { setCloseOnExec } from '../sys/process.ts'
+import { exitNow, setCloseOnExec } from '../sys/process.ts'
 import { channelFds, receive, send } from './channel.ts'
 import { run } from './run.ts'
 import { StartError } from './start-error.ts'
@@ -13,5 +13,6 @@ try {
 } catch (error) {
   const exitCode = error instanceof StartError ? error.exitCode : exitFailed
   send({ error: { message: (error as Error).message, exitCode } })
-  process.exit(exitCode)
+  // Node's own way out would run into the seccomp filter.
+  exitNow(exitCode)
 }

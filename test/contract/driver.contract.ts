@@ -13,6 +13,7 @@ import { type EndpointId, type NetworkId, newId } from '../../src/values/id.ts'
 import { enterThrowAwayNetns, ip } from '../helpers/firewall-lab.ts'
 
 export const context: DriverContext = {
+  mark: 'tsnet',
   log: pino({ level: 'silent' }),
   signal: new AbortController().signal,
 }

@@ -2,7 +2,7 @@
  * The kernel's side of a bridge network: the bridge in the daemon's namespace, and per endpoint a veth pair whose far
  * end is born in the sandbox. Each link is tagged with its owner's id in its alias, and only tagged links are removed.
  */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { TsnetError } from '../../errors.ts'
 import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
 import { isNetlinkError } from '../../netlink/error.ts'
@@ -214,7 +214,17 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
   const { index } = getLink(socket, name)
   setLink(socket, index, { alias: tagOf(port.mark, port.id), master: port.master.index, up: true })
   // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
-  if (port.isolated) setBridgePort(socket, index, { isolated: true, hairpin: false })
+  const hairpin = filtersBridgedFrames()
+  if (port.isolated || hairpin) setBridgePort(socket, index, { isolated: port.isolated, hairpin })
+}
+
+/**
+ * Where br_netfilter passes bridged frames to iptables, a container reaches its own published port only if its bridge port may
+ * send a frame back to where it came from.
+ */
+function filtersBridgedFrames(): boolean {
+  const path = '/proc/sys/net/bridge/bridge-nf-call-iptables'
+  return existsSync(path) && readFileSync(path, 'utf8').startsWith('1')
 }
 
 /** Removes an endpoint's pair by its end on the host, and returns whether there was one. Safe to repeat. */

@@ -5,7 +5,7 @@ import { createHostDriver } from '../../../src/drivers/host/index.ts'
 import { createDriverRegistry } from '../../../src/drivers/registry.ts'
 import type { NetworkRecord } from '../../../src/store/records.ts'
 
-const context = { log: pino({ level: 'silent' }), signal: new AbortController().signal }
+const context = { mark: 'tsnet', log: pino({ level: 'silent' }), signal: new AbortController().signal }
 const network = (id: string) => ({ id, name: 'host', options: {} }) as unknown as NetworkRecord
 
 describe('the registry', () => {

@@ -1,0 +1,166 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { busyboxArchive, repository, TestDaemon } from '../helpers/daemon.ts'
+
+/** Everything of the kernel that a container may leave behind, as text that is equal when nothing was. */
+function kernelState(daemon: TestDaemon): Record<string, string> {
+  const list = (directory: string): string =>
+    readdirSync(directory, { withFileTypes: false }).sort().join(' ')
+  const cgroups = ['memory', 'pids', 'cpu', 'freezer']
+    .map((tree) => join('/sys/fs/cgroup', tree))
+    .flatMap((tree) =>
+      readdirSync(tree)
+        .filter((name) => name.startsWith('tsnet-'))
+        .flatMap((name) => readdirSync(join(tree, name))),
+    )
+    .filter((name) => /^[0-9a-f]{64}$/.test(name))
+  return {
+    links: daemon.inNetns('ip', ['-br', 'link']).replace(/^(\S+@?\S*)\s.*$/gm, '$1'),
+    rules: daemon.inNetns('nft', ['list', 'ruleset']).replace(/packets \d+ bytes \d+/g, ''),
+    namespaces: list(join(daemon.execRoot, 'netns')),
+    children: list(join(daemon.execRoot, 'children')),
+    containers: list(join(daemon.dataRoot, 'containers')),
+    cgroups: cgroups.join(' '),
+    listening: daemon.inNetns('ss', ['-Hltnu']),
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(daemon.root))
+      .length.toString(),
+  }
+}
+
+const preload = (at: number): Record<string, string> => ({
+  NODE_OPTIONS: `--import=${join(repository, 'test/helpers/kill-at-journal.mjs')}`,
+  TSNET_TEST_KILL_AT: String(at),
+})
+
+describe('a daemon killed in the middle of a run', () => {
+  let daemon: TestDaemon
+
+  beforeAll(async () => {
+    daemon = await TestDaemon.start()
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    await daemon.docker('network', 'create', 'mynet')
+    await daemon.docker('volume', 'create', 'data')
+  })
+  afterAll(() => daemon.stop())
+
+  const runArguments = [
+    'run',
+    '-d',
+    '--name',
+    'web',
+    '--network',
+    'mynet',
+    '-p',
+    '8080:80',
+    '-v',
+    'data:/data',
+    'box',
+    'sleep',
+    '60',
+  ]
+
+  it('leaves nothing behind, whichever journal write it died at', async () => {
+    const before = kernelState(daemon)
+    let completed = false
+    let kills = 0
+    for (let at = 1; !completed; at++) {
+      await daemon.terminate()
+      await daemon.launch(preload(at))
+      const result = await daemon.docker(...runArguments)
+      completed = result.code === 0
+      if (!completed) {
+        kills++
+        await daemon.ended()
+        await daemon.launch()
+      }
+      await daemon.docker('rm', '-f', 'web')
+      expect(kernelState(daemon), `killed at journal write ${at}`).toEqual(before)
+    }
+    // create, its end, start, eight steps, its end
+    expect(kills).toBeGreaterThanOrEqual(10)
+    await daemon.terminate()
+    await daemon.launch()
+  }, 180_000)
+
+  it('leaves nothing behind, whichever journal write of a removal it died at', async () => {
+    const before = kernelState(daemon)
+    let completed = false
+    for (let at = 1; !completed; at++) {
+      expect((await daemon.docker(...runArguments)).code).toBe(0)
+      await daemon.terminate()
+      await daemon.launch(preload(at))
+      const result = await daemon.docker('rm', '-f', 'web')
+      completed = result.code === 0
+      if (!completed) await daemon.ended()
+      else await daemon.terminate()
+      await daemon.launch()
+      await daemon.docker('rm', '-f', 'web')
+      expect(kernelState(daemon), `killed at journal write ${at}`).toEqual(before)
+    }
+  }, 180_000)
+})
+
+describe('a daemon killed while a container runs', () => {
+  let daemon: TestDaemon
+
+  beforeAll(async () => {
+    daemon = await TestDaemon.start()
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+  })
+  afterAll(() => daemon.stop())
+
+  it('lets the container go on, and takes it up again with log, port, exec and exit code', async () => {
+    const script =
+      'echo before; mkdir -p /www; echo hello > /www/index.html; httpd -p 80 -h /www; while [ ! -e /stop ]; do sleep 0.1; done; echo after; exit 7'
+    expect(
+      (await daemon.docker('run', '-d', '--name', 'web', '-p', '8080:80', 'box', 'sh', '-c', script)).code,
+    ).toBe(0)
+    await daemon.kill()
+    expect((await daemon.exec('busybox', 'wget', '-qO-', 'http://127.0.0.1:8080/')).stdout).toBe('hello\n')
+    await daemon.launch()
+    expect((await daemon.docker('ps', '--format', '{{.Names}} {{.Ports}}')).stdout).toMatch(
+      /^web .*0\.0\.0\.0:8080->80\/tcp/,
+    )
+    expect((await daemon.exec('busybox', 'wget', '-qO-', 'http://127.0.0.1:8080/')).stdout).toBe('hello\n')
+    expect((await daemon.docker('exec', 'web', 'touch', '/stop')).code).toBe(0)
+    expect((await daemon.docker('wait', 'web')).stdout).toBe('7\n')
+    expect((await daemon.docker('logs', 'web')).stdout).toBe('before\nafter\n')
+    expect((await daemon.docker('rm', 'web')).code).toBe(0)
+  })
+
+  it('knows the exit code of a container that ended while no daemon ran', async () => {
+    const result = await daemon.docker(
+      'run',
+      '-d',
+      '--name',
+      'short',
+      'box',
+      'sh',
+      '-c',
+      'echo out; sleep 1; echo end; exit 42',
+    )
+    expect(result.code).toBe(0)
+    await daemon.kill()
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    await daemon.launch()
+    expect(
+      (await daemon.docker('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'short')).stdout,
+    ).toBe('exited 42\n')
+    expect((await daemon.docker('logs', 'short')).stdout).toBe('out\nend\n')
+    expect((await daemon.docker('rm', 'short')).code).toBe(0)
+  })
+
+  it('keeps containers, their output and their ends when the supervisor is killed too', async () => {
+    const script = 'echo one; while [ ! -e /go ]; do sleep 0.1; done; echo two; sleep 0.3'
+    expect((await daemon.docker('run', '-d', '--name', 'kept', 'box', 'sh', '-c', script)).code).toBe(0)
+    process.kill(daemon.supervisorPid(), 'SIGKILL')
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect((await daemon.docker('exec', 'kept', 'touch', '/go')).code).toBe(0)
+    expect((await daemon.docker('wait', 'kept')).code).toBe(0)
+    expect((await daemon.docker('logs', 'kept')).stdout).toBe('one\ntwo\n')
+    expect((await daemon.docker('rm', 'kept')).code).toBe(0)
+  })
+})

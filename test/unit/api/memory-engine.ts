@@ -1,0 +1,333 @@
+/** An engine that keeps records and nothing else: programs are functions of their input, so that streams can be seen. */
+import { Duplex, PassThrough, Readable } from 'node:stream'
+import type {
+  AttachOptions,
+  Engine,
+  EngineEvent,
+  ExecRecord,
+  LogOptions,
+  RegistryAuth,
+} from '../../../src/engine/engine.ts'
+import { planContainer } from '../../../src/engine/plan.ts'
+import { TsnetError } from '../../../src/errors.ts'
+import type {
+  ContainerRecord,
+  EndpointRequest,
+  ImageRecord,
+  NetworkRecord,
+  VolumeRecord,
+} from '../../../src/store/records.ts'
+import { type ContainerId, type ExecId, type ImageId, type NetworkId, newId } from '../../../src/values/id.ts'
+
+export interface MemoryEngine extends Engine {
+  readonly records: Map<string, ContainerRecord>
+  /** Calls as they came, for what leaves no record. */
+  readonly calls: { name: string; args: readonly unknown[] }[]
+  /** Ends a container as its program would. */
+  exit(id: string, exitCode: number): void
+  emit(event: Omit<EngineEvent, 'time'>): void
+  /** What the next pull says and does. */
+  pull: (progress: Parameters<Engine['images']['pull']>[2]) => Promise<void>
+}
+
+export const demoImage: ImageRecord = {
+  id: `sha256:${'a1'.repeat(32)}` as ImageId,
+  tags: ['demo:latest', 'demo:1'],
+  digests: [],
+  createdAt: '2026-01-02T03:04:05Z',
+  architecture: 'amd64',
+  os: 'linux',
+  author: 'somebody',
+  comment: '',
+  layers: ['bottom', 'top'],
+  diffIds: [`sha256:${'b0'.repeat(32)}`, `sha256:${'b1'.repeat(32)}`],
+  size: 12345,
+  config: {
+    env: ['FROM_IMAGE=1'],
+    entrypoint: ['/entry'],
+    command: ['serve'],
+    workingDir: '/srv',
+    user: '',
+    exposedPorts: ['80/tcp'],
+    volumes: ['/data'],
+    labels: { maker: 'demo' },
+    stopSignal: '',
+    argsEscaped: false,
+  },
+}
+
+export const bridge: NetworkRecord = {
+  id: 'b'.repeat(64) as NetworkId,
+  name: 'bridge',
+  driver: 'bridge',
+  internal: false,
+  attachable: false,
+  ipv4: true,
+  ipv6: false,
+  ipamDriver: 'default',
+  ipamOptions: {},
+  pools: [{ subnet: '172.17.0.0/16', range: '', gateway: '172.17.0.1', auxiliary: {} }],
+  options: {},
+  labels: {},
+  createdAt: '2026-01-01T00:00:00.000Z',
+  predefined: true,
+}
+
+/** A frame of Docker's multiplexed stream. */
+export function frame(stream: 1 | 2, text: string): Buffer {
+  const header = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0])
+  header.writeUInt32BE(Buffer.byteLength(text), 4)
+  return Buffer.concat([header, Buffer.from(text)])
+}
+
+/** A program that says hello, echoes each chunk of its input, and says bye at the input's end. */
+function echo(tty: boolean, ended: () => void = () => {}): Duplex {
+  const wrap = (text: string): Buffer => (tty ? Buffer.from(text) : frame(1, text))
+  const stream = new Duplex({
+    read: () => {},
+    write: (chunk: Buffer, _encoding, done) => {
+      stream.push(wrap(chunk.toString()))
+      done()
+    },
+    final: (done) => {
+      stream.push(wrap('bye'))
+      stream.push(null)
+      ended()
+      done()
+    },
+  })
+  stream.push(wrap('hello'))
+  return stream
+}
+
+export function createMemoryEngine(): MemoryEngine {
+  const records = new Map<string, ContainerRecord>()
+  const networks = new Map<string, NetworkRecord>([[bridge.id, bridge]])
+  const volumes = new Map<string, VolumeRecord>()
+  const images = new Map<string, ImageRecord>([[demoImage.id, demoImage]])
+  const execs = new Map<string, ExecRecord>()
+  const listeners = new Set<(event: EngineEvent) => void>()
+  const waiters = new Map<string, ((exitCode: number) => void)[]>()
+  const calls: MemoryEngine['calls'] = []
+  const note = (name: string, ...args: unknown[]): void => void calls.push({ name, args })
+
+  const find = (ref: string): ContainerRecord => {
+    const found = [...records.values()].find((one) => one.id.startsWith(ref) || one.name === ref)
+    if (found === undefined) throw new TsnetError('not-found', 'none', `No such container: ${ref}`)
+    return found
+  }
+  const findNetwork = (ref: string): NetworkRecord => {
+    const found = [...networks.values()].find((one) => one.id.startsWith(ref) || one.name === ref)
+    if (found === undefined) throw new TsnetError('not-found', 'none', `network ${ref} not found`)
+    return found
+  }
+  const findImage = (ref: string): ImageRecord => {
+    const name = ref.replace(/^docker\.io\/library\//, '')
+    const found = [...images.values()].find(
+      (one) => one.id.startsWith(name) || one.tags.includes(name) || one.tags.includes(`${name}:latest`),
+    )
+    if (found === undefined) throw new TsnetError('not-found', 'none', `No such image: ${ref}`)
+    return found
+  }
+  const emit: MemoryEngine['emit'] = (event) => {
+    for (const listener of listeners) listener({ ...event, time: 1_767_000_000_123_456_789n })
+  }
+  const setState = (id: string, state: Partial<ContainerRecord['state']>): void => {
+    const record = find(id)
+    records.set(record.id, { ...record, state: { ...record.state, ...state } })
+  }
+  const exit = (id: string, exitCode: number): void => {
+    setState(id, { status: 'exited', pid: 0, exitCode, finishedAt: new Date().toISOString() })
+    for (const wake of waiters.get(find(id).id) ?? []) wake(exitCode)
+    emit({ type: 'container', action: 'die', id, attributes: { exitCode: String(exitCode) } })
+  }
+
+  const engine: MemoryEngine = {
+    records,
+    calls,
+    exit,
+    emit,
+    pull: async (progress) => progress({ id: '', status: 'done', current: 0, total: 0 }),
+    containers: {
+      create: async (spec, name) => {
+        const id = newId<ContainerId>()
+        const image = findImage(spec.image)
+        records.set(id, planContainer(id, name ?? 'some_name', spec, { image, network: findNetwork }))
+        emit({ type: 'container', action: 'create', id, attributes: { image: spec.image, name: name ?? '' } })
+        return { id, warnings: [] }
+      },
+      start: async (ref) => {
+        const { id, state } = find(ref)
+        if (state.status === 'running') throw new TsnetError('unchanged', 'none', 'already running')
+        setState(id, { status: 'running', pid: 4711, startedAt: new Date().toISOString() })
+      },
+      stop: async (ref, options) => {
+        note('stop', ref, options)
+        exit(ref, 143)
+      },
+      restart: async (ref, options) => note('restart', ref, options),
+      kill: async (ref, signal) => {
+        note('kill', ref, signal)
+        exit(ref, 137)
+      },
+      remove: async (ref, options) => {
+        note('remove', ref, options)
+        records.delete(find(ref).id)
+      },
+      rename: async (ref, name) => {
+        const record = find(ref)
+        records.set(record.id, { ...record, name })
+      },
+      wait: (ref, condition, signal) => {
+        const { id, state } = find(ref)
+        note('wait', ref, condition)
+        if (condition === 'not-running' && state.status !== 'running') {
+          return Promise.resolve({ exitCode: state.exitCode, error: state.error })
+        }
+        return new Promise((resolve, reject) => {
+          waiters.set(id, [...(waiters.get(id) ?? []), (exitCode) => resolve({ exitCode, error: '' })])
+          signal.addEventListener('abort', () => reject(new TsnetError('unavailable', 'none', 'aborted')))
+        })
+      },
+      get: find,
+      list: () => [...records.values()],
+      attach: async (ref, options: AttachOptions) => {
+        note('attach', ref, options)
+        const record = find(ref)
+        return echo(record.spec.tty, () => {
+          if (records.get(record.id)?.state.status === 'running') exit(record.id, 0)
+        })
+      },
+      logs: async (ref, options: LogOptions, signal) => {
+        note('logs', ref, options)
+        find(ref)
+        const stream = new PassThrough()
+        stream.write(frame(1, 'line\n'))
+        if (!options.follow) stream.end()
+        signal.addEventListener('abort', () => note('logs-aborted', ref))
+        return stream
+      },
+      resize: async (ref, rows, columns) => note('resize', ref, rows, columns),
+    },
+    execs: {
+      create: async (container, spec) => {
+        const id = newId<ExecId>()
+        execs.set(id, { id, container: find(container).id, spec, running: false, exitCode: null, pid: 0 })
+        return id
+      },
+      start: async (id, options) => {
+        note('exec-start', id, options)
+        const record = engine.execs.get(id)
+        if (record.exitCode !== null) throw new TsnetError('conflict', 'none', `exec ${id} has already run`)
+        if (record.spec.argv[0] === 'missing') {
+          execs.set(id, { ...record, exitCode: 127 })
+          throw new TsnetError('invalid', 'none', 'exec: "missing": executable file not found in $PATH')
+        }
+        execs.set(id, { ...record, running: true, pid: 12 })
+        const end = (): void => void execs.set(id, { ...record, running: false, exitCode: 3, pid: 0 })
+        return options.detach ? null : echo(record.spec.tty, end)
+      },
+      get: (id) => {
+        const record = execs.get(id)
+        if (record === undefined) throw new TsnetError('not-found', 'none', `No such exec instance: ${id}`)
+        return record
+      },
+      resize: async (id, rows, columns) => note('exec-resize', id, rows, columns),
+    },
+    networks: {
+      create: async (spec) => {
+        const id = newId<NetworkId>()
+        const network = { ...spec, id, createdAt: '2026-01-01T00:00:00.000Z', predefined: false }
+        networks.set(id, network)
+        return { network, warnings: [] }
+      },
+      remove: async (ref) => void networks.delete(findNetwork(ref).id),
+      get: findNetwork,
+      list: () => [...networks.values()],
+      connect: async (ref, container, request: EndpointRequest) => note('connect', ref, container, request),
+      disconnect: async (ref, container, force) => note('disconnect', ref, container, force),
+      endpoints: (ref) =>
+        [...records.values()]
+          .filter(({ state }) => state.status === 'running')
+          .flatMap((container) => container.endpoints.map((endpoint) => ({ container, endpoint })))
+          .filter(({ endpoint }) => endpoint.network === findNetwork(ref).id),
+    },
+    volumes: {
+      create: async (spec) => {
+        const name = spec.name || newId()
+        const made = volumes.get(name) ?? {
+          ...spec,
+          name,
+          createdAt: '2026-01-01T00:00:00.123Z',
+          anonymous: spec.name === '',
+          mountpoint: `/root/volumes/${name}/_data`,
+        }
+        volumes.set(name, made)
+        return made
+      },
+      remove: async (name, force) => {
+        note('volume-remove', name, force)
+        volumes.delete(name)
+      },
+      get: (name) => {
+        const found = volumes.get(name)
+        if (found === undefined) throw new TsnetError('not-found', 'none', `get ${name}: no such volume`)
+        return found
+      },
+      list: () => [...volumes.values()],
+      users: (name) => [...records.values()].filter((one) => one.mounts.some((mount) => mount.name === name)),
+    },
+    images: {
+      get: findImage,
+      list: () => [...images.values()],
+      config: async (id) => ({
+        config: { Cmd: ['serve'], Custom: true },
+        history: [{ created: '2026-01-01T00:00:00Z', created_by: 'ADD', empty_layer: true }, { comment: 'second' }],
+        id,
+      }),
+      pull: async (ref, options: { platform: string; auth: RegistryAuth | null }, progress) => {
+        note('pull', ref, options.platform, options.auth)
+        await engine.pull(progress)
+      },
+      load: async (archive, progress) => {
+        let bytes = 0
+        for await (const chunk of archive) bytes += (chunk as Buffer).length
+        progress({ id: 'layer', status: 'Loading layer', current: bytes, total: bytes })
+        return ['demo:latest', demoImage.id]
+      },
+      import: async (archive, options) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of archive) chunks.push(chunk as Buffer)
+        note('import', Buffer.concat(chunks).toString(), options)
+        return demoImage.id
+      },
+      save: async (refs) => Readable.from([Buffer.from(`archive of ${refs.join(' and ')}`)]),
+      tag: async (ref, target) => {
+        note('tag', ref, target)
+        findImage(ref)
+      },
+      remove: async (ref, options) => {
+        note('image-remove', ref, options)
+        return [{ untagged: ref }, { deleted: demoImage.id }]
+      },
+    },
+    info: () => ({
+      name: 'host',
+      dataRoot: '/root',
+      execRoot: '/exec',
+      firewall: 'nftables',
+      cgroupVersion: 1,
+      kernel: '6.1.0',
+      operatingSystem: 'Demo Linux',
+      cpus: 2,
+      memory: 4_000_000_000,
+      seccomp: true,
+      id: 'installation',
+    }),
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  return engine
+}
