@@ -1,5 +1,5 @@
 // Bundles one file per process into dist/. Native modules (koffi) stay outside and are found in node_modules.
-import { rename, rm } from 'node:fs/promises'
+import { rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build } from 'esbuild'
@@ -21,6 +21,7 @@ const options: BuildOptions = {
   sourcemap: 'linked',
 }
 
+const started = new Date()
 try {
   await build({
     ...options,
@@ -40,6 +41,9 @@ try {
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
   })
+  // The launcher compares this with the sources: what was edited during the build is newer.
+  await writeFile(join(fresh, '.built'), '')
+  await utimes(join(fresh, '.built'), started, started)
   await rm(outdir, { recursive: true, force: true })
   await rename(fresh, outdir)
 } finally {
