@@ -120,7 +120,7 @@ function requestLogger(log: Logger) {
 function errorHandler(log: Logger) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, message } = answerTo(error)
-    if (status >= 500) log.error({ method: request.method, url: request.url, error }, message)
+    if (status === 500) log.error({ method: request.method, url: request.url, err: error }, message)
     reply.code(status)
     return status === 304 ? reply.send() : reply.send({ message })
   }

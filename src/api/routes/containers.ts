@@ -40,7 +40,9 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
     return reply.code(201).send(answer)
   })
 
-  app.get<Named>('/containers/:name/json', async (request) => inspect(backend, request.params.name))
+  app.get<Named>('/containers/:name/json', async (request) =>
+    inspect(backend, request.params.name, request.apiVersion),
+  )
 
   app.post<Named>('/containers/:name/start', async (request, reply) => {
     await containers.start(request.params.name)
@@ -118,8 +120,9 @@ export function summarize(
   })
 }
 
-function inspect({ containers, images, info }: ContainersBackend, name: string): ContainerInspect {
-  const record = containers.get(name)
-  const { dataRoot, execRoot } = info()
-  return toContainerInspect(record, { image: findImage(images, record.image) ?? null, dataRoot, execRoot })
+function inspect(backend: ContainersBackend, name: string, apiVersion: number): ContainerInspect {
+  const record = backend.containers.get(name)
+  const { dataRoot, execRoot } = backend.info()
+  const image = findImage(backend.images, record.image) ?? null
+  return toContainerInspect(record, { image, dataRoot, execRoot, apiVersion })
 }

@@ -46,7 +46,7 @@ export function unsupportedRoutes(app: App): void {
         method,
         url,
         handler: async () => {
-          throw new TsnetError('unsupported', 'unsupported-page', `${what} is not supported by tsnet`)
+          throw new TsnetError('unsupported', 'unsupported-page', `tsnet does not support ${what}`)
         },
       })
     }

@@ -1,5 +1,8 @@
 /** A container's record as GET /containers/{id}/json answers it. */
+
+import { mergeEnv } from '../../engine/plan.ts'
 import type { ContainerRecord, ContainerState, ImageConfig, ImageRecord } from '../../store/records.ts'
+import { shortId } from '../../values/id.ts'
 import type {
   ContainerConfigAnswer,
   ContainerInspect,
@@ -18,6 +21,8 @@ export interface InspectSurroundings {
   readonly image: ImageRecord | null
   readonly dataRoot: string
   readonly execRoot: string
+  /** The x of the 1.x that the client speaks. */
+  readonly apiVersion: number
 }
 
 export function toContainerInspect(
@@ -45,7 +50,7 @@ export function toContainerInspect(
     GraphDriver: { Name: 'overlay2', Data: overlayPaths(record, surroundings) },
     Mounts: toMountSummaries(record.mounts),
     Config: toConfig(record, surroundings.image?.config ?? null),
-    NetworkSettings: toNetworkSettings(record, surroundings.execRoot),
+    NetworkSettings: toNetworkSettings(record, surroundings),
   }
 }
 
@@ -108,14 +113,15 @@ function toConfig(record: ContainerRecord, image: ImageConfig | null): Container
     Tty: spec.tty,
     OpenStdin: spec.openStdin,
     StdinOnce: spec.stdinOnce,
-    Env: record.env,
+    // Without what every container gets, such as PATH: copied to another container, that would hide its image's.
+    Env: image === null ? record.env : mergeEnv(image.env, spec.env),
     ...splitCommand(record, image),
     Image: spec.image,
     Volumes:
       anonymous.length + paths.length > 0
         ? toSet([...anonymous, ...paths].map(({ target }) => target))
         : null,
-    WorkingDir: record.workingDir,
+    WorkingDir: spec.workingDir || image?.workingDir || '',
     OnBuild: null,
     Labels: record.labels,
     StopSignal: record.stopSignal,
@@ -138,12 +144,18 @@ function entrypointBefore(argv: readonly string[], command: readonly string[] | 
   return command === null ? [] : argv.slice(0, argv.length - command.length)
 }
 
-function toNetworkSettings(record: ContainerRecord, execRoot: string): NetworkSettingsAnswer {
+function toNetworkSettings(
+  record: ContainerRecord,
+  { execRoot, apiVersion }: InspectSurroundings,
+): NetworkSettingsAnswer {
   const isRunning = record.state.status === 'running'
   const hasSandbox = isRunning && record.spec.networkMode !== 'host'
-  const networks = record.endpoints.map(
-    (endpoint) => [endpoint.networkName, toEndpointState(endpoint, isRunning)] as const,
-  )
+  const networks = record.endpoints.map((endpoint) => {
+    const state = toEndpointState(endpoint, isRunning)
+    // Until 1.44 clients found the short id among the aliases, now it is one of the DNS names.
+    if (apiVersion < 45) state.Aliases = [...new Set([...(state.Aliases ?? []), shortId(record.id)])]
+    return [endpoint.networkName, state] as const
+  })
   const primary = networks.find(([name]) => name === 'bridge')?.[1]
   return {
     Bridge: '',

@@ -2,7 +2,7 @@
 import type { MountRequest } from '../../store/records.ts'
 import type { Mount } from '../schema/mount.ts'
 import {
-  absolute,
+  absoluteProblem,
   badConfig,
   cleanPath,
   cleanTarget,
@@ -46,6 +46,8 @@ function fromBindObject(mount: Mount): MountRequest {
   const target = cleanTarget('bind', mount.Target ?? '')
   const source = mount.Source ?? ''
   if (source === '') throw badConfig('bind', 'field Source must not be empty')
+  const problem = absoluteProblem(source)
+  if (problem !== null) throw badConfig('bind', problem)
   const options = mount.BindOptions ?? {}
   const propagation = options.Propagation ?? ''
   if (propagation !== '' && !propagations.includes(propagation)) {
@@ -57,7 +59,7 @@ function fromBindObject(mount: Mount): MountRequest {
   return {
     ...noMount,
     type: 'bind',
-    source: absolute('bind', cleanPath(source), source),
+    source: cleanPath(source),
     target,
     readOnly: mount.ReadOnly === true,
     createSource: options.CreateMountpoint === true,

@@ -35,19 +35,23 @@ export function badConfig(type: string, problem: string): TsnetError {
 /** A cleaned absolute path other than the root. */
 export function cleanTarget(type: string, target: string): string {
   if (target === '') throw badConfig(type, 'field Target must not be empty')
-  const path = cleanPath(target)
-  if (path === '/') throw badConfig(type, "invalid specification: destination can't be '/'")
-  return absolute(type, path, target)
+  const problem = targetProblem(target)
+  if (problem !== null) throw badConfig(type, problem)
+  return cleanPath(target)
+}
+
+/** What is wrong with a path in the container; null when nothing is. */
+export function targetProblem(target: string): string | null {
+  if (cleanPath(target) === '/') return "invalid specification: destination can't be '/'"
+  return absoluteProblem(target)
+}
+
+export function absoluteProblem(path: string): string | null {
+  return path.startsWith('/') ? null : `invalid mount path: '${path}' mount path must be absolute`
 }
 
 /** Without dots and trailing slashes. */
 export function cleanPath(path: string): string {
   const clean = posix.normalize(path)
   return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean
-}
-
-/** Returns `path`; `given` is what it was cleaned from. */
-export function absolute(type: string, path: string, given: string): string {
-  if (path.startsWith('/')) return path
-  throw badConfig(type, `invalid mount path: '${given}' mount path must be absolute`)
 }

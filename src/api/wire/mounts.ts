@@ -5,7 +5,7 @@ import type { ContainerCreate } from '../schema/container-create.ts'
 import type { Mount } from '../schema/mount.ts'
 import { parseBind, toBind } from './binds.ts'
 import { fromMountObject, toMountObject } from './mount-objects.ts'
-import { cleanTarget, invalid, noMount } from './mount-rules.ts'
+import { cleanPath, cleanTarget, invalid, noMount, targetProblem } from './mount-rules.ts'
 
 /** Every mount that the body asks for, each target once. */
 export function toMountRequests(body: ContainerCreate): MountRequest[] {
@@ -31,11 +31,13 @@ function fromVolumePath(path: string, driver: string): MountRequest {
 }
 
 function fromTmpfs(target: string, options: string): MountRequest {
+  const problem = targetProblem(target)
+  if (problem !== null) throw invalid(problem)
   const readOnly = options.split(',').includes('ro')
   return {
     ...noMount,
     type: 'tmpfs',
-    target: cleanTarget('tmpfs', target),
+    target: cleanPath(target),
     readOnly,
     options,
     syntax: 'tmpfs-flag',

@@ -39,6 +39,7 @@ export const demoImage: ImageRecord = {
   os: 'linux',
   author: 'somebody',
   comment: '',
+  manifest: `sha256:${'c0'.repeat(32)}`,
   layers: ['bottom', 'top'],
   diffIds: [`sha256:${'b0'.repeat(32)}`, `sha256:${'b1'.repeat(32)}`],
   size: 12345,
@@ -282,7 +283,10 @@ export function createMemoryEngine(): MemoryEngine {
       list: () => [...images.values()],
       config: async (id) => ({
         config: { Cmd: ['serve'], Custom: true },
-        history: [{ created: '2026-01-01T00:00:00Z', created_by: 'ADD', empty_layer: true }, { comment: 'second' }],
+        history: [
+          { created: '2026-01-01T00:00:00Z', created_by: 'ADD', empty_layer: true },
+          { comment: 'second' },
+        ],
         id,
       }),
       pull: async (ref, options: { platform: string; auth: RegistryAuth | null }, progress) => {
