@@ -80,37 +80,46 @@ async function exchange(
   options: Options,
   extra: Record<string, string>,
 ): Promise<Exchange> {
-  const { body } = options
+  const { body, query } = options
   const isStream = body !== undefined && 'pipe' in body
-  const json = body === undefined || isStream ? undefined : JSON.stringify(body)
-  const headers: Record<string, string> = {
-    Host: 'docker',
-    'User-Agent': 'tsnet',
-    ...options.headers,
-    ...extra,
-  }
-  if (json !== undefined)
-    Object.assign(headers, {
-      'Content-Type': 'application/json',
-      'Content-Length': `${Buffer.byteLength(json)}`,
-    })
-  else if (isStream) Object.assign(headers, { 'Content-Type': 'application/x-tar' })
-  else if (method === 'POST') headers['Content-Length'] = '0'
-  const target: RequestOptions & { servername: string } = {
-    ...host.connect,
-    method,
-    path: path + formatQuery(options.query),
-    headers,
-    agent: false,
-    // Unless told so, node:http works out a name for TLS, and compiles the pattern of all IPv6 addresses to do so: 5 ms.
-    servername: '',
-  }
-  const request = openRequest(target)
+  const json = body === undefined || isStream ? '' : JSON.stringify(body)
+  const headers = { ...bodyHeaders(isStream, json), ...options.headers, ...extra }
+  const request = openRequest(host, { method, path: path + formatQuery(query), headers })
   if (isStream) (body as Readable).pipe(request)
   else request.end(json)
   const reply = await answerOf(request)
   if (reply.answer.statusCode! >= 400) throw await apiError(reply.answer)
   return reply
+}
+
+function bodyHeaders(isStream: boolean, json: string): Record<string, string> {
+  const always = { Host: 'docker', 'User-Agent': 'tsnet' }
+  if (isStream) return { ...always, 'Content-Type': 'application/x-tar' }
+  const length = { ...always, 'Content-Length': String(Buffer.byteLength(json)) }
+  return json === '' ? length : { ...length, 'Content-Type': 'application/json' }
+}
+
+function openRequest({ connect, tls }: Host, request: RequestOptions): ClientRequest {
+  // Unless told so, node:http works out a name for TLS, and compiles the pattern of all IPv6 addresses to do so: 5 ms.
+  const target = { ...connect, ...request, agent: false as const, servername: '' }
+  if (!tls) return httpRequest(target)
+  const https = process.getBuiltinModule('node:https')
+  return https.request({ ...target, ca: readPem(tls.ca), cert: readPem(tls.cert), key: readPem(tls.key) })
+}
+
+function readPem(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw new TsnetError(
+      'invalid',
+      'tls-file',
+      `${path}, which TLS needs, cannot be read: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
 }
 
 function answerOf(request: ClientRequest): Promise<Exchange> {

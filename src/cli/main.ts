@@ -5,11 +5,15 @@ import { parseFlags, text, toggle } from './argv.ts'
 import { createClient } from './client.ts'
 import { type Command, ExitError, print, printError } from './command.ts'
 import { aliases, commands, groups, type Load } from './commands.ts'
-import { chooseHost } from './host.ts'
+import { chooseHost, type HostFlags } from './host.ts'
 
 const globalFlags = {
   help: toggle('Print usage', { hidden: true, short: 'h' }),
   host: text('Daemon socket to connect to', { short: 'H' }),
+  tlscacert: text('Trust certs signed only by this CA'),
+  tlscert: text('Path to TLS certificate file'),
+  tlskey: text('Path to TLS key file'),
+  tlsverify: toggle('Use TLS and verify the remote'),
   version: toggle('Print version information and quit', { short: 'v' }),
 }
 
@@ -28,7 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const load = findCommand(words)
   if (!load) return await explain(words, isHelp)
   const { command } = await load()
-  return await runCommand(name, command, isHelp ? ['--help'] : words.slice(group ? 2 : 1), values.host)
+  return await runCommand(name, command, isHelp ? ['--help'] : words.slice(group ? 2 : 1), values)
 }
 
 function readGlobalFlags(argv: readonly string[]) {
@@ -72,7 +76,7 @@ async function runCommand(
   name: string,
   command: Command,
   args: readonly string[],
-  hostFlag: string,
+  hostFlags: HostFlags,
 ): Promise<number> {
   const { formatUsage, formatHelp } = await import('./help.ts')
   const usage = formatUsage(name, command)
@@ -82,7 +86,7 @@ async function runCommand(
     return 0
   }
   checkArity(name, command, rest, usage)
-  const host = chooseHost(hostFlag, process.env)
+  const host = chooseHost(hostFlags, process.env)
   const client = createClient(host, async (error) =>
     (await import('./start-daemon.ts')).startDaemon(host, error),
   )

@@ -27,10 +27,15 @@ export async function copyStreams(
 
 /** Writes what comes to standard output and error. Resolves at the end, whatever ended it. */
 export function copyOutput(source: Readable, tty: boolean): Promise<void> {
+  const full = new Set<NodeJS.WriteStream>()
   const write = (target: NodeJS.WriteStream, chunk: Buffer) => {
-    if (target.write(chunk)) return
+    if (target.write(chunk) || full.has(target)) return
+    full.add(target)
     source.pause()
-    target.once('drain', () => source.resume())
+    target.once('drain', () => {
+      full.delete(target)
+      if (full.size === 0) source.resume()
+    })
   }
   const demultiplex = createDemultiplexer((stream, chunk) =>
     write(stream === 1 ? process.stdout : process.stderr, chunk),

@@ -9,6 +9,9 @@ export const command = defineCommand({
   flags: { force: toggle('Do not error if the network does not exist', { short: 'f' }) },
   arity: [1, Number.POSITIVE_INFINITY],
   run({ client, flags: { force }, args }) {
-    return forEach(args, (name) => client.call('DELETE', networkPath(name)), force)
+    return forEach(args, (name) => client.call('DELETE', networkPath(name)), {
+      ignoresAbsence: force,
+      inTurn: true,
+    })
   },
 })

@@ -61,7 +61,7 @@ function describe(own: ClientVersion, server: ServerVersion | undefined): string
 function describeServer(server: ServerVersion): string[] {
   const least = server.MinAPIVersion ? ` (minimum version ${server.MinAPIVersion})` : ''
   return [
-    `Server: ${server.Platform?.Name || 'tsnet'}`,
+    server.Platform?.Name ? `Server: ${server.Platform.Name}` : 'Server:',
     ' Engine:',
     `  Version:          ${server.Version}`,
     `  API version:      ${server.ApiVersion}${least}`,

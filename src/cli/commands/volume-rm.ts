@@ -9,6 +9,8 @@ export const command = defineCommand({
   flags: { force: toggle('Force the removal of one or more volumes', { short: 'f' }) },
   arity: [1, Number.POSITIVE_INFINITY],
   run({ client, flags: { force }, args }) {
-    return forEach(args, (name) => client.call('DELETE', volumePath(name), { query: { force } }))
+    return forEach(args, (name) => client.call('DELETE', volumePath(name), { query: { force } }), {
+      inTurn: true,
+    })
   },
 })

@@ -1,0 +1,138 @@
+/** A real dockerd to compare with: own roots, own network, mount and process namespaces, nothing left behind. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  watch,
+} from 'node:fs'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+
+const patience = 60_000
+
+export interface Dockerd extends AsyncDisposable {
+  readonly socket: string
+  /** a name for `ip netns exec` */
+  readonly netns: string
+  stop(): Promise<void>
+}
+
+/**
+ * Starts Debian's dockerd in a new network namespace in which only the loopback interface is up. Resolves when it answers;
+ * throws with its log when it does not.
+ */
+export async function startDockerd(flags: readonly string[] = []): Promise<Dockerd> {
+  const root = mkdtempSync(join(tmpdir(), 'tsnet-dockerd-'))
+  const netns = basename(root)
+  const socket = join(root, 'docker.sock')
+  execFileSync('ip', ['netns', 'add', netns])
+  execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
+  const daemon = spawnDaemon(root, netns, socket, flags)
+  const stop = () => stopDaemon(daemon, root, netns)
+  try {
+    await ready(daemon, root, socket)
+  } catch (error) {
+    const log = readFileSync(join(root, 'log'), 'utf8')
+    await stop()
+    throw new Error(`dockerd did not start: ${(error as Error).message}\n${log}`)
+  }
+  return { socket, netns, stop, [Symbol.asyncDispose]: stop }
+}
+
+/**
+ * The shell is the first process of its namespace, reaps what containerd orphans, and takes all of it down with it. What dockerd
+ * writes to /run outside its roots goes to a file system that vanishes too.
+ */
+function spawnDaemon(root: string, netns: string, socket: string, flags: readonly string[]): ChildProcess {
+  const script = `
+    mount -t tmpfs -o mode=755 tmpfs /run
+    trap 'kill -TERM $daemon' TERM
+    /usr/sbin/dockerd "$@" & daemon=$!
+    while kill -0 $daemon 2>/dev/null; do wait $daemon; done`
+  const inside = [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '--pid',
+    '--fork',
+    '--kill-child',
+    '--mount-proc',
+  ]
+  const dockerd = [
+    ...['-H', `unix://${socket}`, '--cgroup-parent', `/${netns}`],
+    ...['--data-root', join(root, 'data'), '--exec-root', join(root, 'exec'), '--pidfile', join(root, 'pid')],
+  ]
+  const log = openSync(join(root, 'log'), 'w')
+  const command = [`--net=/run/netns/${netns}`, ...inside, 'sh', '-c', script, 'sh', ...dockerd, ...flags]
+  const child = spawn('nsenter', command, { stdio: ['ignore', log, log] })
+  closeSync(log)
+  return child
+}
+
+/** dockerd makes its socket early and answers on it when everything else is done. */
+async function ready(daemon: ChildProcess, root: string, socket: string): Promise<void> {
+  const signal = AbortSignal.timeout(patience)
+  const ended = once(daemon, 'exit').then(() => {
+    throw new Error('it ended')
+  })
+  const answered = socketAppears(root, signal).then(() => answers(socket, signal))
+  await Promise.race([answered, ended])
+  ended.catch(() => {})
+}
+
+function socketAppears(root: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const watcher = watch(root, { signal }, () => {
+      if (!readdirSync(root).includes('docker.sock')) return
+      watcher.close()
+      resolve()
+    })
+    signal.addEventListener('abort', () => reject(new Error('it made no socket in time')))
+  })
+}
+
+function answers(socketPath: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ping = request({ socketPath, path: '/_ping', signal }, (answer) => {
+      answer.resume()
+      resolve()
+    })
+    ping.on('error', reject)
+    ping.end()
+  })
+}
+
+async function stopDaemon(daemon: ChildProcess, root: string, netns: string): Promise<void> {
+  if (daemon.exitCode === null && daemon.signalCode === null) {
+    const ended = once(daemon, 'exit')
+    // Containers have nothing to save: with unshare its first process goes, and with that one all the others.
+    daemon.kill('SIGKILL')
+    await ended
+  }
+  for (const hierarchy of readdirSync('/sys/fs/cgroup'))
+    removeCgroups(join('/sys/fs/cgroup', hierarchy, netns))
+  execFileSync('ip', ['netns', 'del', netns])
+  rmSync(root, { recursive: true, force: true })
+}
+
+/** Cgroups go from the innermost out, once empty; their files are not there to be removed. */
+function removeCgroups(path: string): void {
+  let entries: string[]
+  try {
+    entries = readdirSync(path, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+  } catch {
+    return
+  }
+  for (const name of entries) removeCgroups(join(path, name))
+  rmdirSync(path)
+}
