@@ -2,10 +2,11 @@
  * HTTP to the daemon. Paths carry no API version: the daemon then speaks its newest one, and no round trip is spent on
  * asking for it.
  */
+import { readFileSync } from 'node:fs'
 import {
   type ClientRequest,
+  request as httpRequest,
   type IncomingMessage,
-  request as openRequest,
   type RequestOptions,
 } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
