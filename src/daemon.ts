@@ -26,6 +26,7 @@ import { createPorts } from './ports/ports.ts'
 import { openStore, type Store } from './store/store.ts'
 import { Supervisor } from './supervisor/client.ts'
 import { resolveCapabilities } from './sys/caps.ts'
+import { removeCgroupParent } from './sys/cgroup.ts'
 import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
 import { version } from './version.ts'
@@ -218,6 +219,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const stop = async (): Promise<void> => {
     await server.close()
     await supervisor.close(true)
+    // Nothing is left in it unless containers go on.
+    removeCgroupParent(parts.mark)
     parts.firewall.close()
     store.close()
     if (config.pidfile !== '') rmSync(config.pidfile, { force: true })

@@ -43,6 +43,8 @@ export async function restore(parts: Parts, options: RestoreOptions): Promise<vo
     ...running(parts).flatMap((container) => containerRules(parts, container)),
   ])
   await sweep(parts, alive)
+  // Endings that are recorded, or of containers that are gone.
+  for (const { id } of children.exited) await parts.supervisor.call('forget', { id })
 }
 
 function running(parts: Parts): ContainerRecord[] {

@@ -45,6 +45,8 @@ export class Supervisor {
   #connection: Socket
   #nextId = 1
   readonly #pending = new Map<number, PromiseWithResolvers<unknown>>()
+  /** Pending while a dead supervisor is being replaced. */
+  #ready: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(options: SupervisorOptions, connection: Socket) {
@@ -64,7 +66,9 @@ export class Supervisor {
       for (const line of lines.push(chunk)) this.#receive(JSON.parse(line) as Reply | ExitEvent)
     })
     connection.on('error', () => connection.destroy())
-    connection.on('close', () => void this.#replace())
+    connection.on('close', () => {
+      this.#ready = this.#replace()
+    })
   }
 
   #receive(message: Reply | ExitEvent): void {
@@ -94,17 +98,19 @@ export class Supervisor {
     }
   }
 
-  call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+  async call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+    await this.#ready
     const id = this.#nextId++
     const pending = Promise.withResolvers<unknown>()
     this.#pending.set(id, pending)
     this.#connection.write(`${JSON.stringify({ id, method, params })}\n`)
-    return pending.promise as Promise<Methods[M]['result']>
+    return (await pending.promise) as Methods[M]['result']
   }
 
   /** A connection that carries the program's output and input. Resolves when the supervisor has taken it up. */
   async attach(request: StreamRequest): Promise<Socket> {
-    const connection = await open(this.#options.execRoot)
+    await this.#ready
+    const connection = await open(this.#options.execRoot, true)
     connection.write(`${JSON.stringify(request)}\n`)
     await once(connection, 'readable')
     // The answer is one newline; anything after it is output already.
@@ -120,18 +126,19 @@ export class Supervisor {
   }
 }
 
-async function open(execRoot: string): Promise<Socket> {
-  const connection = connect({ path: socketPath(execRoot), allowHalfOpen: true })
+/** `allowHalfOpen`: a stream's client may end its input and go on reading; requests end with the supervisor. */
+async function open(execRoot: string, allowHalfOpen: boolean): Promise<Socket> {
+  const connection = connect({ path: socketPath(execRoot), allowHalfOpen })
   await once(connection, 'connect')
   return connection
 }
 
 async function connectOrStart(options: SupervisorOptions): Promise<Socket> {
   try {
-    return await open(options.execRoot)
+    return await open(options.execRoot, false)
   } catch {
     await start(options)
-    return await open(options.execRoot)
+    return await open(options.execRoot, false)
   }
 }
 

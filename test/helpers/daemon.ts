@@ -1,5 +1,6 @@
 /** A tsnet daemon of a test's own: built program, own roots, own network namespace. */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
@@ -81,6 +82,11 @@ export class TestDaemon {
       throw error
     }
     return daemon
+  }
+
+  /** By which this daemon's things in the kernel are known. */
+  get mark(): string {
+    return `tsnet-${createHash('sha256').update(this.dataRoot).digest('hex').slice(0, 6)}`
   }
 
   get dataRoot(): string {
