@@ -196,7 +196,12 @@ async function main(argv: readonly string[]): Promise<void> {
     initPool: config.initPool,
     log,
     onExit: (exit) => engine?.onExit(exit),
-    onReplaced: () => void engine?.reconcile(),
+    // One that dies at once is replaced again, and asked again.
+    onReplaced: () => {
+      engine
+        ?.reconcile()
+        .catch((error: unknown) => log.warn({ err: error }, 'containers could not be compared'))
+    },
   })
   const parts = await buildParts(config, log, store, supervisor)
   await restore(parts, { bip: config.bip })

@@ -44,7 +44,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   #connection: Socket
   #nextId = 1
-  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>()
+  readonly #pending = new Map<number, PromiseWithResolvers<unknown> & { readonly method: Method }>()
   /** Pending while a dead supervisor is being replaced. */
   #ready: Promise<void> = Promise.resolve()
   #closed = false
@@ -83,8 +83,10 @@ export class Supervisor {
   }
 
   async #replace(): Promise<void> {
-    for (const pending of this.#pending.values()) {
-      pending.reject(new TsnetError('unavailable', 'supervisor-lost', 'the supervisor died during the call'))
+    for (const { method, reject } of this.#pending.values()) {
+      reject(
+        new TsnetError('unavailable', 'supervisor-lost', `the supervisor died during "${method}": try again`),
+      )
     }
     this.#pending.clear()
     if (this.#closed) return
@@ -102,7 +104,7 @@ export class Supervisor {
     await this.#ready
     const id = this.#nextId++
     const pending = Promise.withResolvers<unknown>()
-    this.#pending.set(id, pending)
+    this.#pending.set(id, { ...pending, method })
     this.#connection.write(`${JSON.stringify({ id, method, params })}\n`)
     return (await pending.promise) as Methods[M]['result']
   }
