@@ -59,7 +59,7 @@ function mismatch({ digest }: BlobRequest): TsnetError {
 function isWorthRetrying(error: unknown, signal: AbortSignal): boolean {
   if (signal.aborted) return false
   if (error instanceof TransportError) return error.isBroken
-  return error instanceof TsnetError && error.kind === 'unavailable'
+  return error instanceof TsnetError && error.kind === 'unavailable' && error.code !== 'no-space'
 }
 
 /** The state of one blob's way here, over several connections. */

@@ -71,6 +71,7 @@ export async function pullImage(
     sayAll(progress, `Status: ${outcome} for ${familiarReference(reference)}`)
     depot.announce('pull', record)
   } catch (error) {
+    options.signal.throwIfAborted()
     throw stop.signal.aborted ? stop.signal.reason : error
   } finally {
     stop.abort()
