@@ -86,7 +86,7 @@ function eventStream(subscribe: Engine['subscribe'], filters: Filters, until: nu
     stream.write(formatEvent(event))
     if (stream.writableLength > mostUnread) stream.destroy()
   })
-  const remaining = until === null ? longestTimer : until - Date.now()
+  const remaining = until === null ? longestTimer : Math.max(0, until - Date.now())
   const timer = until === null ? undefined : setTimeout(() => stream.end(), Math.min(remaining, longestTimer))
   stream.on('close', () => {
     clearTimeout(timer)

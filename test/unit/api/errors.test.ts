@@ -19,7 +19,10 @@ describe('an error', () => {
   })
 
   test('of the router that blames the client keeps its status', () => {
-    const error = Object.assign(new Error('too large'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 })
+    const error = Object.assign(new Error('too large'), {
+      code: 'FST_ERR_CTP_BODY_TOO_LARGE',
+      statusCode: 413,
+    })
     expect(answerTo(error)).toEqual({ status: 413, message: 'too large' })
   })
 

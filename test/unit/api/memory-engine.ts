@@ -101,6 +101,21 @@ function echo(tty: boolean, ended: () => void = () => {}): Duplex {
   return stream
 }
 
+/** A program that writes on and on, whatever becomes of its input. */
+function chatter(closed: () => void): Duplex {
+  const timer = setInterval(() => stream.push(frame(1, 'again')), 5)
+  const stream = new Duplex({
+    read: () => {},
+    write: (_chunk, _encoding, done) => done(),
+    destroy: (error, done) => {
+      clearInterval(timer)
+      closed()
+      done(error)
+    },
+  })
+  return stream
+}
+
 export function createMemoryEngine(): MemoryEngine {
   const records = new Map<string, ContainerRecord>()
   const networks = new Map<string, NetworkRecord>([[bridge.id, bridge]])
@@ -195,6 +210,7 @@ export function createMemoryEngine(): MemoryEngine {
       attach: async (ref, options: AttachOptions) => {
         note('attach', ref, options)
         const record = find(ref)
+        if (record.name === 'chatty') return chatter(() => note('detached', ref))
         return echo(record.spec.tty, () => {
           if (records.get(record.id)?.state.status === 'running') exit(record.id, 0)
         })

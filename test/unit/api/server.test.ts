@@ -100,11 +100,20 @@ test('ten thousand published ports pass, as one binding', async () => {
   const payload = {
     Image: 'demo',
     ExposedPorts: Object.fromEntries(ports.map((port) => [`${port}/udp`, {}])),
-    HostConfig: { PortBindings: Object.fromEntries(ports.map((port) => [`${port}/udp`, [{ HostPort: port }]])) },
+    HostConfig: {
+      PortBindings: Object.fromEntries(ports.map((port) => [`${port}/udp`, [{ HostPort: port }]])),
+    },
   }
   const answer = await app.inject({ method: 'POST', url: '/containers/create?name=wide', payload })
   expect(answer.statusCode).toBe(201)
   expect(engine.containers.get('wide').spec.ports).toEqual([
-    { protocol: 'udp', containerPort: 20_000, hostAddress: '', hostPort: 20_000, hostPortEnd: 29_999, count: 10_000 },
+    {
+      protocol: 'udp',
+      containerPort: 20_000,
+      hostAddress: '',
+      hostPort: 20_000,
+      hostPortEnd: 29_999,
+      count: 10_000,
+    },
   ])
 })
