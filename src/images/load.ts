@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import Type from 'typebox'
 import { Value } from 'typebox/value'
-import { TsnetError } from '../errors.ts'
+import { errorMessage, TsnetError } from '../errors.ts'
 import type { ImageRecord } from '../store/records.ts'
 import { shortId } from '../values/id.ts'
 import type { Blob } from './content.ts'
@@ -56,7 +56,9 @@ export async function loadArchive(
 ): Promise<readonly ImageRecord[]> {
   // Whatever in the archive turns out to be no blob of an image is garbage, also when all goes well.
   depot.noteGarbage()
-  const archive = await readArchive(depot, source, progress)
+  const archive = await readArchive(depot, source, progress).catch((error: unknown) => {
+    throw explain(error)
+  })
   const found = archive.files.has('index.json')
     ? await findOci(depot, archive)
     : await findDocker(depot, archive)
@@ -68,6 +70,12 @@ export async function loadArchive(
 
 function refuse(message: string): TsnetError {
   return new TsnetError('invalid', 'image-archive', message)
+}
+
+/** A stream's failure without a name of the system's own is the archive's fault. */
+function explain(error: unknown): unknown {
+  if (error instanceof TsnetError || (error as NodeJS.ErrnoException).syscall !== undefined) return error
+  return refuse(`archive cannot be read: ${errorMessage(error)}`)
 }
 
 async function readArchive(depot: Depot, source: Readable, progress: ProgressSink): Promise<Archive> {
@@ -118,9 +126,18 @@ function blobAt(archive: Archive, path: string): Blob {
 
 function readDocker(depot: Depot, archive: Archive): Type.Static<typeof dockerManifest> {
   const bytes = depot.content.read(blobAt(archive, 'manifest.json').digest)
-  const value: unknown = JSON.parse(bytes.toString())
+  const value = parseJson(bytes)
   if (!Value.Check(dockerManifest, value)) throw refuse('archive has a malformed manifest.json')
   return value
+}
+
+/** undefined for what is no JSON */
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString())
+  } catch {
+    return undefined
+  }
 }
 
 /** manifest.json: configs and layers by path; there is no manifest, so one is made. */
