@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createClient } from '../../../src/cli/client.ts'
+import { parseHost } from '../../../src/cli/host.ts'
+import type { TsnetError } from '../../../src/errors.ts'
+
+let folder: string
+let server: Server
+const socket = () => join(folder, 's')
+const never = async () => false
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tsnet-client-'))
+})
+
+afterEach(() => {
+  server?.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function serve(listener: RequestListener) {
+  server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(socket(), resolve))
+  return createClient(parseHost(`unix://${socket()}`), never)
+}
+
+describe('createClient', () => {
+  test('sends a query in which what is empty is left out', async () => {
+    const client = await serve((request, response) => response.end(JSON.stringify(request.url)))
+    const query = {
+      all: true,
+      no: false,
+      name: '',
+      t: 0,
+      n: ['a', 'b'],
+      filters: { x: ['y z'] },
+      empty: {},
+      u: undefined,
+    }
+    const url = await client.call<string>('GET', '/x', { query })
+    expect(url).toBe(
+      `/x?all=1&t=0&n=a&n=b&filters=${encodeURIComponent('{"x":["y z"]}').replaceAll('%20', '+')}`,
+    )
+  })
+
+  test('sends JSON with its length, and a stream as it comes', async () => {
+    const client = await serve(async (request, response) => {
+      const { 'content-type': type, 'content-length': length } = request.headers
+      response.end(JSON.stringify([type, length ?? null, await text(request)]))
+    })
+    expect(await client.call('POST', '/x', { body: { ä: 1 } })).toEqual(['application/json', '8', '{"ä":1}'])
+    const body = Readable.from(['one', 'two'])
+    expect(await client.call('POST', '/x', { body })).toEqual(['application/x-tar', null, 'onetwo'])
+    expect(await client.call('POST', '/x')).toEqual([null, '0', ''])
+  })
+
+  test('has nothing to say about an answer without content', async () => {
+    const client = await serve((_request, response) => response.writeHead(204).end())
+    expect(await client.call('POST', '/x')).toBeUndefined()
+  })
+
+  test.each([
+    [404, 'not-found'],
+    [409, 'conflict'],
+    [400, 'invalid'],
+    [500, 'internal'],
+    [418, 'internal'],
+  ])('turns status %i into an error of kind %s with the daemon’s own words', async (status, kind) => {
+    const client = await serve((_request, response) =>
+      response.writeHead(status).end('{"message":"no such thing\\n"}'),
+    )
+    const error = (await client.call('GET', '/x').catch((thrown: unknown) => thrown)) as TsnetError
+    expect([error.kind, error.message]).toEqual([kind, 'Error response from daemon: no such thing'])
+  })
+
+  test('repeats what something that is no daemon says', async () => {
+    const client = await serve((request, response) => {
+      response.writeHead(502)
+      response.end(request.url === '/words' ? 'Bad Gateway' : '')
+    })
+    await expect(client.call('GET', '/words')).rejects.toThrow('Error response from daemon: Bad Gateway')
+    await expect(client.call('GET', '/none')).rejects.toThrow('Error response from daemon: status 502')
+  })
+
+  test('takes over a connection with what the daemon has already sent on it', async () => {
+    const client = await serve(() => {})
+    server.on('upgrade', (request, connection) => {
+      connection.write(
+        `HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\nearly `,
+      )
+      connection.on('data', (chunk) => connection.write(chunk))
+      connection.on('end', () => connection.end(' bye'))
+    })
+    const connection = await client.hijack('/attach')
+    connection.end('hello')
+    expect(await text(connection)).toBe('early hello bye')
+  })
+
+  test('refuses an answer that does not hand the connection over', async () => {
+    const client = await serve((_request, response) => response.end())
+    await expect(client.hijack('/attach')).rejects.toThrow('unable to upgrade to tcp, received 200')
+  })
+
+  test('says where it found no daemon', async () => {
+    const client = createClient(parseHost(`unix://${socket()}`), never)
+    await expect(client.call('GET', '/x')).rejects.toThrow(
+      `Cannot connect to the tsnet daemon at unix://${socket()}. Is the tsnet daemon running?`,
+    )
+  })
+
+  test('tries once more when somebody has started a daemon meanwhile', async () => {
+    const client = createClient(parseHost(`unix://${socket()}`), async (error) => {
+      expect(error.code).toBe('ENOENT')
+      await serve((_request, response) => response.end('"up"'))
+      return true
+    })
+    expect(await client.call('GET', '/x')).toBe('up')
+  })
+})
