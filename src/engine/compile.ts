@@ -67,10 +67,10 @@ const safe = MS_NOSUID | MS_NOEXEC | MS_NODEV
 
 /** The mounts of the OCI runtime specification's Linux defaults. */
 function systemMounts(shmSize: number): Step[] {
-  const mount = (type: string, target: string, flags: number, data: string): Step => ({
+  const mount = (type: string, target: string, flags: number, data: string, source = type): Step => ({
     op: 'mount',
     type,
-    source: type,
+    source,
     target,
     flags,
     data,
@@ -79,7 +79,7 @@ function systemMounts(shmSize: number): Step[] {
     mount('proc', '/proc', safe, ''),
     mount('tmpfs', '/dev', MS_NOSUID | MS_STRICTATIME, 'mode=755,size=65536k'),
     mount('devpts', '/dev/pts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620,gid=5'),
-    mount('tmpfs', '/dev/shm', safe, `mode=1777,size=${shmSize}`),
+    mount('tmpfs', '/dev/shm', safe, `mode=1777,size=${shmSize}`, 'shm'),
     mount('mqueue', '/dev/mqueue', safe, ''),
     mount('sysfs', '/sys', safe | MS_RDONLY, ''),
   ]

@@ -1,6 +1,6 @@
 import { Duplex, PassThrough, type Readable } from 'node:stream'
 import { TsnetError } from '../errors.ts'
-import type { ContainerRecord, ContainerSpec, MountPoint } from '../store/records.ts'
+import type { ContainerRecord, ContainerSpec, MountPoint, NetworkRecord } from '../store/records.ts'
 import { readLog } from '../supervisor/logs.ts'
 import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
@@ -83,7 +83,7 @@ async function createContainer(
   const image = parts.images.get(spec.image)
   const planned = planContainer(id, name, spec, {
     image,
-    network: (ref) => findNetwork(parts.store.networks, ref),
+    network: (ref) => findWantedNetwork(parts, ref),
   })
   // From here to the record's end under the name's lock: two creates of one name must not both succeed.
   return parts.locks.run(`name ${name}`, async () => {
@@ -101,6 +101,16 @@ async function createContainer(
     parts.events.emit('container', 'create', id, { name, image: spec.image })
     return { id, warnings: [...limits.warnings, ...warningsFor(container)] }
   })
+}
+
+/** Clients take a create's 'not-found' for the image's and pull that: of a network it is the request that is wrong. */
+function findWantedNetwork(parts: Parts, ref: string): NetworkRecord {
+  try {
+    return findNetwork(parts.store.networks, ref)
+  } catch (error) {
+    if (!(error instanceof TsnetError && error.kind === 'not-found')) throw error
+    throw new TsnetError('invalid', error.code, error.message)
+  }
 }
 
 function warningsFor(container: ContainerRecord): string[] {

@@ -182,6 +182,22 @@ export async function reserveFixed(
   }
 }
 
+const interfacePrefix = 'com.docker.network.container_iface_prefix'
+
+/** The lowest free number after the network's prefix: interfaces that are there keep their names. */
+export function freeInterface(network: NetworkRecord, present: readonly EndpointRecord[]): string {
+  const prefix = network.options[interfacePrefix] || 'eth'
+  const used = new Set(present.map((endpoint) => endpoint.interfaceName))
+  for (let index = 0; ; index++) if (!used.has(`${prefix}${index}`)) return `${prefix}${index}`
+}
+
+/** The network `none` has no names; the host's has its own. */
+export function usesNames(parts: Parts, container: ContainerRecord): boolean {
+  return container.endpoints.some(
+    (endpoint) => parts.networkDriver(networkOf(parts, endpoint).driver).capabilities.addresses !== 'none',
+  )
+}
+
 /** Publishes an endpoint's names to its neighbours. */
 export function nameEndpoint(parts: Parts, endpoint: EndpointRecord): void {
   const network = networkOf(parts, endpoint)

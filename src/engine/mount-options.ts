@@ -1,4 +1,5 @@
 /** Mount options as of mount(8): the generic ones are flags of mount(2), the others go to the file system. Pure. */
+import { TsnetError } from '../errors.ts'
 import {
   MS_DIRSYNC,
   MS_LAZYTIME,
@@ -35,6 +36,22 @@ const clearing: Readonly<Record<string, number>> = {
   async: MS_SYNCHRONOUS,
   atime: MS_NOATIME,
   diratime: MS_NODIRATIME,
+}
+
+/** tmpfs(5) */
+const tmpfsOption =
+  /^((size|nr_blocks|nr_inodes)=\d+[kmg%]?|mode=[0-7]{1,4}|[ug]id=\d+|mpol=(default|prefer|bind|interleave|local)\S*)$/i
+
+/** Throws kind 'invalid' that names the options which no tmpfs has. */
+export function checkTmpfsOptions(options: string): void {
+  const { data } = parseMountOptions(options, 0)
+  const wrong = data.split(',').filter((option) => option !== '' && !tmpfsOption.test(option))
+  if (wrong.length === 0) return
+  throw new TsnetError(
+    'invalid',
+    'bad-tmpfs-option',
+    `invalid tmpfs option ${JSON.stringify(wrong)}: there are size=, mode=, uid=, gid=, nr_inodes=, nr_blocks=, mpol= and mount(8)'s own`,
+  )
 }
 
 /** `flags` are the defaults from which the options depart, in order. */

@@ -1,30 +1,18 @@
 import { TsnetError } from '../errors.ts'
-import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type {
   ContainerRecord,
   EndpointRecord,
-  EndpointRequest,
   NetworkRecord,
   NetworkSpec,
   PoolRecord,
 } from '../store/records.ts'
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
-import {
-  attachEndpoint,
-  chooseDefaultRoutes,
-  detachEndpoint,
-  driverContext,
-  nameEndpoint,
-  networkOf,
-  reserveFixed,
-  resolverOptions,
-} from './endpoints.ts'
+import { connect, disconnect } from './connections.ts'
+import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
 import type { Parts } from './parts.ts'
-import { checkRequest, planEndpoint } from './plan.ts'
 import { findContainer, findNetwork } from './references.ts'
-import { containerRules } from './start.ts'
 
 export function createNetworks(parts: Parts): Networks {
   const find = (ref: string): NetworkRecord => findNetwork(parts.store.networks, ref)
@@ -174,125 +162,4 @@ export async function dismantleNetwork(parts: Parts, network: NetworkRecord): Pr
   await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
   const ipam = parts.ipam(network.ipamDriver)
   for (const pool of network.pools) await ipam.releasePool(pool)
-}
-
-async function connect(
-  parts: Parts,
-  network: NetworkRecord,
-  container: ContainerRecord,
-  request: EndpointRequest,
-): Promise<void> {
-  refuseConnect(parts, network, container)
-  checkRequest(network, request)
-  const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
-  const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
-  await using undo = new AsyncDisposableStack()
-  undo.defer(() => parts.store.journal.clear(entry))
-  const running = container.state.status === 'running'
-  if (!running) await reserveFixed(parts, undo, [planned])
-  const endpoint = running ? await connectRunning(parts, undo, container, planned) : planned
-  const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
-  if (running) parts.names.update(container.id, resolverOptions(parts, changed))
-  parts.store.transaction(() => {
-    parts.store.containers.put(container.id, changed)
-    parts.store.journal.clear(entry)
-  })
-  undo.move()
-  parts.events.emit('network', 'connect', network.id, {
-    container: container.id,
-    name: network.name,
-    type: network.driver,
-  })
-}
-
-function refuseConnect(parts: Parts, network: NetworkRecord, container: ContainerRecord): void {
-  const drivers = [network, ...container.endpoints.map((endpoint) => networkOf(parts, endpoint))].map(
-    ({ driver }) => driver,
-  )
-  if (drivers.includes('host')) {
-    throw new TsnetError(
-      'forbidden',
-      'host-network',
-      'container cannot be disconnected from host network or connected to host network',
-    )
-  }
-  if (drivers.includes('null')) {
-    throw new TsnetError(
-      'forbidden',
-      'none-network',
-      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
-    )
-  }
-  if (container.endpoints.some((endpoint) => endpoint.network === network.id)) {
-    throw new TsnetError(
-      'forbidden',
-      'endpoint-exists',
-      `endpoint with name ${container.name} already exists in network ${network.name}`,
-    )
-  }
-}
-
-async function connectRunning(
-  parts: Parts,
-  undo: AsyncDisposableStack,
-  container: ContainerRecord,
-  planned: EndpointRecord,
-): Promise<EndpointRecord> {
-  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
-  // The routes out stay with the first network that has one.
-  const defaults = chooseDefaultRoutes(parts, [...container.endpoints, planned])
-  const endpoint = await attachEndpoint(parts, undo, sandbox, planned, freeInterface(container), defaults)
-  undo.defer(() => parts.names.removeEndpoint(endpoint.network, endpoint.id))
-  nameEndpoint(parts, endpoint)
-  return endpoint
-}
-
-function freeInterface(container: ContainerRecord): string {
-  const used = new Set(container.endpoints.map((endpoint) => endpoint.interfaceName))
-  for (let index = 0; ; index++) if (!used.has(`eth${index}`)) return `eth${index}`
-}
-
-async function disconnect(
-  parts: Parts,
-  network: NetworkRecord,
-  container: ContainerRecord,
-  force: boolean,
-): Promise<void> {
-  const endpoint = container.endpoints.find((candidate) => candidate.network === network.id)
-  if (endpoint === undefined) {
-    if (force) return
-    throw new TsnetError(
-      'forbidden',
-      'not-connected',
-      `container ${container.id} is not connected to network ${network.name}`,
-    )
-  }
-  if (network.driver === 'host') {
-    throw new TsnetError(
-      'forbidden',
-      'host-network',
-      'container cannot be disconnected from host network or connected to host network',
-    )
-  }
-  const entry = parts.store.journal.begin('disconnect', container.id, { endpoint })
-  const changed = {
-    ...container,
-    endpoints: container.endpoints.filter((candidate) => candidate !== endpoint),
-  }
-  // Published ports follow to whatever endpoint now leads out.
-  await parts.firewall.apply({
-    add: containerRules(parts, changed),
-    remove: containerRules(parts, container),
-  })
-  await detachEndpoint(parts, endpoint, false)
-  if (container.state.status === 'running') parts.names.update(container.id, resolverOptions(parts, changed))
-  parts.store.transaction(() => {
-    parts.store.containers.put(container.id, changed)
-    parts.store.journal.clear(entry)
-  })
-  parts.events.emit('network', 'disconnect', network.id, {
-    container: container.id,
-    name: network.name,
-    type: network.driver,
-  })
 }

@@ -18,6 +18,7 @@ import { resolveCapabilities } from '../sys/caps.ts'
 import { parseSignal } from '../sys/signal.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import { type ContainerId, type EndpointId, newId, shortId } from '../values/id.ts'
+import { checkTmpfsOptions } from './mount-options.ts'
 
 export interface Snapshot {
   readonly image: ImageRecord
@@ -247,6 +248,7 @@ function planMount(request: MountRequest): MountPoint {
       `invalid mount config for type "bind": invalid mount path: '${request.source}' mount path must be absolute`,
     )
   }
+  if (request.type === 'tmpfs') checkTmpfsOptions(request.options)
   return {
     type: request.type,
     name: isVolume ? request.source : '',

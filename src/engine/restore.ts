@@ -12,6 +12,7 @@ import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
 import { formatCidr, parseCidr } from '../values/cidr.ts'
 import type { ContainerId } from '../values/id.ts'
+import { finishDisconnect } from './connections.ts'
 import {
   detachEndpoint,
   driverContext,
@@ -19,10 +20,11 @@ import {
   networkOf,
   ownsSandbox,
   resolverOptions,
+  usesNames,
 } from './endpoints.ts'
 import { createNetwork, dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
-import { containerRules, usesNames } from './start.ts'
+import { containerRules, portTargets } from './published.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
 
 export interface RestoreOptions {
@@ -116,9 +118,9 @@ const recoveries: Readonly<
   connect: (parts, entry) => detachUnlessRecorded(parts, entry),
   disconnect: async (parts, entry) => {
     const { endpoint } = entry.data as { endpoint: EndpointRecord }
-    await detachEndpoint(parts, endpoint, false)
     const container = parts.store.containers.get(entry.subject)
     if (container === undefined) return
+    await finishDisconnect(parts, container, endpoint)
     const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
     parts.store.containers.put(container.id, { ...container, endpoints })
   },
@@ -241,10 +243,8 @@ async function adoptRunning(
 async function adoptContainer(parts: Parts, container: ContainerRecord): Promise<void> {
   try {
     for (const endpoint of container.endpoints) nameEndpoint(parts, endpoint)
-    await parts.ports.adopt(container.id, container.name, container.published, {
-      v4: container.endpoints.find((endpoint) => endpoint.address4 !== '')?.address4.split('/')[0] ?? '',
-      v6: container.endpoints.find((endpoint) => endpoint.address6 !== '')?.address6.split('/')[0] ?? '',
-    })
+    const targets = portTargets(parts, container)
+    await parts.ports.adopt(container.id, container.name, container.published, targets)
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
     const sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
     await parts.names.open(sandbox, resolverOptions(parts, container))

@@ -1,12 +1,11 @@
 /** From a container's record to its running program: one journal entry, one undo stack, the stops of the walk in order. */
 
 import { TsnetError } from '../errors.ts'
-import { publishRules } from '../firewall/publish.ts'
-import { inverse, type Rule } from '../firewall/rules.ts'
+import { inverse } from '../firewall/rules.ts'
 import { prepareRootfs } from '../images/rootfs.ts'
 import { writeContainerFiles } from '../sandbox/container-files.ts'
 import { openSandbox, removeSandbox, type Sandbox } from '../sandbox/sandbox.ts'
-import type { ContainerRecord, EndpointRecord, MountPoint, PortBinding } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, MountPoint } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import { createCgroup, removeCgroup } from '../sys/cgroup.ts'
 import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
@@ -17,13 +16,15 @@ import { containerTexts } from './container-texts.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
-  type DefaultRoutes,
+  freeInterface,
   nameEndpoint,
   networkOf,
   ownsSandbox,
   resolverOptions,
+  usesNames,
 } from './endpoints.ts'
 import type { Parts } from './parts.ts'
+import { containerRules, reservePublished } from './published.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
 interface Progress {
@@ -121,98 +122,17 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   if (sandbox === null) return
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const endpoints: EndpointRecord[] = []
-  for (const [index, endpoint] of container.endpoints.entries()) {
-    endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, `eth${index}`, defaults))
+  for (const endpoint of container.endpoints) {
+    const name = freeInterface(networkOf(parts, endpoint), endpoints)
+    endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, name, defaults))
   }
   progress.container = { ...container, endpoints }
 }
 
 async function reservePorts(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
-  const gateway = publishingEndpoints(parts, container)
-  if (gateway.v4 === undefined && gateway.v6 === undefined) return
-  const bindings = wantedPorts(container, hostAddressOf(parts, gateway.v4 ?? gateway.v6))
-  if (bindings.length === 0) return
-  const targets = { v4: bare(gateway.v4?.address4), v6: bare(gateway.v6?.address6) }
-  const published = await parts.ports.reserve(container.id, container.name, bindings, targets)
   undo.defer(() => parts.ports.release(container.id))
-  progress.container = { ...container, published }
-}
-
-function bare(address: string | undefined): string {
-  return address?.split('/')[0] ?? ''
-}
-
-/** An address for bindings that name none, as the network's host_binding_ipv4 option says. */
-function hostAddressOf(parts: Parts, endpoint: EndpointRecord | undefined): string {
-  if (endpoint === undefined) return ''
-  return networkOf(parts, endpoint).options['com.docker.network.bridge.host_binding_ipv4'] ?? ''
-}
-
-function wantedPorts(container: ContainerRecord, hostAddress: string): PortBinding[] {
-  const { ports, publishAll } = container.spec
-  const bound = new Set(
-    ports.flatMap((port) =>
-      Array.from({ length: port.count }, (_, offset) => `${port.containerPort + offset}/${port.protocol}`),
-    ),
-  )
-  const rest = publishAll ? container.exposedPorts.filter((port) => !bound.has(port)).map(anyHostPort) : []
-  return [...ports, ...rest].map((port) => (port.hostAddress === '' ? { ...port, hostAddress } : port))
-}
-
-function anyHostPort(exposed: string): PortBinding {
-  const [port, protocol] = exposed.split('/')
-  return {
-    protocol: (protocol ?? 'tcp') as PortBinding['protocol'],
-    containerPort: Number(port),
-    hostAddress: '',
-    hostPort: 0,
-    hostPortEnd: 0,
-    count: 1,
-  }
-}
-
-/** Ports are published to the endpoints that lead out, if their driver leaves that to the engine. */
-function publishingEndpoints(
-  parts: Parts,
-  container: ContainerRecord,
-): { v4: EndpointRecord | undefined; v6: EndpointRecord | undefined } {
-  const defaults: DefaultRoutes = chooseDefaultRoutes(parts, container.endpoints)
-  const pick = (id: string): EndpointRecord | undefined => {
-    const endpoint = container.endpoints.find((candidate) => candidate.id === id)
-    if (endpoint === undefined) return undefined
-    const driver = parts.networkDriver(networkOf(parts, endpoint).driver)
-    return driver.capabilities.ports === 'engine' ? endpoint : undefined
-  }
-  return { v4: pick(defaults.v4), v6: pick(defaults.v6) }
-}
-
-/** The rules of a container's published ports; they follow from its record alone. */
-export function containerRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
-  if (container.published.length === 0) return []
-  const { v4, v6 } = publishingEndpoints(parts, container)
-  return [v4, v6]
-    .filter((endpoint, index, all) => endpoint !== undefined && all.indexOf(endpoint) === index)
-    .flatMap((endpoint) =>
-      endpoint === undefined
-        ? []
-        : publishRules(container.published, targetOf(parts, endpoint, endpoint === v4, endpoint === v6)),
-    )
-}
-
-function targetOf(
-  parts: Parts,
-  endpoint: EndpointRecord,
-  v4: boolean,
-  v6: boolean,
-): { owner: string; interface: string; address4: string; address6: string } {
-  const bridge = parts.networkRules.get(endpoint.network)?.find((rule) => rule.kind === 'bridge')
-  return {
-    owner: endpoint.id,
-    interface: bridge?.interface ?? '',
-    address4: v4 ? bare(endpoint.address4) : '',
-    address6: v6 ? bare(endpoint.address6) : '',
-  }
+  progress.container = { ...container, published: await reservePublished(parts, container) }
 }
 
 async function applyRules(progress: Progress): Promise<void> {
@@ -234,13 +154,6 @@ async function serveNames(progress: Progress): Promise<void> {
   }
 }
 
-/** The network `none` has no names; the host's has its own. */
-export function usesNames(parts: Parts, container: ContainerRecord): boolean {
-  return container.endpoints.some(
-    (endpoint) => parts.networkDriver(networkOf(parts, endpoint).driver).capabilities.addresses !== 'none',
-  )
-}
-
 async function writeFiles(progress: Progress): Promise<void> {
   const { parts, container, sandbox } = progress
   const ownNames = sandbox !== null && usesNames(parts, container)
@@ -252,7 +165,15 @@ async function writeFiles(progress: Progress): Promise<void> {
   const covered = new Set(progress.binds.map((bind) => bind.target))
   const binds = files
     .filter((file) => !covered.has(file.target))
-    .map((file): BoundPath => ({ ...file, directory: false, propagation: 'rprivate', copyUp: false }))
+    .map(
+      (file): BoundPath => ({
+        ...file,
+        readOnly: file.readOnly || container.spec.readOnlyRootfs,
+        directory: false,
+        propagation: 'rprivate',
+        copyUp: false,
+      }),
+    )
   progress.binds = [...progress.binds, ...binds]
 }
 

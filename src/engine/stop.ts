@@ -10,37 +10,47 @@ import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import type { Parts } from './parts.ts'
-import { containerRules } from './start.ts'
+import { containerRules } from './published.ts'
 import { removeVolume } from './volumes.ts'
 
 /** Runs all of `steps`, whatever fails, and throws the failures together. */
 async function all(steps: readonly (() => unknown)[]): Promise<void> {
-  const failures: unknown[] = []
-  for (const step of steps) {
-    try {
-      await step()
-    } catch (error) {
-      failures.push(error)
-    }
-  }
+  const results = await Promise.allSettled(steps.map(async (step) => step()))
+  const failures = results
+    .filter((result) => result.status === 'rejected')
+    .map(({ reason }) => reason as unknown)
   if (failures.length === 1) throw failures[0]
   if (failures.length > 1) throw new AggregateError(failures, failures.map(errorMessage).join('; '))
 }
 
-/** Gives back all that a start has taken. The records stay; so do fixed addresses. */
-export async function releaseContainer(parts: Parts, container: ContainerRecord): Promise<void> {
-  await all([
+/** What others may be waiting for: ports, names. Takes a millisecond. */
+function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> {
+  return all([
     () => parts.names.close(container.id),
+    ...container.endpoints.map((endpoint) => () => parts.names.removeEndpoint(endpoint.network, endpoint.id)),
     () => parts.firewall.apply({ add: [], remove: containerRules(parts, container) }),
     () => parts.ports.release(container.id),
-    ...container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)),
-    () => ownsSandbox(parts, container) && removeSandbox(parts.execRoot, container.id),
+  ])
+}
+
+/** What was the container's own. The kernel takes some ten milliseconds to remove an interface. */
+function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
+  return all([
+    async () => {
+      await all(container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)))
+      if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
+    },
     () => removeCgroup(parts.mark, container.id),
     ...container.mounts.map((mount) => async () => {
       const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
       if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
     }),
   ])
+}
+
+/** Gives back all that a start has taken. The records stay; so do fixed addresses. */
+export function releaseContainer(parts: Parts, container: ContainerRecord): Promise<void> {
+  return all([() => releaseShared(parts, container), () => releaseOwn(parts, container)])
 }
 
 /** What the record says after an ending. */
@@ -55,31 +65,41 @@ function exitedState(container: ContainerRecord, exit: ExitRecord, oomKilled: bo
   }
 }
 
-/** A program has ended: its network goes, its status stays. Call under the container's lock. */
+/**
+ * A program has ended: its network goes, its status stays. The ending is told as soon as ports and names are free; the rest
+ * is given back before this returns. Call under the container's lock.
+ */
 export async function recordExit(parts: Parts, exit: ExitRecord, oomKilled: boolean): Promise<void> {
   const container = parts.store.containers.get(exit.id)
   if (container === undefined || container.state.status !== 'running') return
   const { journal } = parts.store
   const entry = journal.begin('stop', container.id)
+  await reportFailure(parts, container, releaseShared(parts, container))
+  const state = exitedState(container, exit, oomKilled)
+  parts.store.containers.put(container.id, { ...container, state, published: [] })
+  emitEnding(parts, container, exit, oomKilled)
+  await reportFailure(parts, container, releaseOwn(parts, container))
+  journal.clear(entry)
+}
+
+/** An ending is recorded whatever cannot be given back; the next start of the daemon sweeps that up. */
+async function reportFailure(
+  parts: Parts,
+  container: ContainerRecord,
+  release: Promise<void>,
+): Promise<void> {
   try {
-    await releaseContainer(parts, container)
+    await release
   } catch (error) {
-    parts.log.error(
-      { err: error, container: container.id },
-      'not everything of an ended container could be given back',
-    )
+    const message = 'not everything of an ended container could be given back'
+    parts.log.error({ err: error, container: container.id }, message)
   }
-  parts.store.transaction(() => {
-    const state = exitedState(container, exit, oomKilled)
-    parts.store.containers.put(container.id, { ...container, state, published: [] })
-    journal.clear(entry)
-  })
-  if (oomKilled) parts.events.emit('container', 'oom', container.id, { name: container.name })
-  parts.events.emit('container', 'die', container.id, {
-    name: container.name,
-    image: container.spec.image,
-    exitCode: String(exit.exitCode),
-  })
+}
+
+function emitEnding(parts: Parts, container: ContainerRecord, exit: ExitRecord, oomKilled: boolean): void {
+  const { id, name, spec } = container
+  if (oomKilled) parts.events.emit('container', 'oom', id, { name })
+  parts.events.emit('container', 'die', id, { name, image: spec.image, exitCode: String(exit.exitCode) })
 }
 
 /** Resolves when the container has stopped running. */

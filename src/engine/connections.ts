@@ -1,0 +1,183 @@
+/** Containers join networks and leave them, running or not: routes, ports, names and files follow. */
+import { TsnetError } from '../errors.ts'
+import { setDefaultRoutes } from '../sandbox/interface.ts'
+import { adoptSandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } from '../store/records.ts'
+import {
+  attachEndpoint,
+  chooseDefaultRoutes,
+  detachEndpoint,
+  freeInterface,
+  nameEndpoint,
+  networkOf,
+  reserveFixed,
+  resolverOptions,
+  usesNames,
+} from './endpoints.ts'
+import type { Parts } from './parts.ts'
+import { checkRequest, planEndpoint } from './plan.ts'
+import { followPorts } from './published.ts'
+
+/** Throws kind 'forbidden' where Docker does, 'conflict' for a taken address; nothing is changed then. */
+export async function connect(
+  parts: Parts,
+  network: NetworkRecord,
+  container: ContainerRecord,
+  request: EndpointRequest,
+): Promise<void> {
+  refuseConnect(parts, network, container)
+  checkRequest(network, request)
+  const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
+  const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => parts.store.journal.clear(entry))
+  const changed =
+    container.state.status === 'running'
+      ? await connectRunning(parts, undo, container, planned)
+      : await connectStopped(parts, undo, container, planned)
+  parts.store.transaction(() => {
+    parts.store.containers.put(container.id, changed)
+    parts.store.journal.clear(entry)
+  })
+  undo.move()
+  emit(parts, 'connect', network, container)
+}
+
+function emit(parts: Parts, action: string, network: NetworkRecord, container: ContainerRecord): void {
+  const attributes = { container: container.id, name: network.name, type: network.driver }
+  parts.events.emit('network', action, network.id, attributes)
+}
+
+function refuseConnect(parts: Parts, network: NetworkRecord, container: ContainerRecord): void {
+  const drivers = [network, ...container.endpoints.map((endpoint) => networkOf(parts, endpoint))].map(
+    ({ driver }) => driver,
+  )
+  if (drivers.includes('host')) {
+    throw new TsnetError(
+      'forbidden',
+      'host-network',
+      'container cannot be disconnected from host network or connected to host network',
+    )
+  }
+  if (drivers.includes('null')) {
+    throw new TsnetError(
+      'forbidden',
+      'none-network',
+      'container cannot be connected to multiple networks with one of the networks in private (none) mode',
+    )
+  }
+  if (container.endpoints.some((endpoint) => endpoint.network === network.id)) {
+    throw new TsnetError(
+      'forbidden',
+      'endpoint-exists',
+      `endpoint with name ${container.name} already exists in network ${network.name}`,
+    )
+  }
+}
+
+async function connectStopped(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+  planned: EndpointRecord,
+): Promise<ContainerRecord> {
+  await reserveFixed(parts, undo, [planned])
+  return { ...container, endpoints: [...container.endpoints, planned] }
+}
+
+async function connectRunning(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+  planned: EndpointRecord,
+): Promise<ContainerRecord> {
+  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
+  // The routes out stay with the first network that has one.
+  const defaults = chooseDefaultRoutes(parts, [...container.endpoints, planned])
+  const name = freeInterface(networkOf(parts, planned), container.endpoints)
+  const endpoint = await attachEndpoint(parts, undo, sandbox, planned, name, defaults)
+  const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
+  undo.defer(async () => void (await followPorts(parts, changed, container)))
+  const published = await followPorts(parts, container, changed)
+  undo.defer(() => parts.names.removeEndpoint(endpoint.network, endpoint.id))
+  nameEndpoint(parts, endpoint)
+  undo.defer(() => renewResolver(parts, changed, container))
+  await renewResolver(parts, container, changed)
+  return { ...changed, published }
+}
+
+/** What the container's own name service knows; a container that came from the network `none` has had none. */
+async function renewResolver(parts: Parts, before: ContainerRecord, changed: ContainerRecord): Promise<void> {
+  const options = resolverOptions(parts, changed)
+  if (usesNames(parts, before)) {
+    parts.names.update(changed.id, options)
+    return
+  }
+  if (!usesNames(parts, changed)) return
+  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: changed.id })
+  await parts.names.open(sandbox, options)
+}
+
+/** Throws kind 'forbidden' when the container is not on the network, unless `force`. */
+export async function disconnect(
+  parts: Parts,
+  network: NetworkRecord,
+  container: ContainerRecord,
+  force: boolean,
+): Promise<void> {
+  const endpoint = container.endpoints.find((candidate) => candidate.network === network.id)
+  if (endpoint === undefined) {
+    if (force) return
+    throw new TsnetError(
+      'forbidden',
+      'not-connected',
+      `container ${container.id} is not connected to network ${network.name}`,
+    )
+  }
+  if (network.driver === 'host') {
+    throw new TsnetError(
+      'forbidden',
+      'host-network',
+      'container cannot be disconnected from host network or connected to host network',
+    )
+  }
+  const entry = parts.store.journal.begin('disconnect', container.id, { endpoint })
+  const changed = {
+    ...container,
+    endpoints: container.endpoints.filter((candidate) => candidate.id !== endpoint.id),
+  }
+  const published = await followPorts(parts, container, changed)
+  await finishDisconnect(parts, container, endpoint)
+  parts.store.transaction(() => {
+    parts.store.containers.put(container.id, { ...changed, published })
+    parts.store.journal.clear(entry)
+  })
+  emit(parts, 'disconnect', network, container)
+}
+
+/** The kernel's and the names' part of a disconnect, which can be repeated after a crash. */
+export async function finishDisconnect(
+  parts: Parts,
+  container: ContainerRecord,
+  endpoint: EndpointRecord,
+): Promise<void> {
+  await detachEndpoint(parts, endpoint, false)
+  if (container.state.status !== 'running') return
+  const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
+  leadOut(parts, container, endpoints)
+  await renewResolver(parts, container, { ...container, endpoints })
+}
+
+/** Hands the default routes over to the endpoints that now lead out. */
+function leadOut(parts: Parts, container: ContainerRecord, endpoints: readonly EndpointRecord[]): void {
+  const before = chooseDefaultRoutes(parts, container.endpoints)
+  const after = chooseDefaultRoutes(parts, endpoints)
+  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
+  for (const { id, interfaceName, gateway4, gateway6 } of endpoints) {
+    setDefaultRoutes(sandbox, {
+      name: interfaceName,
+      gateway4: id === after.v4 && id !== before.v4 ? gateway4 : '',
+      gateway6: id === after.v6 && id !== before.v6 ? gateway6 : '',
+    })
+  }
+}
