@@ -56,8 +56,9 @@ async function createWithNeeds(client: Client, body: CreateBody, options: Create
     try {
       return await client.call<Created>('POST', '/containers/create', { query, body })
     } catch (error) {
-      if (!(error instanceof TsnetError) || error.kind !== 'not-found') throw error
+      if (!(error instanceof TsnetError)) throw error
       if (await createMissingNetwork(client, error)) continue
+      if (error.kind !== 'not-found') throw error
       const isMissingImage = /No such image|image not found|not found: does not exist/i.test(error.message)
       if (!isMissingImage || isPulled || options.pull !== 'missing') throw error
       isPulled = true

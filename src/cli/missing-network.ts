@@ -12,7 +12,7 @@ interface NetworkInspect {
 /** Creates, as a bridge, the network that `error` says is missing. False when it says something else. */
 export async function createMissingNetwork(client: Client, error: TsnetError): Promise<boolean> {
   const name = /\bnetwork (\S+) not found$/.exec(error.message)?.[1]
-  if (error.kind !== 'not-found' || name === undefined || !isUserDefined(name)) return false
+  if (name === undefined || !isUserDefined(name)) return false
   await client.call('POST', '/networks/create', {
     body: { Name: name, Driver: 'bridge', CheckDuplicate: true },
   })

@@ -77,7 +77,7 @@ export const mountSteps: Pick<Handlers, MountOp> = {
   devices: makeDevices,
   hide: (step) => step.paths.forEach(hide),
   lock: (step) => step.paths.forEach(lock),
-  'make-directory': (step) => void mkdirSync(step.path, { recursive: true, mode: 0o755 }),
+  'make-directory': (step) => makeDirectory(step.path),
   'lock-root': () => mount('', '/', '', MS_REMOUNT | MS_BIND | MS_RDONLY, ''),
 }
 
@@ -114,6 +114,16 @@ function makeTarget(path: string, directory: boolean): void {
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
   closeSync(openSync(path, 'wx', 0o644))
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EEXIST' && code !== 'ENOTDIR') throw error
+    throw new StartError(`Cannot mkdir: ${path} is not a directory`)
+  }
 }
 
 function attachSource(step: AttachSource, tree: Fd | undefined): void {

@@ -136,7 +136,8 @@ function giveStdio(fds: readonly number[], uid: number): void {
     if (!statSync(`/proc/self/fd/${fd}`).isCharacterDevice() || isatty(fd)) fchownSync(fd, uid, -1)
     duplicate(fd, target)
   }
-  for (const fd of fds) if (fd > 2) closeSync(fd)
+  // A terminal is all three of them.
+  for (const fd of new Set(fds)) if (fd > 2) closeSync(fd)
 }
 
 function completeEnv(env: readonly string[], home: string, terminal: boolean): string[] {

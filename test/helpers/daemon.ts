@@ -215,6 +215,7 @@ export class TestDaemon {
     const command = [
       `--net=/run/netns/${this.netns}`,
       process.execPath,
+      '--',
       join(repository, 'dist/cli.cjs'),
       ...args,
     ]

@@ -15,22 +15,22 @@ const pages: readonly (readonly [method: HTTPMethods | HTTPMethods[], url: strin
   ['GET', '/containers/:name/changes', 'listing changed files'],
   ['GET', '/containers/:name/export', 'exporting containers'],
   ['POST', '/containers/:name/pause', 'pausing containers'],
-  ['GET', '/containers/:name/stats', 'statistics'],
+  ['GET', '/containers/:name/stats', 'sampling statistics'],
   ['GET', '/containers/:name/top', 'listing processes'],
   ['POST', '/containers/:name/unpause', 'pausing containers'],
   ['POST', '/containers/:name/update', 'updating containers'],
-  [['GET', 'POST', 'DELETE'], '/containers/:name/checkpoints', 'checkpoints'],
+  [['GET', 'POST', 'DELETE'], '/containers/:name/checkpoints', 'checkpointing'],
   ['POST', '/containers/prune', 'pruning'],
   ['GET', '/distribution/*', 'asking registries'],
   ['POST', '/grpc', 'building images'],
   ['GET', '/images/search', 'searching registries'],
   ['POST', '/images/prune', 'pruning'],
   ['POST', '/networks/prune', 'pruning'],
-  [everyMethod, '/plugins', 'managed plugins'],
-  [everyMethod, '/plugins/*', 'managed plugins'],
+  [everyMethod, '/plugins', 'plugin management'],
+  [everyMethod, '/plugins/*', 'plugin management'],
   ['POST', '/session', 'building images'],
   ['POST', '/volumes/prune', 'pruning'],
-  ['PUT', '/volumes/:name', 'cluster volumes'],
+  ['PUT', '/volumes/:name', 'updating cluster volumes'],
   ...['configs', 'nodes', 'secrets', 'services', 'swarm', 'tasks'].flatMap((resource) => [
     [everyMethod, `/${resource}`, 'swarm mode'] as const,
     [everyMethod, `/${resource}/*`, 'swarm mode'] as const,
@@ -46,7 +46,8 @@ export function unsupportedRoutes(app: App): void {
         method,
         url,
         handler: async () => {
-          throw new TsnetError('unsupported', 'unsupported-page', `tsnet does not support ${what}`)
+          // Clients that look everywhere for a name go on at the words "not supported".
+          throw new TsnetError('unsupported', 'unsupported-page', `${what} is not supported by tsnet`)
         },
       })
     }

@@ -44,11 +44,11 @@ describe('a page', () => {
   })
 
   test.each([
-    ['POST', '/v1.45/build?t=x', 'tsnet does not support building images'],
-    ['POST', '/session', 'tsnet does not support building images'],
-    ['GET', '/containers/a/top', 'tsnet does not support listing processes'],
-    ['POST', '/swarm/init', 'tsnet does not support swarm mode'],
-    ['GET', '/plugins/a/json', 'tsnet does not support managed plugins'],
+    ['POST', '/v1.45/build?t=x', 'building images is not supported by tsnet'],
+    ['POST', '/session', 'building images is not supported by tsnet'],
+    ['GET', '/containers/a/top', 'listing processes is not supported by tsnet'],
+    ['POST', '/swarm/init', 'swarm mode is not supported by tsnet'],
+    ['GET', '/plugins/a/json', 'plugin management is not supported by tsnet'],
   ] as const)('of Docker that is not served says so: %s %s', async (method, url, message) => {
     const answer = await app.inject({ method, url, payload: 'anything', headers: { 'content-type': 'x/y' } })
     expect(answer.statusCode).toBe(501)
