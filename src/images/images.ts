@@ -10,7 +10,7 @@ import type { Images, ProgressSink } from './image.ts'
 import { importRoot } from './import.ts'
 import { loadArchive } from './load.ts'
 import { parseManifest } from './manifest.ts'
-import { assignTag, findImage, imageNamed, storedName } from './names.ts'
+import { assignNames, findImage, imageNamed, storedName } from './names.ts'
 import { parsePlatform } from './platform.ts'
 import { sayAll } from './progress.ts'
 import { pullImage } from './pull.ts'
@@ -65,7 +65,7 @@ export function createImages(options: ImagesOptions): ManagedImages {
     save: async (refs): Promise<Readable> => saveImages(depot, refs),
     tag: async (ref, target) => {
       const id: ImageId = findImage(store, ref).id
-      depot.announce('tag', assignTag(store, id, targetTag(target)))
+      depot.announce('tag', assignNames(store, id, { tags: [targetTag(target)], digests: [] }))
     },
     remove: async (ref, { force }) => {
       const removed = removeImage(depot, ref, force)

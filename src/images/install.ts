@@ -17,7 +17,7 @@ import {
   parseManifest,
   runtimeConfig,
 } from './manifest.ts'
-import { assignTag } from './names.ts'
+import { assignNames } from './names.ts'
 import { throttle } from './progress.ts'
 
 export interface InstallRequest {
@@ -76,7 +76,7 @@ export async function installImage(depot: Depot, request: InstallRequest): Promi
       ...describe(config),
       id,
       tags: known?.tags ?? [],
-      digests: [...new Set([...(known?.digests ?? []), ...request.digests])],
+      digests: known?.digests ?? [],
       layers: layers.map((layer) => layer.name),
       diffIds,
       // The manifest that came first stays, so that what is saved is what was pulled first.
@@ -84,9 +84,7 @@ export async function installImage(depot: Depot, request: InstallRequest): Promi
       size: layers.reduce((sum, layer) => sum + layer.size, 0),
     })
     if (known !== undefined && known.manifest !== request.manifest) depot.noteGarbage()
-    let record = depot.store.images.get(id)!
-    for (const tag of request.tags) record = assignTag(depot.store, id, tag)
-    return record
+    return assignNames(depot.store, id, request)
   })
 }
 

@@ -55,17 +55,31 @@ export function storedName(reference: Reference): string {
   return familiarReference(withDefaultTag(reference))
 }
 
-/** Gives the tag to an image and takes it from the one that had it. Returns the changed record. */
-export function assignTag(store: Store, id: ImageId, tag: string): ImageRecord {
+/** Tags and digests, in stored form. */
+export type Names = Pick<ImageRecord, 'tags' | 'digests'>
+
+function without({ tags, digests }: Names, lost: Names): Names {
+  return {
+    tags: tags.filter((tag) => !lost.tags.includes(tag)),
+    digests: digests.filter((digest) => !lost.digests.includes(digest)),
+  }
+}
+
+/** Gives names to an image and takes them from those that had them. Returns the changed record. */
+export function assignNames(store: Store, id: ImageId, names: Names): ImageRecord {
   return store.transaction(() => {
     for (const image of [...store.images.values()]) {
-      if (image.id !== id && image.tags.includes(tag)) {
-        store.images.put(image.id, { ...image, tags: image.tags.filter((other) => other !== tag) })
-      }
+      const rest = without(image, names)
+      const loses = rest.tags.length < image.tags.length || rest.digests.length < image.digests.length
+      if (image.id !== id && loses) store.images.put(image.id, { ...image, ...rest })
     }
     const image = findImage(store, id)
-    if (image.tags.includes(tag)) return image
-    const changed = { ...image, tags: [...image.tags, tag] }
+    const fresh = without(names, image)
+    const changed = {
+      ...image,
+      tags: [...image.tags, ...fresh.tags],
+      digests: [...image.digests, ...fresh.digests],
+    }
     store.images.put(id, changed)
     return changed
   })
