@@ -14,7 +14,6 @@ export function epochSeconds(time: string): number {
 
 const minute = 60
 const hour = 60 * minute
-const day = 24 * hour
 
 /** A span for people, as lists show it: `5 minutes`, `About an hour`, `3 weeks`. */
 export function humanDuration(milliseconds: number): string {
@@ -35,5 +34,5 @@ function humanDays(days: number): string {
   if (days < 2 * 7) return `${days} days`
   if (days < 2 * 30) return `${Math.floor(days / 7)} weeks`
   if (days < 2 * 365) return `${Math.floor(days / 30)} months`
-  return `${Math.floor((days * day) / (365 * day))} years`
+  return `${Math.floor(days / 365)} years`
 }
