@@ -14,7 +14,7 @@ function kernelState(daemon: TestDaemon): Record<string, string> {
   )
   return {
     links: daemon.inNetns('ip', ['-br', 'link']).replace(/^(\S+@?\S*)\s.*$/gm, '$1'),
-    rules: daemon.inNetns('nft', ['list', 'ruleset']).replace(/packets \d+ bytes \d+/g, ''),
+    rules: sortedParts(daemon.inNetns('nft', ['list', 'ruleset'])),
     namespaces: list(join(daemon.execRoot, 'netns')),
     children: list(join(daemon.execRoot, 'children')),
     containers: list(join(daemon.dataRoot, 'containers')),
@@ -25,6 +25,15 @@ function kernelState(daemon: TestDaemon): Record<string, string> {
       .filter((line) => line.includes(daemon.root))
       .length.toString(),
   }
+}
+
+/** Sets have no order: two equal rule sets may list their elements differently. */
+function sortedParts(rules: string): string {
+  const parts = rules.replace(/packets \d+ bytes \d+/g, '').split(/[\n,{}]/)
+  return parts
+    .map((part) => part.replace('elements =', '').trim())
+    .sort()
+    .join('\n')
 }
 
 const preload = (at: number): Record<string, string> => ({
