@@ -1,8 +1,10 @@
 /** Containers join networks and leave them, running or not: routes, ports, names and files follow. */
 import { TsnetError } from '../errors.ts'
+import { updateContainerFiles } from '../sandbox/container-files.ts'
 import { setDefaultRoutes } from '../sandbox/interface.ts'
 import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } from '../store/records.ts'
+import { containerTexts } from './container-texts.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
@@ -101,21 +103,26 @@ async function connectRunning(
   const published = await followPorts(parts, container, changed)
   undo.defer(() => parts.names.removeEndpoint(endpoint.network, endpoint.id))
   nameEndpoint(parts, endpoint)
-  undo.defer(() => renewResolver(parts, changed, container))
-  await renewResolver(parts, container, changed)
+  undo.defer(() => tellContainer(parts, changed, container))
+  await tellContainer(parts, container, changed)
   return { ...changed, published }
 }
 
-/** What the container's own name service knows; a container that came from the network `none` has had none. */
-async function renewResolver(parts: Parts, before: ContainerRecord, changed: ContainerRecord): Promise<void> {
+/** What the container itself knows of its networks: its name service, which one that was on `none` has not had, and its files. */
+async function tellContainer(parts: Parts, before: ContainerRecord, changed: ContainerRecord): Promise<void> {
   const options = resolverOptions(parts, changed)
-  if (usesNames(parts, before)) {
-    parts.names.update(changed.id, options)
-    return
+  const [used, uses] = [usesNames(parts, before), usesNames(parts, changed)]
+  if (used) parts.names.update(changed.id, options)
+  else if (uses) {
+    using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: changed.id })
+    await parts.names.open(sandbox, options)
   }
-  if (!usesNames(parts, changed)) return
-  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: changed.id })
-  await parts.names.open(sandbox, options)
+  await updateContainerFiles(
+    parts.dataRoot,
+    changed.id,
+    containerTexts(parts, before, true, used),
+    containerTexts(parts, changed, true, used || uses),
+  )
 }
 
 /** Throws kind 'forbidden' when the container is not on the network, unless `force`. */
@@ -148,6 +155,7 @@ export async function disconnect(
   }
   const published = await followPorts(parts, container, changed)
   await finishDisconnect(parts, container, endpoint)
+  if (container.state.status === 'running') await tellContainer(parts, container, changed)
   parts.store.transaction(() => {
     parts.store.containers.put(container.id, { ...changed, published })
     parts.store.journal.clear(entry)
@@ -155,7 +163,7 @@ export async function disconnect(
   emit(parts, 'disconnect', network, container)
 }
 
-/** The kernel's and the names' part of a disconnect, which can be repeated after a crash. */
+/** The kernel's part of a disconnect, which can be repeated after a crash. */
 export async function finishDisconnect(
   parts: Parts,
   container: ContainerRecord,
@@ -165,7 +173,6 @@ export async function finishDisconnect(
   if (container.state.status !== 'running') return
   const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
   leadOut(parts, container, endpoints)
-  await renewResolver(parts, container, { ...container, endpoints })
 }
 
 /** Hands the default routes over to the endpoints that now lead out. */

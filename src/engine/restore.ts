@@ -116,11 +116,12 @@ const recoveries: Readonly<
     parts.store.containers.delete(entry.subject)
   },
   connect: (parts, entry) => detachUnlessRecorded(parts, entry),
-  disconnect: async (parts, entry) => {
+  disconnect: async (parts, entry, alive) => {
     const { endpoint } = entry.data as { endpoint: EndpointRecord }
     const container = parts.store.containers.get(entry.subject)
     if (container === undefined) return
-    await finishDisconnect(parts, container, endpoint)
+    if (alive.has(container.id)) await finishDisconnect(parts, container, endpoint)
+    else await detachEndpoint(parts, endpoint, false)
     const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
     parts.store.containers.put(container.id, { ...container, endpoints })
   },

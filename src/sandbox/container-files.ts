@@ -1,5 +1,5 @@
 /** The files that a container gets from the host, kept in its directory below the data-root and bound into it. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 
 export interface ContainerText {
   /** Name of the file in the container's directory. */
@@ -31,4 +31,18 @@ export async function writeContainerFiles(
       return { source, target, readOnly }
     }),
   )
+}
+
+/** Brings files from `before` to `after`, in place; one that the container has changed meanwhile is left to it. */
+export async function updateContainerFiles(
+  dataRoot: string,
+  id: string,
+  before: readonly ContainerText[],
+  after: readonly ContainerText[],
+): Promise<void> {
+  for (const { name, text } of after) {
+    const known = before.find((candidate) => candidate.name === name)?.text
+    const path = `${dataRoot}/containers/${id}/${name}`
+    if (text !== known && (await readFile(path, 'utf8')) === known) await writeFile(path, text)
+  }
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { addAddress } from '../netlink/address.ts'
 import { getLink, type Link, setLink } from '../netlink/link.ts'
 import { setRoute } from '../netlink/route.ts'
-import { openRouteSocket } from '../netlink/socket.ts'
+import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
 import { type Sandbox, writeSysctls } from './sandbox.ts'
 
 export interface InterfaceSpec {
@@ -25,13 +25,27 @@ export function configureInterface(sandbox: Sandbox, spec: InterfaceSpec): Link 
   if (spec.address4 !== '') addAddress(socket, link.index, spec.address4)
   if (spec.address6 !== '') addAddress(socket, link.index, spec.address6)
   setLink(socket, link.index, { up: true })
-  if (spec.gateway4 !== '') {
-    setRoute(socket, { destination: '0.0.0.0/0', gateway: spec.gateway4, index: link.index })
-  }
-  if (spec.gateway6 !== '') {
-    setRoute(socket, { destination: '::/0', gateway: spec.gateway6, index: link.index })
-  }
+  routeOut(socket, link, spec)
   return link
+}
+
+/** Gives the sandbox default routes through an interface that it has, or leads those there are through it. */
+export function setDefaultRoutes(
+  sandbox: Sandbox,
+  spec: Pick<InterfaceSpec, 'name' | 'gateway4' | 'gateway6'>,
+): void {
+  if (spec.gateway4 === '' && spec.gateway6 === '') return
+  using socket = openRouteSocket(sandbox.netns)
+  routeOut(socket, getLink(socket, spec.name), spec)
+}
+
+function routeOut(
+  socket: RouteSocket,
+  { index }: Link,
+  { gateway4, gateway6 }: Pick<InterfaceSpec, 'gateway4' | 'gateway6'>,
+): void {
+  if (gateway4 !== '') setRoute(socket, { destination: '0.0.0.0/0', gateway: gateway4, index })
+  if (gateway6 !== '') setRoute(socket, { destination: '::/0', gateway: gateway6, index })
 }
 
 /** As in Docker, an interface without an IPv6 address has no IPv6 at all, not even a link-local address. */
