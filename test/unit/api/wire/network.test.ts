@@ -1,0 +1,180 @@
+import { describe, expect, test } from 'vitest'
+import { parseFilters } from '../../../../src/api/filters.ts'
+import {
+  networkFilters,
+  selectNetworks,
+  toNetworkInspect,
+  toNetworkSpec,
+} from '../../../../src/api/wire/network.ts'
+import type { NetworkRecord } from '../../../../src/store/records.ts'
+import { bridge } from '../memory-engine.ts'
+
+const pool = (config: object) => toNetworkSpec({ Name: 'n', IPAM: { Config: [config] } }, 50)
+
+describe('a body', () => {
+  test('with a name alone asks for a bridge', () => {
+    expect(toNetworkSpec({ Name: 'n' }, 50)).toEqual({
+      name: 'n',
+      driver: 'bridge',
+      internal: false,
+      attachable: false,
+      ipv4: true,
+      ipv6: false,
+      ipamDriver: 'default',
+      ipamOptions: {},
+      pools: [],
+      options: {},
+      labels: {},
+    })
+  })
+
+  test('with every option is understood', () => {
+    const body = {
+      Name: 'n',
+      Driver: 'macvlan',
+      Scope: 'local',
+      EnableIPv4: false,
+      EnableIPv6: true,
+      Internal: true,
+      Attachable: true,
+      IPAM: {
+        Driver: 'mine',
+        Options: { a: 'b' },
+        Config: [
+          {
+            Subnet: '10.0.0.0/16',
+            IPRange: '10.0.1.0/24',
+            Gateway: '10.0.0.254',
+            AuxiliaryAddresses: { router: '10.0.0.9' },
+          },
+          { Subnet: 'fd00::/64' },
+        ],
+      },
+      Options: { parent: 'eth0' },
+      Labels: { x: 'y' },
+    }
+    expect(toNetworkSpec(body, 50)).toEqual({
+      name: 'n',
+      driver: 'macvlan',
+      internal: true,
+      attachable: true,
+      ipv4: false,
+      ipv6: true,
+      ipamDriver: 'mine',
+      ipamOptions: { a: 'b' },
+      pools: [
+        {
+          subnet: '10.0.0.0/16',
+          range: '10.0.1.0/24',
+          gateway: '10.0.0.254',
+          auxiliary: { router: '10.0.0.9' },
+        },
+        { subnet: 'fd00::/64', range: '', gateway: '', auxiliary: {} },
+      ],
+      options: { parent: 'eth0' },
+      labels: { x: 'y' },
+    })
+  })
+
+  test('could not do without IPv4 before 1.48', () => {
+    expect(toNetworkSpec({ Name: 'n', EnableIPv4: false }, 47).ipv4).toBe(true)
+  })
+
+  test.each([
+    [{ Subnet: 'x' }, 'invalid subnet x: invalid CIDR block notation'],
+    [{ Gateway: '10.0.0.1' }, 'invalid subnet : invalid CIDR block notation'],
+    [{ Subnet: '10.0.0.1/24' }, 'invalid subnet 10.0.0.1/24: it should be 10.0.0.0/24'],
+    [{ Subnet: '10.0.0.0/24', IPRange: 'x' }, 'invalid ip-range x: invalid CIDR block notation'],
+    [
+      { Subnet: '10.0.0.0/24', IPRange: 'fd00::/80' },
+      'invalid ip-range fd00::/80: parent subnet is an IPv4 block',
+    ],
+    [
+      { Subnet: '10.0.0.0/24', IPRange: '10.0.0.0/16' },
+      'invalid ip-range 10.0.0.0/16: CIDR block is bigger than its parent subnet 10.0.0.0/24',
+    ],
+    [
+      { Subnet: '10.0.0.0/24', IPRange: '10.0.0.5/25' },
+      'invalid ip-range 10.0.0.5/25: it should be 10.0.0.0/25',
+    ],
+    [
+      { Subnet: '10.0.0.0/24', IPRange: '10.0.1.0/25' },
+      "invalid ip-range 10.0.1.0/25: parent subnet 10.0.0.0/24 doesn't contain ip-range",
+    ],
+    [{ Subnet: '10.0.0.0/24', Gateway: 'x' }, 'invalid gateway x: invalid address'],
+    [
+      { Subnet: '10.0.0.0/24', Gateway: 'fd00::1' },
+      'invalid gateway fd00::1: parent subnet is an IPv4 block',
+    ],
+    [
+      { Subnet: '10.0.0.0/24', Gateway: '10.0.1.1' },
+      "invalid gateway 10.0.1.1: parent subnet 10.0.0.0/24 doesn't contain this address",
+    ],
+    [
+      { Subnet: '10.0.0.0/24', AuxiliaryAddresses: { r: '10.0.1.1' } },
+      "invalid auxiliary address r: parent subnet 10.0.0.0/24 doesn't contain this address",
+    ],
+  ])('with the pool %j is refused', (config, problem) => {
+    expect(() => pool(config)).toThrow(
+      expect.objectContaining({ kind: 'invalid', message: `invalid network config:\n${problem}` }),
+    )
+  })
+
+  test('is told everything that is wrong with it', () => {
+    expect(() => pool({ Subnet: '10.0.0.1/24', Gateway: 'x' })).toThrow(
+      'invalid network config:\n* invalid subnet 10.0.0.1/24: it should be 10.0.0.0/24\n* invalid gateway x: invalid address',
+    )
+  })
+
+  test.each([{ Ingress: true }, { ConfigOnly: true }, { ConfigFrom: { Network: 'x' } }, { Scope: 'swarm' }])(
+    'of a swarm is not supported: %j',
+    (fields) => {
+      expect(() => toNetworkSpec({ Name: 'n', ...fields }, 50)).toThrow(
+        expect.objectContaining({ kind: 'unsupported' }),
+      )
+    },
+  )
+})
+
+const custom: NetworkRecord = {
+  ...bridge,
+  id: 'c'.repeat(64) as NetworkRecord['id'],
+  name: 'mine',
+  driver: 'macvlan',
+  labels: { a: '1' },
+  pools: [{ subnet: '10.0.0.0/16', range: '10.0.1.0/24', gateway: '', auxiliary: { r: '10.0.0.9' } }],
+  predefined: false,
+}
+
+test('inspect tells pools in the words in which they were given', () => {
+  expect(toNetworkInspect(custom, []).IPAM).toEqual({
+    Driver: 'default',
+    Options: {},
+    Config: [{ Subnet: '10.0.0.0/16', IPRange: '10.0.1.0/24', AuxiliaryAddresses: { r: '10.0.0.9' } }],
+  })
+})
+
+describe('a list', () => {
+  test.each([
+    [{}, ['bridge', 'mine']],
+    [{ name: ['mi'] }, ['mine']],
+    [{ id: ['ccc'] }, ['mine']],
+    [{ driver: ['bridge'] }, ['bridge']],
+    [{ label: ['a=1'] }, ['mine']],
+    [{ type: ['builtin'] }, ['bridge']],
+    [{ type: ['custom'] }, ['mine']],
+    [{ scope: ['local'] }, ['bridge', 'mine']],
+    [{ scope: ['swarm'] }, []],
+    [{ dangling: ['true'] }, ['mine']],
+    [{ dangling: ['false'] }, ['bridge']],
+  ])('filtered by %j is of %j', (value, names) => {
+    const filters = parseFilters({ filters: JSON.stringify(value) }, networkFilters)
+    expect(selectNetworks([bridge, custom], filters, () => false).map(({ name }) => name)).toEqual(names)
+  })
+
+  test('knows no other type', () => {
+    expect(() => selectNetworks([], new Map([['type', ['odd']]]), () => false)).toThrow(
+      "invalid filter 'type=odd': it must be builtin or custom",
+    )
+  })
+})
