@@ -80,6 +80,7 @@ async function createContainer(
   const id = newId<ContainerId>()
   const limits = checkResources(given.resources)
   const spec = { ...given, resources: limits.resources }
+  await parts.images.ensureBuiltin(spec.image)
   const image = parts.images.get(spec.image)
   const planned = planContainer(id, name, spec, {
     image,

@@ -58,9 +58,8 @@ function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0
 }
 
-/** Names of an entry's path below the root. Throws for absolute names and for those that lead out by `..`. */
+/** Names of an entry's path below the root, which an absolute one starts from too (as images by ko have them). Throws for those that lead out by `..`. */
 function splitName(name: string): string[] {
-  if (name.startsWith('/')) throw refuse(name, 'has an absolute path')
   if (name.includes('\0') || name.length > longestPath)
     throw refuse(name.slice(0, 80), 'has an impossible name')
   const parts: string[] = []
