@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import type { Case } from './case.ts'
 import { quantile, type Result } from './measure.ts'
 
@@ -70,7 +70,8 @@ the same busybox; dockerd, podman and runc are Debian's packages in their defaul
 - commit: ${git('log', '-1', '--format=%h of %cs')}${git('status', '--porcelain') ? ', with changes not committed' : ''}
 - machine: ${machine}
 - versions: ${versions.join(', ')}, node ${process.versions.node}
-- whole run: ${minutes.toFixed(1)} minutes
+- whole run: ${minutes.toFixed(1)} minutes; the machine's load over the last 15 minutes was ${loadavg()[2]?.toFixed(1)}, of which the run
+  itself makes about one
 `
 }
 
