@@ -1,4 +1,5 @@
 /** libnftables(3), in process: the nft language without a process per change. */
+import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
 import { loadLibrary } from './libc.ts'
 
@@ -58,8 +59,54 @@ export class Nft implements Disposable {
   }
 }
 
+/** The library waits with select(2), which ends the process when a descriptor is not below this (FD_SETSIZE). */
+const descriptorLimit = 1024
+const spareCount = 4
+/** Low descriptors kept for contexts to come: a thousand published ports take up all the others. */
+const spares: number[] = []
+
+function keepSpares(): void {
+  while (spares.length < spareCount) {
+    const fd = openSync('/dev/null', 'r')
+    if (fd >= descriptorLimit) {
+      closeSync(fd)
+      return
+    }
+    spares.push(fd)
+  }
+}
+
+/** A context whose socket is the lowest free descriptor, or null when a thread of the pool was faster and took that. */
+function openLow(library: Library): Nft | null {
+  const spare = spares.pop()
+  if (spare !== undefined) closeSync(spare)
+  const lowest = openSync('/dev/null', 'r')
+  closeSync(lowest)
+  if (lowest >= descriptorLimit) {
+    const text = `nftables cannot be used: this process has no file descriptor below ${descriptorLimit} left`
+    throw new TsnetError('unavailable', 'nftables', text)
+  }
+  const nft = new Nft(library)
+  if (isSocket(lowest)) return nft
+  nft.close()
+  return null
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:')
+  } catch {
+    return false
+  }
+}
+
 /** Opens a context in the present network namespace, or returns null when this machine lacks libnftables.so.1. */
 export function openNft(): Nft | null {
   library ??= bindLibrary('libnftables.so.1')
-  return library === null ? null : new Nft(library)
+  if (library === null) return null
+  for (;;) {
+    keepSpares()
+    const nft = openLow(library)
+    if (nft !== null) return nft
+  }
 }

@@ -40,6 +40,12 @@ export class TestClient {
 
   readonly remove = (...containers: string[]): Promise<string> => this.docker('rm', '-fv', ...containers)
 
+  /** Takes away what a failed test has left. */
+  readonly clear = async (): Promise<void> => {
+    const left = await this.docker('ps', '-aq')
+    if (left !== '') await this.remove(...left.split('\n'))
+  }
+
   /** What a shell script prints inside a running container. */
   readonly inside = (container: string, script: string): Promise<string> =>
     this.docker('exec', container, 'sh', '-c', script)

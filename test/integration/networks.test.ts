@@ -1,13 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { ask, startServer } from '../helpers/echo.ts'
 
 const daemon = await TestDaemon.start()
-const { docker, tsnet, refusal, inspect, remove, wait, inside, resolve, addressOf } = new TestClient(daemon)
+const client = new TestClient(daemon)
+const { docker, tsnet, refusal, inspect, remove, wait, inside, resolve, addressOf } = client
 
 beforeAll(async () => {
   await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
 })
+afterEach(client.clear)
 afterAll(() => daemon.stop())
 
 describe('docker network create', () => {
@@ -354,12 +357,11 @@ describe('names', () => {
   })
 
   it('do not stand in the way of a container that serves DNS itself', async () => {
-    await docker(
-      ...['run', '-d', '--name', 'ns', '--network', 'named', '--ip', '10.80.0.53', 'box', 'sh', '-c'],
-      'echo "answer.test 192.0.2.7" > /etc/dnsd.conf; exec dnsd -v',
-    )
+    await startServer(client, 'ns', ['udp/53', 'tcp/53'], '--network', 'named', '--ip', '10.80.0.53')
     await wait('asker', '--network', 'named')
-    expect(await inside('asker', 'nslookup -type=a answer.test 10.80.0.53')).toContain('192.0.2.7')
+    const { SandboxKey } = (await inspect('container', 'asker')).NetworkSettings
+    expect(await ask(SandboxKey, 'udp', '10.80.0.53', 53)).toMatch(/^ns /)
+    expect(await ask(SandboxKey, 'tcp', '10.80.0.53', 53)).toMatch(/^ns /)
     // its own resolver still answers beside it
     expect(await resolve('ns', 'asker')).toBe(await addressOf('asker', 'named'))
     await remove('ns', 'asker')

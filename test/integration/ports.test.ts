@@ -1,0 +1,356 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { TestClient } from '../helpers/client.ts'
+import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { ask, startServer } from '../helpers/echo.ts'
+
+const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: 'utf8' })
+
+/** A neighbour of the daemon's host: a namespace joined to the daemon's by a pair of interfaces. */
+function addNeighbour(daemon: TestDaemon): string {
+  const name = `${daemon.netns}-out`
+  ip('netns', 'add', name)
+  ip('link', 'add', 'up0', 'netns', daemon.netns, 'type', 'veth', 'peer', 'name', 'out0', 'netns', name)
+  const addresses = { [daemon.netns]: ['up0', '1'], [name]: ['out0', '2'] }
+  for (const [netns, [link = '', last = '']] of Object.entries(addresses)) {
+    ip('-n', netns, 'addr', 'add', `192.0.2.${last}/24`, 'dev', link)
+    ip('-n', netns, 'addr', 'add', `2001:db8::${last}/64`, 'dev', link, 'nodad')
+    ip('-n', netns, 'link', 'set', link, 'up')
+    ip('-n', netns, 'link', 'set', 'lo', 'up')
+  }
+  return name
+}
+
+describe.each(['nftables', 'iptables'])('ports published with the %s backend', (backend) => {
+  let daemon: TestDaemon
+  let client: TestClient
+  let host = ''
+  let neighbour = ''
+  const outside = (): string => `/run/netns/${neighbour}`
+  const sandbox = async (name: string): Promise<string> =>
+    (await client.inspect('container', name)).NetworkSettings.SandboxKey
+
+  beforeAll(async () => {
+    daemon = await TestDaemon.start(['--firewall-backend', backend])
+    client = new TestClient(daemon)
+    host = `/run/netns/${daemon.netns}`
+    neighbour = addNeighbour(daemon)
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    await client.docker('network', 'create', '--subnet', '10.40.0.0/24', 'plain')
+    await client.docker('network', 'create', '--subnet', '10.41.0.0/24', 'other')
+    await client.docker(
+      'network',
+      'create',
+      '--ipv6',
+      '--subnet',
+      '10.46.0.0/24',
+      '--subnet',
+      'fd00:46::/64',
+      'dual',
+    )
+  })
+  afterEach(() => client.clear())
+  afterAll(async () => {
+    ip('netns', 'del', neighbour)
+    await daemon.stop()
+  })
+
+  it('are reached from everywhere, and outside clients keep their address', async () => {
+    await startServer(
+      client,
+      'web',
+      ['tcp/80', 'udp/53'],
+      '--network',
+      'plain',
+      '-p',
+      '8080:80',
+      '-p',
+      '5353:53/udp',
+    )
+    const address = await client.addressOf('web', 'plain')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('web 192.0.2.2')
+    expect(await ask(outside(), 'udp', '192.0.2.1', 5353)).toBe('web 192.0.2.2')
+    for (const own of ['127.0.0.1', '::1', '192.0.2.1', '2001:db8::1']) {
+      expect(await ask(host, 'tcp', own, 8080), own).toMatch(/^web /)
+      expect(await ask(host, 'udp', own, 5353), own).toMatch(/^web /)
+    }
+    expect(await ask(outside(), 'tcp', '2001:db8::1', 8080)).toMatch(/^web /)
+    // what is not published is not reached, not even by who knows the way
+    ip('-n', neighbour, 'route', 'add', '10.40.0.0/24', 'via', '192.0.2.1')
+    expect(await ask(outside(), 'tcp', address, 80)).toBe('')
+    ip('-n', neighbour, 'route', 'del', '10.40.0.0/24')
+    await client.remove('web')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')
+  })
+
+  it('are reached by containers: its own, its neighbours and those of other networks', async () => {
+    await startServer(
+      client,
+      'web',
+      ['tcp/80', 'udp/53'],
+      '--network',
+      'plain',
+      '-p',
+      '8080:80',
+      '-p',
+      '5353:53/udp',
+    )
+    await client.wait('near', '--network', 'plain')
+    await client.wait('far', '--network', 'other')
+    for (const name of ['web', 'near', 'far']) {
+      const netns = await sandbox(name)
+      expect(await ask(netns, 'tcp', '192.0.2.1', 8080), name).toMatch(/^web /)
+      expect(await ask(netns, 'udp', '192.0.2.1', 5353), name).toMatch(/^web /)
+    }
+    expect(await ask(await sandbox('far'), 'tcp', '10.41.0.1', 8080)).toMatch(/^web /)
+    expect(await ask(await sandbox('far'), 'tcp', await client.addressOf('web', 'plain'), 80)).toBe('')
+    await client.remove('web', 'near', 'far')
+  })
+
+  it('lead to both families where the container has both', async () => {
+    await startServer(client, 'six', ['tcp/80'], '--network', 'dual', '-p', '8080:80')
+    expect(await ask(outside(), 'tcp', '2001:db8::1', 8080)).toBe('six 2001:db8::2')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('six 192.0.2.2')
+    expect(await ask(host, 'tcp', '::1', 8080)).toMatch(/^six /)
+    await client.remove('six')
+  })
+
+  it('can be had at one address of the host', async () => {
+    await startServer(
+      client,
+      'web',
+      ['tcp/80', 'tcp/81', 'tcp/82'],
+      ...['--network', 'plain', '-p', '127.0.0.1:8080:80', '-p', '[::1]:8081:81', '-p', '192.0.2.1::82'],
+    )
+    expect(await ask(host, 'tcp', '127.0.0.1', 8080)).toMatch(/^web /)
+    expect(await ask(host, 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')
+    expect(await ask(host, 'tcp', '::1', 8081)).toMatch(/^web /)
+    expect(await ask(host, 'tcp', '127.0.0.1', 8081)).toBe('ECONNREFUSED')
+    const { Ports } = (await client.inspect('container', 'web')).NetworkSettings
+    expect(Ports['80/tcp']).toEqual([{ HostIp: '127.0.0.1', HostPort: '8080' }])
+    expect(Ports['81/tcp']).toEqual([{ HostIp: '::1', HostPort: '8081' }])
+    expect(Ports['82/tcp']).toEqual([{ HostIp: '192.0.2.1', HostPort: expect.stringMatching(/^\d+$/) }])
+    expect(await ask(outside(), 'tcp', '192.0.2.1', Number(Ports['82/tcp']?.[0]?.HostPort))).toBe(
+      'web 192.0.2.2',
+    )
+    await client.remove('web')
+  })
+
+  it('of the loopback address cannot be reached by a neighbour who routes it here', async () => {
+    await startServer(client, 'web', ['tcp/80'], '--network', 'plain', '-p', '127.0.0.1:8080:80')
+    const netns = `${neighbour}-lo`
+    ip('netns', 'add', netns)
+    try {
+      ip('link', 'add', 'in0', 'netns', daemon.netns, 'type', 'veth', 'peer', 'name', 'sly0', 'netns', netns)
+      ip('-n', daemon.netns, 'addr', 'add', '198.51.100.1/24', 'dev', 'in0')
+      ip('-n', daemon.netns, 'link', 'set', 'in0', 'up')
+      ip('-n', netns, 'addr', 'add', '198.51.100.2/24', 'dev', 'sly0')
+      ip('-n', netns, 'link', 'set', 'sly0', 'up')
+      ip('-n', netns, 'route', 'add', '127.0.0.1/32', 'via', '198.51.100.1', 'src', '198.51.100.2')
+      execFileSync('nsenter', [
+        `--net=/run/netns/${netns}`,
+        'sh',
+        '-c',
+        'echo 1 > /proc/sys/net/ipv4/conf/sly0/route_localnet',
+      ])
+      expect(await ask(`/run/netns/${netns}`, 'tcp', '127.0.0.1', 8080)).toBe('')
+    } finally {
+      ip('netns', 'del', netns)
+    }
+    await client.remove('web')
+  })
+
+  it('may be chosen by tsnet, one by one or all that are exposed', async () => {
+    await startServer(
+      client,
+      'web',
+      ['tcp/80', 'tcp/90', 'udp/91'],
+      '--network',
+      'plain',
+      '-p',
+      '80',
+      '-P',
+      '--expose',
+      '90',
+      '--expose',
+      '91/udp',
+    )
+    const { Ports } = (await client.inspect('container', 'web')).NetworkSettings
+    expect(Object.keys(Ports).sort()).toEqual(['80/tcp', '90/tcp', '91/udp'])
+    for (const port of ['80/tcp', '90/tcp', '91/udp'] as const) {
+      const [number, protocol] = port.split('/') as [string, 'tcp' | 'udp']
+      const [v4, v6] = Ports[port] ?? []
+      expect([v4?.HostIp, v6?.HostIp]).toEqual(['0.0.0.0', '::'])
+      expect(v4?.HostPort).toBe(v6?.HostPort)
+      expect(await ask(outside(), protocol, '192.0.2.1', Number(v4?.HostPort)), number).toBe('web 192.0.2.2')
+    }
+    const first = Ports['80/tcp']?.[0]?.HostPort
+    expect(await client.docker('port', 'web', '80')).toBe(`0.0.0.0:${first}\n[::]:${first}`)
+    await client.remove('web')
+  })
+
+  it('may be ranges, and one of a range', async () => {
+    await startServer(
+      client,
+      'web',
+      ['tcp/8000', 'tcp/8010'],
+      '--network',
+      'plain',
+      '-p',
+      '8000-8010:8000-8010',
+      '-p',
+      '9000-9002:80',
+    )
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8000)).toBe('web 192.0.2.2')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8010)).toBe('web 192.0.2.2')
+    await client.wait('next', '-p', '9000-9002:80')
+    expect(await client.docker('port', 'web', '80')).toContain('0.0.0.0:9000')
+    expect(await client.docker('port', 'next', '80')).toContain('0.0.0.0:9001')
+    const listed = await client.docker('ps', '--format', '{{.Names}} {{.Ports}}')
+    expect(listed).toContain('0.0.0.0:8000-8010->8000-8010/tcp')
+    expect(listed).toContain('next 0.0.0.0:9001->80/tcp, [::]:9001->80/tcp')
+    await client.remove('web', 'next')
+  })
+
+  it('may be a thousand, in less than a second', async () => {
+    const before = performance.now()
+    await client.docker('create', '--name', 'many', '-p', '20000-20999:20000-20999', 'box', 'sleep', '600')
+    const created = performance.now()
+    await client.docker('start', 'many')
+    const started = performance.now()
+    expect(started - created).toBeLessThan(1000)
+    expect(created - before).toBeLessThan(2000)
+    expect(await client.docker('ps', '--format', '{{.Ports}}')).toContain(
+      '0.0.0.0:20000-20999->20000-20999/tcp',
+    )
+    await client.remove('many')
+  })
+
+  it('that are taken are refused with the name of who has them', async () => {
+    await client.wait('holder', '-p', '8080:80')
+    const complaint = await client.refusal('run', '--rm', '-p', '8080:80', 'box', 'true')
+    expect(complaint).toContain('Bind for 0.0.0.0:8080 failed: port is already allocated')
+    expect(complaint).toContain('holder')
+    await client.remove('holder')
+    const script = "require('net').createServer().listen(8080, '0.0.0.0', () => console.log('up'))"
+    const other = spawn('nsenter', [`--net=${host}`, process.execPath, '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(other.stdout, 'data')
+    expect(await client.refusal('run', '--rm', '-p', '8080:80', 'box', 'true')).toMatch(
+      /failed to bind host port 0\.0\.0\.0:8080\/tcp: address already in use.*node/,
+    )
+    other.kill()
+    await once(other, 'exit')
+    await client.wait('heir', '-p', '8080:80')
+    await client.remove('heir')
+    expect(daemon.inNetns('ss', ['-Hltnu'])).not.toContain(':8080')
+  })
+
+  it('of sctp work where the kernel has it and are refused in words where not', async () => {
+    const { code, stderr } = await daemon.docker(
+      'run',
+      '-d',
+      '--name',
+      'sc',
+      '-p',
+      '9999:9999/sctp',
+      'box',
+      'sleep',
+      '9',
+    )
+    if (code === 0) expect(await client.docker('port', 'sc')).toContain('9999/sctp')
+    else expect(stderr).toContain('sctp')
+    await daemon.docker('rm', '-f', 'sc')
+  })
+
+  it('are refused when they make no sense', async () => {
+    expect(await client.refusal('run', '--rm', '-p', '203.0.113.9:8080:80', 'box', 'true')).toContain(
+      'cannot assign requested address',
+    )
+    const answer = await daemon.api('POST', '/containers/create', {
+      Image: 'box',
+      Cmd: ['true'],
+      HostConfig: { PortBindings: { '80/icmp': [{ HostPort: '1' }] } },
+    })
+    expect(answer.status).toBe(400)
+  })
+
+  it('follow the container from network to network', async () => {
+    await startServer(client, 'mover', ['tcp/80'], '--network', 'plain', '-p', '8080:80')
+    await client.docker('network', 'connect', 'other', 'mover')
+    await client.docker('network', 'disconnect', 'plain', 'mover')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('mover 192.0.2.2')
+    expect(await ask(host, 'tcp', '::1', 8080)).toMatch(/^mover /)
+    await client.docker('network', 'disconnect', 'other', 'mover')
+    expect((await client.inspect('container', 'mover')).NetworkSettings.Ports).toEqual({ '80/tcp': null })
+    await client.docker('network', 'connect', 'plain', 'mover')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('mover 192.0.2.2')
+    await client.remove('mover')
+  })
+
+  it('of a container on an internal network wait for a network that leads out', async () => {
+    await client.docker('network', 'create', '--internal', 'inner')
+    await startServer(client, 'shy', ['tcp/80'], '--network', 'inner', '-p', '8080:80')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')
+    await client.docker('network', 'connect', 'plain', 'shy')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('shy 192.0.2.2')
+    await client.remove('shy')
+    await client.docker('network', 'rm', 'inner')
+  })
+
+  it('of udp lead a client that goes on sending from one port to the new container', async () => {
+    const send = (): Promise<string> => ask(outside(), 'udp', '192.0.2.1', 5353, 40_000)
+    await startServer(
+      client,
+      'old',
+      ['udp/53'],
+      '--network',
+      'plain',
+      '--ip',
+      '10.40.0.100',
+      '-p',
+      '5353:53/udp',
+    )
+    expect(await send()).toBe('old 192.0.2.2')
+    await client.remove('old')
+    // while nobody has the port, the flow is remembered as one to the host itself
+    await send()
+    await startServer(
+      client,
+      'new',
+      ['udp/53'],
+      '--network',
+      'plain',
+      '--ip',
+      '10.40.0.101',
+      '-p',
+      '5353:53/udp',
+    )
+    expect(await send()).toBe('new 192.0.2.2')
+    await client.remove('new')
+  })
+
+  it('work the same through tsnet', async () => {
+    await client.tsnet(
+      'run',
+      '-d',
+      '--name',
+      'ours',
+      '-p',
+      '8080:80',
+      '-p',
+      '127.0.0.1:9000-9001:90-91/udp',
+      'box',
+      'sleep',
+      '600',
+    )
+
+    expect(await client.tsnet('ps', '--format', '{{.Ports}}')).toBe(
+      '0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0.0.1:9000-9001->90-91/udp',
+    )
+    await client.tsnet('rm', '-f', 'ours')
+  })
+})
