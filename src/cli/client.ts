@@ -40,7 +40,14 @@ export function createClient(
   host: Host,
   unreachable: (error: NodeJS.ErrnoException) => Promise<boolean>,
 ): Client {
-  const send = async (method: string, path: string, options: Options, extra: Record<string, string> = {}) => {
+  const send = async (
+    method: string,
+    path: string,
+    options: Options,
+    extra: Record<string, string> = {},
+  ): Promise<Exchange> => {
+    // A stream can be sent only once: whoever needs a daemon started for it needs it before.
+    if (isStream(options.body)) (await send('GET', '/_ping', {})).answer.resume()
     const attempt = () => exchange(host, method, path, options, extra)
     try {
       return await attempt()
@@ -82,20 +89,23 @@ async function exchange(
   extra: Record<string, string>,
 ): Promise<Exchange> {
   const { body, query } = options
-  const isStream = body !== undefined && 'pipe' in body
-  const json = body === undefined || isStream ? '' : JSON.stringify(body)
-  const headers = { ...bodyHeaders(isStream, json), ...options.headers, ...extra }
+  const json = body === undefined || isStream(body) ? '' : JSON.stringify(body)
+  const headers = { ...bodyHeaders(isStream(body), json), ...options.headers, ...extra }
   const request = openRequest(host, { method, path: path + formatQuery(query), headers })
-  if (isStream) (body as Readable).pipe(request)
+  if (isStream(body)) body.pipe(request)
   else request.end(json)
   const reply = await answerOf(request)
   if (reply.answer.statusCode! >= 400) throw await apiError(reply.answer)
   return reply
 }
 
-function bodyHeaders(isStream: boolean, json: string): Record<string, string> {
+function isStream(body: Options['body']): body is Readable {
+  return body !== undefined && 'pipe' in body
+}
+
+function bodyHeaders(isStreamed: boolean, json: string): Record<string, string> {
   const always = { Host: 'docker', 'User-Agent': 'tsnet' }
-  if (isStream) return { ...always, 'Content-Type': 'application/x-tar' }
+  if (isStreamed) return { ...always, 'Content-Type': 'application/x-tar' }
   const length = { ...always, 'Content-Length': String(Buffer.byteLength(json)) }
   return json === '' ? length : { ...length, 'Content-Type': 'application/json' }
 }

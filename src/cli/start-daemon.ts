@@ -23,9 +23,12 @@ export async function startDaemon(host: Host, error: NodeJS.ErrnoException): Pro
   const socket = (host.connect as { socketPath: string }).socketPath
   const logged = fileSize(logFile)
   const outcome = await launch()
-  // Another client may have been faster: its daemon holds the lock, and will listen in a moment.
-  if (outcome === 'ready' || (await waitForSocket(socket, outcome === 'late' ? 0 : patience / 4))) return true
-  throw new TsnetError('unavailable', 'daemon', describeFailure(outcome, logged))
+  if (outcome === 'ready') return true
+  const words = readFileSync(logFile).subarray(logged).toString().trimEnd()
+  // Another client has been faster: its daemon will listen in a moment.
+  const isBeaten = outcome === 'ended' && words.includes('in use by another tsnet daemon')
+  if (isBeaten && (await waitForSocket(socket))) return true
+  throw new TsnetError('unavailable', 'daemon', describeFailure(outcome, words))
 }
 
 /** `late` after 20 seconds without a word. The daemon writes a line to the descriptor in TSNET_READY_FD once it listens. */
@@ -59,9 +62,7 @@ function daemonProgram(): string {
   return own.endsWith('.ts') ? `${dirname(dirname(own))}/daemon.ts` : `${dirname(own)}/daemon.mjs`
 }
 
-async function waitForSocket(path: string, milliseconds: number): Promise<boolean> {
-  if (await canConnect(path)) return true
-  if (milliseconds === 0) return false
+async function waitForSocket(path: string): Promise<boolean> {
   mkdirSync(dirname(path), { recursive: true })
   return new Promise((resolve) => {
     const settle = (isThere: boolean) => {
@@ -69,10 +70,13 @@ async function waitForSocket(path: string, milliseconds: number): Promise<boolea
       watcher.close()
       resolve(isThere)
     }
-    const late = setTimeout(() => settle(false), milliseconds)
-    const watcher = watch(dirname(path), async () => {
+    const tryOnce = async () => {
       if (await canConnect(path)) settle(true)
-    })
+    }
+    const late = setTimeout(() => settle(false), patience)
+    const watcher = watch(dirname(path), tryOnce)
+    // It may have come before the watch began.
+    void tryOnce()
   })
 }
 
@@ -87,11 +91,12 @@ function canConnect(path: string): Promise<boolean> {
   })
 }
 
-function describeFailure(outcome: 'ended' | 'late', logged: number): string {
+function describeFailure(outcome: 'ended' | 'late', words: string): string {
   const what =
-    outcome === 'late' ? `did not get ready within ${patience / 1000} seconds` : 'ended while it was starting'
-  const lines = readFileSync(logFile).subarray(logged).toString().trimEnd().split('\n').slice(-5)
-  return [`the tsnet daemon ${what}; the last lines of ${logFile}:`, ...lines].join('\n')
+    outcome === 'late' ? `was not ready within ${patience / 1000} seconds` : 'ended while it was starting'
+  return [`the tsnet daemon ${what}; the last lines of ${logFile}:`, ...words.split('\n').slice(-5)].join(
+    '\n',
+  )
 }
 
 function fileSize(path: string): number {
