@@ -157,9 +157,12 @@ async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void
 
 /** The part of a removal that can be repeated after a crash. */
 export async function dismantleNetwork(parts: Parts, network: NetworkRecord): Promise<void> {
-  await parts.firewall.apply({ add: [], remove: parts.networkRules.get(network.id) ?? [] })
+  const rules = parts.networkRules.get(network.id) ?? []
+  await Promise.all([
+    parts.firewall.apply({ add: [], remove: rules }),
+    parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network),
+  ])
   parts.networkRules.delete(network.id)
-  await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
   const ipam = parts.ipam(network.ipamDriver)
   for (const pool of network.pools) await ipam.releasePool(pool)
 }

@@ -16,7 +16,6 @@ import {
 import { NLM_F_CREATE, NLM_F_EXCL } from '../sys/constants/netlink.ts'
 import {
   RTEXT_FILTER_SKIP_STATS,
-  RTM_DELLINK,
   RTM_GETLINK,
   RTM_NEWLINK,
   RTM_SETLINK,
@@ -179,19 +178,6 @@ export function createLink(socket: RouteSocket, spec: LinkSpec): void {
 /** Changes several properties in one request, in the kernel's order: alias before master before up. */
 export function setLink(socket: RouteSocket, index: number, change: LinkChange): void {
   socket.act({ type: RTM_SETLINK, flags: 0, body: encodeLink(index, change), subject: subject(index) })
-}
-
-/**
- * Removes a link, and with it a veth's other end; one that is gone already is no error. Works in the background (see
- * RouteSocket): await it before the socket is used again or closed.
- */
-export async function removeLink(socket: RouteSocket, index: number): Promise<void> {
-  const body = ifinfomsg.encode({ index })
-  try {
-    await socket.actInBackground({ type: RTM_DELLINK, flags: 0, body, subject: subject(index) })
-  } catch (error) {
-    if (!isNetlinkError(error, 'ENODEV')) throw error
-  }
 }
 
 function subject(link: number | string): string {

@@ -91,7 +91,8 @@ export function receiveNetlink(socket: Fd): Buffer | null {
  * before the socket is closed.
  */
 export function watchNetlink(socket: Fd, onReadable: () => void): { stop(): void; unref(): void } {
-  const handle = koffi.node.poll(socket.number, { readable: true }, onReadable)
+  // koffi calls back outside of Node's turns: promises settled there would wait for the next one.
+  const handle = koffi.node.poll(socket.number, { readable: true }, () => setImmediate(onReadable))
   return {
     stop: () => {
       handle.stop()

@@ -8,15 +8,8 @@ import { addAddress, listAddresses, removeAddress } from '../../netlink/address.
 import { isNetlinkError } from '../../netlink/error.ts'
 import { bridge, setBridgePort } from '../../netlink/kinds/bridge.ts'
 import { veth } from '../../netlink/kinds/veth.ts'
-import {
-  createLink,
-  findLink,
-  getLink,
-  type Link,
-  listLinks,
-  removeLink,
-  setLink,
-} from '../../netlink/link.ts'
+import { createLink, findLink, getLink, type Link, listLinks, setLink } from '../../netlink/link.ts'
+import { removeLink } from '../../netlink/link-removal.ts'
 import { removeNeighbour } from '../../netlink/neighbour.ts'
 import { listRoutes } from '../../netlink/route.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
@@ -53,8 +46,8 @@ export function ensureBridge(
   const link = findBridge(socket, mark, network, options) ?? createBridge(socket, mark, network, options)
   // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
   const isOwn = link.alias === tagOf(mark, network.id)
+  writeBridgeSysctls(link.name, network, isOwn)
   setLink(socket, link.index, isOwn ? { up: true, mtu } : { up: true })
-  writeBridgeSysctls(link.name, network)
   ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
   return getLink(socket, link.index)
 }
@@ -157,13 +150,15 @@ function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly stri
 
 /**
  * route_localnet lets ports published on 127.0.0.1 be sent on into the bridge. Router advertisements from containers
- * are not to change the host's routes.
+ * are not to change the host's routes. Without a link-local address of its own the kernel asks no container for its hardware address
+ * (ndisc_solicit() in net/ipv6/ndisc.c), and duplicate detection holds that back for a second or two.
  */
-function writeBridgeSysctls(name: string, network: NetworkRecord): void {
+function writeBridgeSysctls(name: string, network: NetworkRecord, isOwn: boolean): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
   const ipv6 = `/proc/sys/net/ipv6/conf/${name}`
   if (!existsSync(ipv6)) return
   writeFileSync(`${ipv6}/accept_ra`, '0')
+  if (isOwn) writeFileSync(`${ipv6}/accept_dad`, '0')
   if (hasIpv6(network)) writeFileSync(`${ipv6}/disable_ipv6`, '0')
 }
 
@@ -180,7 +175,7 @@ export async function removeBridge(
     // Without a tag but under the derived name: its creation was cut short.
     const isOwn =
       link.alias === tagOf(mark, network.id) || (link.alias === '' && name === bridgeName(network.id))
-    if (isOwn) await removeLink(socket, link.index)
+    if (isOwn) await removeLink(link.index)
   }
 }
 
@@ -233,7 +228,7 @@ export async function removePort(socket: RouteSocket, mark: string, id: Endpoint
   // Without tag and master its creation was cut short.
   const isOwn =
     link?.kind === 'veth' && (link.alias === tagOf(mark, id) || (link.alias === '' && link.master === 0))
-  if (isOwn) await removeLink(socket, link.index)
+  if (isOwn) await removeLink(link.index)
   return isOwn
 }
 
@@ -255,7 +250,7 @@ export async function sweepLinks(
     for (const link of listLinks(socket, kind)) {
       const [owner, id = ''] = link.alias.split(':')
       if (owner !== mark || wanted.has(id)) continue
-      await removeLink(socket, link.index)
+      await removeLink(link.index)
       removed.push(link.name)
     }
   }
