@@ -327,6 +327,31 @@ describe('following logs', () => {
   })
 })
 
+describe('a pull whose client leaves', () => {
+  test('is told to stop, and what it still says does no harm', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    let told = 0
+    engine.pull = async (progress) => {
+      const say = (): void => progress({ id: 'layer', status: 'Downloading', current: ++told, total: 9 })
+      say()
+      await promise
+      say()
+      await sleep(10)
+      throw new Error('too late')
+    }
+    const wire = new Wire().post('/images/create?fromImage=demo', {})
+    await wire.until(({ text }) => text.includes('Downloading'))
+    wire.socket.destroy()
+    await sleep(20)
+    resolve()
+    await sleep(40)
+    expect(told).toBe(2)
+    const next = new Wire().send('GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await next.until(({ ended }) => ended)
+    expect(next.body).toBe('OK')
+  })
+})
+
 test('closing the server cuts attached clients', async () => {
   const other = createApiServer({ engine, log: pino({ level: 'silent' }), version: '0' })
   const otherPath = join(directory, 'other.sock')
