@@ -193,6 +193,13 @@ async function remove(
 function rename(parts: Parts, container: ContainerRecord, wanted: string): void {
   const name = wanted.replace(/^\//, '')
   checkContainerName(name)
+  if (name === container.name) {
+    throw new TsnetError(
+      'invalid',
+      'same-name',
+      `Renaming a container with the same name as its current name: ${name}`,
+    )
+  }
   refuseTakenName(parts, name)
   const endpoints = container.endpoints.map((endpoint) => ({
     ...endpoint,

@@ -1,7 +1,7 @@
 /** Programs run inside running containers. They are remembered until their container is removed. */
 import type { Duplex } from 'node:stream'
 import { TsnetError } from '../errors.ts'
-import type { Program } from '../init/steps.ts'
+import { exitNotExecutable, exitNotFound, type Program } from '../init/steps.ts'
 import type { ContainerRecord } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import { openCgroup } from '../sys/cgroup.ts'
@@ -57,7 +57,7 @@ export function createExecs(parts: Parts): ManagedExecs {
         update(id, { pid: await runExec(parts, container, record, options) })
       } catch (error) {
         stream?.destroy()
-        update(id, { running: false, exitCode: (error as { exitCode?: number }).exitCode || 126 })
+        update(id, { running: false, exitCode: exitCodeOf(error) })
         throw error
       }
       parts.events.emit('container', `exec_start: ${record.spec.argv.join(' ')}`, container.id, {
@@ -80,6 +80,11 @@ export function createExecs(parts: Parts): ManagedExecs {
       for (const record of records.values()) if (record.container === container) records.delete(record.id)
     },
   }
+}
+
+/** 127 for a program that is not there, as in a shell; 126 for whatever else kept it from running. */
+function exitCodeOf(error: unknown): number {
+  return (error as { exitCode?: number }).exitCode === exitNotFound ? exitNotFound : exitNotExecutable
 }
 
 function refuseStopped(container: ContainerRecord): void {
@@ -129,7 +134,7 @@ function programOf(container: ContainerRecord, spec: ExecSpec): Program {
   return {
     ...program,
     argv: spec.argv,
-    env: mergeEnv(container.env, spec.tty ? ['TERM=xterm'] : [], spec.env),
+    env: mergeEnv(container.env, spec.env),
     workingDir: spec.workingDir || container.workingDir,
     user: spec.user || container.user,
     capabilities: spec.privileged ? resolveCapabilities({ add: ['ALL'], drop: [] }) : program.capabilities,

@@ -54,12 +54,7 @@ export function planContainer(
     spec,
     image: image.id,
     argv,
-    env: mergeEnv(
-      [defaultPath, `HOSTNAME=${spec.hostname || shortId(id)}`],
-      image.config.env,
-      spec.tty ? ['TERM=xterm'] : [],
-      spec.env,
-    ),
+    env: mergeEnv([defaultPath, `HOSTNAME=${spec.hostname || shortId(id)}`], image.config.env, spec.env),
     workingDir: workingDirOf(spec, image),
     user: spec.user || image.config.user,
     hostname: spec.hostname || shortId(id),

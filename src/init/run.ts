@@ -124,8 +124,9 @@ function enterWorkingDir(path: string, user: { uid: number; gid: number }): void
   try {
     process.chdir(path)
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
     throw new StartError(
-      `chdir to cwd ("${path}") set in config.json failed: ${(error as Error).message} (as uid ${user.uid})`,
+      `chdir to cwd ("${path}") set in config.json failed: ${texts[code ?? ''] ?? code} (as uid ${user.uid})`,
     )
   }
 }
@@ -148,12 +149,14 @@ function completeEnv(env: readonly string[], home: string, terminal: boolean): s
   return complete
 }
 
+const texts: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  EACCES: 'permission denied',
+  ENOEXEC: 'exec format error',
+}
+
 function execError(path: string, errno: string): StartError {
   const exitCode = errno === 'ENOENT' ? exitNotFound : exitNotExecutable
-  const texts: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file or directory',
-    EACCES: 'permission denied',
-    ENOEXEC: 'exec format error',
-  }
   return new StartError(`exec: "${path}": ${texts[errno] ?? errno}`, exitCode)
 }

@@ -60,6 +60,7 @@ export class FifoStdio implements Stdio {
   readonly outputs: readonly (readonly [OutputStream, Socket])[]
   input: Socket | null = null
   #keepers: number[]
+  #inputHasEnded = false
   readonly #ended: Promise<unknown>
 
   constructor(paths: FifoPaths) {
@@ -89,9 +90,13 @@ export class FifoStdio implements Stdio {
   /** The program has its own ends now, or will never have them. */
   releaseKeepers(): void {
     for (const fd of this.#keepers.splice(0)) closeSync(fd)
+    if (this.#inputHasEnded) this.closeInput()
   }
 
+  /** Only once the program has its own end: before, what was typed would go with the FIFO, and its opening would block. */
   closeInput(): void {
+    this.#inputHasEnded = true
+    if (this.#keepers.length > 0) return
     const input = this.input
     this.input = null
     input?.end(() => input.destroy())
