@@ -65,7 +65,11 @@ function quantile(values: readonly number[], part: number): number {
 /** Attaches `rounds` endpoints, all standing at the end, then detaches them. */
 export async function benchAttach(rounds = 100): Promise<AttachResult> {
   await warmThreadPool()
-  const context: DriverContext = { mark: 'tsnet', log: createLogger('silent'), signal: new AbortController().signal }
+  const context: DriverContext = {
+    mark: 'tsnet',
+    log: createLogger('silent'),
+    signal: new AbortController().signal,
+  }
   const execRoot = mkdtempSync(join(tmpdir(), 'tsnet-bench-'))
   const standing: { sandbox: Sandbox; spec: EndpointSpec }[] = []
   const all: number[] = []

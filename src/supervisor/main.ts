@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     },
   })
   const execRoot = values['exec-root']
-  const initPath = join(dirname(process.argv[1] ?? ''), 'init.mjs')
+  const initPath = join(dirname(process.argv[1] ?? ''), 'init.cjs')
   await warmThreadPool()
 
   const daemons = new Set<Socket>()
