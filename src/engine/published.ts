@@ -1,6 +1,7 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
 import { publishRules } from '../firewall/publish.ts'
 import type { Rule } from '../firewall/rules.ts'
+import { forgetUdpFlows } from '../netlink/conntrack.ts'
 import type { PortTargets } from '../ports/reservation.ts'
 import type { ContainerRecord, EndpointRecord, PortBinding, PublishedPort } from '../store/records.ts'
 import { chooseDefaultRoutes, networkOf } from './endpoints.ts'
@@ -44,7 +45,21 @@ export async function followPorts(
       : await reservePublished(parts, changed)
   const add = containerRules(parts, { ...changed, published })
   await parts.firewall.apply({ add, remove: containerRules(parts, container) })
+  forgetFlows(parts, published)
   return published
+}
+
+/** To be called when the rules of these ports have come or gone: flows that were under way follow. */
+export function forgetFlows(parts: Parts, ports: readonly PublishedPort[]): void {
+  try {
+    forgetUdpFlows(
+      ports
+        .filter(({ protocol }) => protocol === 'udp')
+        .map(({ hostAddress, hostPort, count }) => ({ address: hostAddress, first: hostPort, count })),
+    )
+  } catch (error) {
+    parts.log.warn({ err: error }, 'old UDP flows may still lead to where published ports led before')
+  }
 }
 
 function sameBinding({ protocol, containerPort, hostAddress, hostPort, count }: PublishedPort): PortBinding {

@@ -24,7 +24,7 @@ import {
   usesNames,
 } from './endpoints.ts'
 import type { Parts } from './parts.ts'
-import { containerRules, reservePublished } from './published.ts'
+import { containerRules, forgetFlows, reservePublished } from './published.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
 interface Progress {
@@ -141,6 +141,7 @@ async function applyRules(progress: Progress): Promise<void> {
   if (batch.add.length === 0) return
   undo.defer(() => parts.firewall.apply(inverse(batch)))
   await parts.firewall.apply(batch)
+  forgetFlows(parts, container.published)
 }
 
 async function serveNames(progress: Progress): Promise<void> {

@@ -10,7 +10,7 @@ import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import type { Parts } from './parts.ts'
-import { containerRules } from './published.ts'
+import { containerRules, forgetFlows } from './published.ts'
 import { removeVolume } from './volumes.ts'
 
 /** Runs all of `steps`, whatever fails, and throws the failures together. */
@@ -28,7 +28,10 @@ function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> 
   return all([
     () => parts.names.close(container.id),
     ...container.endpoints.map((endpoint) => () => parts.names.removeEndpoint(endpoint.network, endpoint.id)),
-    () => parts.firewall.apply({ add: [], remove: containerRules(parts, container) }),
+    async () => {
+      await parts.firewall.apply({ add: [], remove: containerRules(parts, container) })
+      forgetFlows(parts, container.published)
+    },
     () => parts.ports.release(container.id),
   ])
 }

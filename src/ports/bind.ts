@@ -1,4 +1,4 @@
-import { TsnetError } from '../errors.ts'
+import { type ErrorKind, TsnetError } from '../errors.ts'
 import type { Protocol } from '../store/records.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
@@ -53,6 +53,8 @@ const sentences: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
 }
 
+const kinds: Readonly<Record<string, ErrorKind>> = { EADDRINUSE: 'conflict', EADDRNOTAVAIL: 'invalid' }
+
 /** The failure of `bindPort` in the words that Docker's users know. */
 export function explainBindFailure(error: unknown, place: Place, port: number): unknown {
   if (!(error instanceof SyscallError)) return error
@@ -64,7 +66,7 @@ export function explainBindFailure(error: unknown, place: Place, port: number): 
   if (sentence === undefined) return error
   const holder = error.errnoName === 'EADDRINUSE' ? findHolder(place.protocol, port) : ''
   const text = `failed to bind host port ${formatPlace(place, port)}/${place.protocol}: ${sentence}`
-  const kind = error.errnoName === 'EADDRINUSE' ? 'conflict' : error.kind
+  const kind = kinds[error.errnoName] ?? error.kind
   return new TsnetError(kind, 'port-bind', holder === '' ? text : `${text} (held by ${holder})`, {
     cause: error,
   })

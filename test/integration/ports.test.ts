@@ -349,7 +349,7 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     )
 
     expect(await client.tsnet('ps', '--format', '{{.Ports}}')).toBe(
-      '0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0.0.1:9000-9001->90-91/udp',
+      '0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0.0.1:9000->90/udp, 127.0.0.1:9001->91/udp',
     )
     await client.tsnet('rm', '-f', 'ours')
   })

@@ -9,6 +9,7 @@ import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ifaddrmsg } from '../../src/netlink/address.ts'
 import { nlattr } from '../../src/netlink/attribute.ts'
+import { nfgenmsg } from '../../src/netlink/conntrack.ts'
 import { ifinfomsg } from '../../src/netlink/link.ts'
 import { nlmsgerr, nlmsghdr } from '../../src/netlink/message.ts'
 import { ndmsg } from '../../src/netlink/neighbour.ts'
@@ -30,6 +31,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   neighbour: ['linux/neighbour.h'],
   netlink: ['sys/socket.h', 'linux/netlink.h'],
   nf_tables: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nf_tables.h'],
+  nfnetlink_conntrack: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nfnetlink_conntrack.h'],
   prctl: ['linux/prctl.h'],
   resource: ['sys/resource.h'],
   rtnetlink: ['linux/rtnetlink.h'],
@@ -67,6 +69,7 @@ const layouts: readonly { c: string; prefix: string; header: string; layout: Lay
   { c: 'struct ifinfomsg', prefix: 'ifi_', header: 'linux/rtnetlink.h', layout: ifinfomsg },
   { c: 'struct ifaddrmsg', prefix: 'ifa_', header: 'linux/if_addr.h', layout: ifaddrmsg },
   { c: 'struct rtmsg', prefix: 'rtm_', header: 'linux/rtnetlink.h', layout: rtmsg },
+  { c: 'struct nfgenmsg', prefix: '', header: 'linux/netfilter/nfnetlink.h', layout: nfgenmsg },
   { c: 'struct ndmsg', prefix: 'ndm_', header: 'linux/neighbour.h', layout: ndmsg },
 ]
 

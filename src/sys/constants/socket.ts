@@ -14,6 +14,7 @@ export const SOCK_CLOEXEC = 0o2000000
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 
+export const IPPROTO_UDP = 17
 export const IPPROTO_SCTP = 132
 export const IPPROTO_IPV6 = 41
 
