@@ -78,7 +78,7 @@ function normalize(field: string, names: readonly string[], available: readonly 
     const problem = numbers.has(name)
       ? 'capability not supported by your kernel or not available in the current environment'
       : 'unknown capability'
-    throw new TsnetError('invalid', 'invalid_capability', `invalid ${field}: ${problem}: "CAP_${name}"`)
+    throw new TsnetError('invalid', 'invalid-capability', `invalid ${field}: ${problem}: "CAP_${name}"`)
   })
 }
 
@@ -163,7 +163,7 @@ export function capabilityMask(caps: readonly string[]): bigint {
   for (const name of caps) {
     const number = numbers.get(name)
     if (number === undefined) {
-      throw new TsnetError('invalid', 'invalid_capability', `unknown capability: "CAP_${name}"`)
+      throw new TsnetError('invalid', 'invalid-capability', `unknown capability: "CAP_${name}"`)
     }
     mask |= 1n << BigInt(number)
   }

@@ -37,7 +37,7 @@ export function findHierarchy(mountinfo: string): CgroupHierarchy {
   if (unified !== undefined) return { version: 2, trees: unifiedTrees(unified) }
   throw new TsnetError(
     'unsupported',
-    'cgroups_missing',
+    'cgroups-missing',
     'control groups are not mounted: mount them with `mount -t cgroup2 none /sys/fs/cgroup`',
   )
 }

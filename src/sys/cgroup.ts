@@ -46,7 +46,7 @@ export function openCgroup(parent: string, id: string): Cgroup {
     .map((tree) => `${tree}/${parent}/${id}`)
     .filter((directory) => existsSync(directory))
   if (directories.length > 0) return withJoinFiles(directories)
-  throw new TsnetError('not-found', 'cgroup_not_found', `cgroup ${parent}/${id} does not exist`)
+  throw new TsnetError('not-found', 'cgroup-not-found', `cgroup ${parent}/${id} does not exist`)
 }
 
 /**
@@ -146,7 +146,7 @@ export function removeCgroup(parent: string, id: string): void {
       const pids = processesOf(directories).join(', ')
       throw new TsnetError(
         'internal',
-        'cgroup_busy',
+        'cgroup-busy',
         `cgroup ${parent}/${id} cannot be removed: processes ${pids} do not end`,
       )
     }
@@ -182,7 +182,7 @@ export function setCgroupFrozen(parent: string, id: string, frozen: boolean): vo
   const { version, trees } = cgroupHierarchy()
   const tree = trees.get(version === 1 ? 'freezer' : 'unified')
   if (tree === undefined)
-    throw new TsnetError('unsupported', 'freezer_missing', 'the freezer cgroup is not mounted')
+    throw new TsnetError('unsupported', 'freezer-missing', 'the freezer cgroup is not mounted')
   freeze(`${tree}/${parent}/${id}`, frozen)
 }
 

@@ -85,7 +85,7 @@ export function requireFeature(name: FeatureName): void {
   if (isAvailable) return
   throw new TsnetError(
     'unsupported',
-    'feature_missing',
+    'feature-missing',
     `${name} is not available on this machine (Linux ${release()}): ${reason}; it needs ${needs}`,
   )
 }

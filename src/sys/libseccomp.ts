@@ -43,7 +43,7 @@ function openLibseccomp(): Libseccomp {
   if (handle === null) {
     throw new TsnetError(
       'unsupported',
-      'seccomp_library_missing',
+      'seccomp-library-missing',
       'seccomp profiles need libseccomp.so.2, which is not on this machine: install the package libseccomp2 (Debian, Ubuntu) or libseccomp, or run with --security-opt seccomp=unconfined',
     )
   }

@@ -198,5 +198,5 @@ function refuse(isWrong: boolean, message: string): void {
 }
 
 function invalid(message: string): TsnetError {
-  return new TsnetError('invalid', 'invalid_resources', message)
+  return new TsnetError('invalid', 'invalid-resources', message)
 }

@@ -24,7 +24,7 @@ export function checkRlimit({ name, soft, hard }: Rlimit): void {
 }
 
 function invalid(message: string): TsnetError {
-  return new TsnetError('invalid', 'invalid_ulimit', message)
+  return new TsnetError('invalid', 'invalid-ulimit', message)
 }
 
 /** setrlimit(2) for this process. Raising a hard limit needs CAP_SYS_RESOURCE. */

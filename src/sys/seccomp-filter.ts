@@ -91,7 +91,7 @@ function addArchitectures(context: FilterContext, names: readonly string[]): num
       const problem = token === 0 ? 'is not known' : 'does not go together with this machine'
       throw new TsnetError(
         'invalid',
-        'invalid_seccomp_profile',
+        'invalid-seccomp-profile',
         `seccomp architecture ${name.toUpperCase()} ${problem}`,
       )
     }
@@ -139,7 +139,7 @@ function limitLength(filter: Buffer): Buffer {
   if (length <= BPF_MAXINSNS) return filter
   throw new TsnetError(
     'invalid',
-    'invalid_seccomp_profile',
+    'invalid-seccomp-profile',
     `seccomp profile compiles to ${length} instructions, more than the ${BPF_MAXINSNS} that the kernel takes: name fewer system calls`,
   )
 }

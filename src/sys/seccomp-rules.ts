@@ -131,7 +131,7 @@ function keepWords(key: string, value: unknown, context: { source: string }): un
 }
 
 function invalid(problem: string): TsnetError {
-  return new TsnetError('invalid', 'invalid_seccomp_profile', `Decoding seccomp profile failed: ${problem}`)
+  return new TsnetError('invalid', 'invalid-seccomp-profile', `Decoding seccomp profile failed: ${problem}`)
 }
 
 /** The part of `profile` that holds for `target`. Throws TsnetError 'invalid' for words that do not exist. */

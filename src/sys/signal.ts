@@ -39,7 +39,7 @@ names
 export function parseSignal(text: string): number {
   const number = /^\d+$/.test(text) ? Number(text) : numbers.get(text.toUpperCase().replace(/^SIG/, ''))
   if (number === undefined || number < 1 || number > SIGRTMAX) {
-    throw new TsnetError('invalid', 'invalid_signal', `Invalid signal: ${text}`)
+    throw new TsnetError('invalid', 'invalid-signal', `Invalid signal: ${text}`)
   }
   return number
 }
