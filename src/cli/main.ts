@@ -124,9 +124,10 @@ function checkArity(name: string, { arity }: Command, args: readonly string[], u
   const counted = least === most ? `requires ${plural(least)}` : `requires ${bound}`
   const wanted = most === 0 ? 'accepts no arguments' : counted
   const path = `tsnet ${name}`
+  const hint = bound.startsWith('at least') && least !== most ? 'See' : 'Run'
   throw new ExitError(
     1,
-    `tsnet: '${path}' ${wanted}\n\n${usage}\n\nRun '${path} --help' for more information`,
+    `tsnet: '${path}' ${wanted}\n\n${usage}\n\n${hint} '${path} --help' for more information`,
   )
 }
 

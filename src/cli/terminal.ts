@@ -1,5 +1,5 @@
 /** The user's terminal while a container's program has it. */
-import { TsnetError } from '../errors.ts'
+import { ExitError } from './command.ts'
 
 export interface Size {
   readonly rows: number
@@ -14,8 +14,8 @@ export function terminalSize(): Size {
 
 /** Throws Docker's sentence when the container's terminal wants keys and standard input has none to give. */
 export function checkInputTerminal(stdin: boolean, tty: boolean): void {
-  if (stdin && tty && !process.stdin.isTTY)
-    throw new TsnetError('invalid', 'terminal', 'the input device is not a TTY')
+  if (!stdin || !tty || process.stdin.isTTY) return
+  throw new ExitError(1, 'cannot attach stdin to a TTY-enabled container because stdin is not a terminal')
 }
 
 /**

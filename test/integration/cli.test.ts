@@ -26,11 +26,11 @@ afterAll(async () => {
 })
 
 const tsnet = (...args: string[]) => daemon.tsnet(...args)
-const cli = `'${process.execPath}' '${join(repository, 'dist/cli.cjs')}'`
+const cli = `'${process.execPath}' -- '${join(repository, 'dist/cli.cjs')}'`
 
 /** A client that is still running. */
 function start(...args: string[]): ChildProcess {
-  return spawn(process.execPath, [join(repository, 'dist/cli.cjs'), ...args], {
+  return spawn(process.execPath, ['--', join(repository, 'dist/cli.cjs'), ...args], {
     env: { ...process.env, TSNET_HOST: `unix://${daemon.socket}` },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -178,8 +178,6 @@ describe('tsnet run', () => {
       ['--nope'],
       "unknown flag: --nope\n\nUsage:  tsnet run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nRun 'tsnet run --help' for more information\n",
     ],
-    [['-d', '-a', 'stdout', 'box:1'], 'conflicting options: cannot specify both --attach and --detach'],
-    [['-it', 'box:1'], 'the input device is not a TTY'],
     [['--pull', 'never', 'nope:1'], 'No such image: nope:1'],
     [
       ['--pull', 'often', 'box:1'],
@@ -191,6 +189,13 @@ describe('tsnet run', () => {
     expect(result.stderr).toContain(words)
     expect(result.code).toBe(125)
   })
+})
+
+test.each([
+  [['-d', '-a', 'stdout', 'box:1'], 'conflicting options: cannot specify both --attach and --detach\n'],
+  [['-it', 'box:1'], 'cannot attach stdin to a TTY-enabled container because stdin is not a terminal\n'],
+])('run %j ends with 1 before anything is created', async (args, stderr) => {
+  expect(await tsnet('run', ...args)).toEqual({ code: 1, stdout: '', stderr })
 })
 
 describe('a terminal', () => {

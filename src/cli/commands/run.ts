@@ -1,11 +1,10 @@
 import { text, toggle } from '../argv.ts'
-import { defineCommand, print } from '../command.ts'
+import { defineCommand, ExitError, print } from '../command.ts'
 import { buildCreateBody, type CreateBody } from '../create-body.ts'
 import { checkPullPolicy, createContainer } from '../create-container.ts'
 import { containerFlags } from '../flags.ts'
 import { startContainer } from '../start-container.ts'
 import { checkInputTerminal, terminalSize } from '../terminal.ts'
-import { badValue } from '../values/bad-value.ts'
 import { parseDetachKeys } from '../values/detach-keys.ts'
 
 const detached: Partial<CreateBody> = {
@@ -37,7 +36,7 @@ export const command = defineCommand({
     })
     if (!flags.detach) checkInputTerminal(body.AttachStdin, body.Tty)
     else if (flags.attach.length === 0) Object.assign(body, detached)
-    else throw badValue('conflicting options: cannot specify both --attach and --detach')
+    else throw new ExitError(1, 'conflicting options: cannot specify both --attach and --detach')
     const id = await createContainer(client, body, flags)
     if (!body.AttachStdin && !body.AttachStdout && !body.AttachStderr) {
       await startContainer(client, id)

@@ -115,20 +115,19 @@ function runOperand(operand: Operand, scope: Scope): unknown {
 
 function walk(start: unknown, path: readonly string[]): unknown {
   let value = start
-  path.forEach((key, index) => {
-    value = fieldOf(value, key, index > 0 && maps.has(path[index - 1]!))
+  path.forEach((_key, index) => {
+    value = fieldOf(value, path.slice(0, index + 1))
   })
   return value
 }
 
 /** The field, also under another capitalization: the API says Id where Docker's own structures say ID. */
-function fieldOf(value: unknown, key: string, isMap: boolean): unknown {
+function fieldOf(value: unknown, path: readonly string[]): unknown {
+  const key = path.at(-1)!
   const fields = Object(value ?? {}) as Record<string, unknown>
   if (Object.hasOwn(fields, key)) return fields[key]
   const alike = Object.keys(fields).find((name) => name.toLowerCase() === key.toLowerCase())
   if (alike !== undefined) return fields[alike]
-  if (isMap) return undefined
-  throw badValue(
-    `template parsing error: template: :1: at <.${key}>: map has no entry for key ${JSON.stringify(key)}`,
-  )
+  if (maps.has(path.at(-2) ?? '')) return undefined
+  throw templateError(`executing "" at <.${path.join('.')}>: map has no entry for key ${JSON.stringify(key)}`)
 }
