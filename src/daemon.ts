@@ -1,6 +1,15 @@
 /** Builds every part and joins them: the only file that knows all. */
 import { createHash, randomUUID } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createApiServer } from './api/server.ts'
@@ -27,6 +36,7 @@ import { openStore, type Store } from './store/store.ts'
 import { Supervisor } from './supervisor/client.ts'
 import { resolveCapabilities } from './sys/caps.ts'
 import { removeCgroupParent } from './sys/cgroup.ts'
+import { requireFeature } from './sys/features.ts'
 import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
 import { version } from './version.ts'
@@ -42,6 +52,31 @@ function instanceOf(dataRoot: string): string {
 function refuseUnprivileged(): void {
   if (process.getuid?.() === 0) return
   throw new TsnetError('forbidden', 'not-root', 'the daemon must run as root: start it with sudo')
+}
+
+/** What no container can do without; the refusal names the kernel feature. */
+const essentials = [
+  'overlayfs',
+  'mount-namespace',
+  'uts-namespace',
+  'ipc-namespace',
+  'pid-namespace',
+  'network-namespace',
+  'cgroup-namespace',
+  'bridge',
+  'veth',
+] as const
+
+/** OVERLAYFS_SUPER_MAGIC of <linux/magic.h> */
+const overlayfsMagic = 0x794c7630
+
+function refuseOverlayfs(dataRoot: string): void {
+  if (statfsSync(dataRoot).type !== overlayfsMagic) return
+  throw new TsnetError(
+    'unsupported',
+    'data-root-overlayfs',
+    `data root ${dataRoot} is on overlayfs, which cannot hold the writable layer of another: give a --data-root on ext4, xfs, btrfs or tmpfs`,
+  )
 }
 
 /** The file's text, '' where there is none. */
@@ -186,8 +221,11 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   refuseUnprivileged()
   await warmThreadPool()
+  for (const feature of essentials) requireFeature(feature)
   const log = createLogger(config.logLevel)
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
+  mkdirSync(config.dataRoot, { recursive: true, mode: 0o710 })
+  refuseOverlayfs(config.dataRoot)
   const store = openStore(join(config.dataRoot, 'state.db'))
   let engine: ManagedEngine | null = null
   const supervisor = await Supervisor.connect({
