@@ -115,7 +115,7 @@ function boundDirectory(source: string, target: string): BoundPath {
 }
 
 function sourceOf(bind: BoundPath): MountSource {
-  return { path: bind.source, readOnly: bind.readOnly, propagation: propagationFlag(bind.propagation) }
+  return { path: bind.source, propagation: propagationFlag(bind.propagation) }
 }
 
 function propagationFlag(propagation: MountPoint['propagation']): number {
@@ -131,6 +131,7 @@ function userMounts(binds: readonly BoundPath[], cgroups: number, mounts: readon
     target: bind.target,
     directory: bind.directory,
     copyUp: bind.copyUp,
+    readOnly: bind.readOnly,
   })
   const steps = binds.map(attach)
   const cgroupSteps: Step[] = steps.slice(0, cgroups)

@@ -5,13 +5,14 @@ import { readLog } from '../supervisor/logs.ts'
 import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
+import { ensureBindSource } from '../volumes/bind.ts'
 import { parseDetachKeys } from './detach-keys.ts'
 import { nameEndpoint, reserveFixed } from './endpoints.ts'
 import type { AttachOptions, Containers, LogOptions } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { planContainer } from './plan.ts'
 import { findContainer, findNetwork } from './references.ts'
-import { logPath, startContainer } from './start.ts'
+import { createsSource, logPath, startContainer } from './start.ts'
 import { killContainer, removeContainer, stopContainer, untilStopped } from './stop.ts'
 import { createVolume } from './volumes.ts'
 
@@ -86,6 +87,7 @@ async function createContainer(
     image,
     network: (ref) => findWantedNetwork(parts, ref),
   })
+  await checkBindSources(planned)
   // From here to the record's end under the name's lock: two creates of one name must not both succeed.
   return parts.locks.run(`name ${name}`, async () => {
     refuseTakenName(parts, name)
@@ -102,6 +104,12 @@ async function createContainer(
     parts.events.emit('container', 'create', id, { name, image: spec.image })
     return { id, warnings: [...limits.warnings, ...warningsFor(container)] }
   })
+}
+
+async function checkBindSources(container: ContainerRecord): Promise<void> {
+  for (const mount of container.mounts) {
+    if (mount.type === 'bind' && !createsSource(container, mount)) await ensureBindSource(mount.source, false)
+  }
 }
 
 /** Clients take a create's 'not-found' for the image's and pull that: of a network it is the request that is wrong. */

@@ -79,8 +79,8 @@ async function mountVolumes(progress: Progress): Promise<void> {
   for (const mount of container.mounts) {
     if (mount.type === 'tmpfs') continue
     const source = mount.type === 'volume' ? await mountVolume(parts, undo, container, mount) : mount.source
-    if (mount.type === 'bind') await ensureBindSource(source, mount.syntax === 'bind-string')
-    const copyUp = mount.type === 'volume' && !mount.readOnly && mount.options !== 'nocopy'
+    if (mount.type === 'bind') await ensureBindSource(source, createsSource(container, mount))
+    const copyUp = mount.type === 'volume' && mount.options !== 'nocopy'
     const directory = await isDirectory(source)
     binds.push({
       source,
@@ -92,6 +92,11 @@ async function mountVolumes(progress: Progress): Promise<void> {
     })
   }
   progress.binds = binds
+}
+
+/** Whether a bind's missing directory is to be made: with `-v` it is, with `--mount` only if that says so. */
+export function createsSource(container: ContainerRecord, mount: MountPoint): boolean {
+  return container.spec.mounts.some(({ target, createSource }) => target === mount.target && createSource)
 }
 
 async function mountVolume(

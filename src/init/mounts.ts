@@ -7,10 +7,11 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readlinkSync,
   statSync,
   symlinkSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import {
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
@@ -64,7 +65,7 @@ export const mountSteps: Pick<Handlers, MountOp> = {
   'clone-sources': (step, state) => {
     state.sources = step.sources.map((source) => {
       const tree = cloneMountTree(source.path)
-      setMountTreeAttributes(tree, source.readOnly ? MOUNT_ATTR_RDONLY : 0, source.propagation)
+      setMountTreeAttributes(tree, 0, source.propagation)
       return tree
     })
   },
@@ -108,12 +109,36 @@ function makeTarget(path: string, directory: boolean): void {
       `error mounting at "${path}": not a directory: are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`,
     )
   }
+  const real = followLinks(path)
   if (directory) {
-    mkdirSync(path, { recursive: true, mode: 0o755 })
+    mkdirSync(real, { recursive: true, mode: 0o755 })
     return
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  closeSync(openSync(path, 'wx', 0o644))
+  mkdirSync(dirname(real), { recursive: true, mode: 0o755 })
+  closeSync(openSync(real, 'wx', 0o644))
+}
+
+/** As many as the kernel follows (path_resolution(7)). */
+const maxLinks = 40
+
+/** The path without symbolic links, also where they lead to what is not there yet. */
+function followLinks(path: string): string {
+  let rest = path.split('/')
+  let real = '/'
+  for (let links = 0; rest.length > 0; ) {
+    const [part = '', ...after] = rest
+    const next = resolve(real, part)
+    rest = after
+    if (lstatSync(next, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
+      real = next
+      continue
+    }
+    if (++links > maxLinks)
+      throw new StartError(`error mounting at "${path}": too many levels of symbolic links`)
+    rest = [...readlinkSync(next).split('/'), ...rest]
+    if (readlinkSync(next).startsWith('/')) real = '/'
+  }
+  return real
 }
 
 function makeDirectory(path: string): void {
@@ -131,6 +156,7 @@ function attachSource(step: AttachSource, tree: Fd | undefined): void {
   makeTarget(step.target, step.directory)
   if (step.copyUp && isEmpty(`/proc/self/fd/${tree.number}`))
     copyUp(step.target, `/proc/self/fd/${tree.number}`)
+  if (step.readOnly) setMountTreeAttributes(tree, MOUNT_ATTR_RDONLY, 0)
   attachMountTree(tree, step.target)
   tree.close()
 }

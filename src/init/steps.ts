@@ -69,7 +69,6 @@ export interface CloneSources {
 
 export interface MountSource {
   readonly path: string
-  readonly readOnly: boolean
   /** MS_PRIVATE, MS_SLAVE or MS_SHARED */
   readonly propagation: number
 }
@@ -103,6 +102,7 @@ export interface AttachSource {
   readonly directory: boolean
   /** First copy what the image has at the target into the source, if that is empty. */
   readonly copyUp: boolean
+  readonly readOnly: boolean
 }
 
 /** The device nodes and links of the OCI runtime specification. */

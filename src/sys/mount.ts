@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   AT_RECURSIVE,
   MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_SYMLINKS,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from './constants/mount.ts'
@@ -59,10 +60,11 @@ export function cloneMountTree(path: string): Fd {
   return new Fd(check(Number(nativeOpenTree(SYS_open_tree, AT_FDCWD, path, flags)), 'open_tree', path))
 }
 
-/** Attaches a detached tree at `target` (move_mount(2)). */
+/** Attaches a detached tree at `target`, which may be a link (move_mount(2)). */
 export function attachMountTree(tree: Fd, target: string): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS
   check(
-    Number(nativeMoveMount(SYS_move_mount, tree.number, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH)),
+    Number(nativeMoveMount(SYS_move_mount, tree.number, '', AT_FDCWD, target, flags)),
     'move_mount',
     target,
   )

@@ -21,13 +21,16 @@ export function createLocalVolumes(dataRoot: string): VolumeDriver {
 
     create: async (name) => {
       const data = `${directory(name)}/_data`
-      await mkdir(data, { recursive: true, mode: 0o701 })
+      // Only root looks around among the volumes, but any user of a container into its own.
+      await mkdir(directory(name), { recursive: true, mode: 0o701 })
+      await mkdir(data, { recursive: true, mode: 0o755 })
       return data
     },
 
     remove: async (volume: VolumeRecord) => {
       // Renamed first, so that a removal cut short never leaves half a volume under its name.
       const doomed = `${dataRoot}/volumes/.removed-${volume.name}`
+      await rm(doomed, { recursive: true, force: true })
       await rename(directory(volume.name), doomed).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
       })

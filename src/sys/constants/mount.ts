@@ -31,6 +31,7 @@ export const UMOUNT_NOFOLLOW = 8
 export const OPEN_TREE_CLONE = 1
 export const OPEN_TREE_CLOEXEC = 0o2000000
 export const MOVE_MOUNT_F_EMPTY_PATH = 4
+export const MOVE_MOUNT_T_SYMLINKS = 0x10
 export const MOUNT_ATTR_RDONLY = 1
 export const MOUNT_ATTR_NOSUID = 2
 export const MOUNT_ATTR_NODEV = 4
