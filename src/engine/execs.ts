@@ -51,9 +51,11 @@ export function createExecs(parts: Parts): ManagedExecs {
       }
       const container = findContainer(parts.store.containers, record.container)
       refuseStopped(container)
-      const stream = options.detach ? null : await attachExec(parts, record)
+      // Noted before the first wait: an exec runs once, whoever else asks meanwhile.
       update(id, { running: true })
+      let stream: Duplex | null = null
       try {
+        if (!options.detach) stream = await attachExec(parts, record)
         update(id, { pid: await runExec(parts, container, record, options) })
       } catch (error) {
         stream?.destroy()

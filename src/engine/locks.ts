@@ -4,7 +4,8 @@ export class Locks {
 
   async run<T>(subject: string, body: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(subject) ?? Promise.resolve()
-    const turn = before.then(body, body)
+    const turn = before.then(body)
+    // A failure is its caller's affair; who comes next does not hear of it.
     const tail = turn.catch(() => {})
     this.#tails.set(subject, tail)
     try {

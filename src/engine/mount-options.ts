@@ -14,29 +14,29 @@ import {
   MS_SYNCHRONOUS,
 } from '../sys/constants/mount.ts'
 
-const setting: Readonly<Record<string, number>> = {
-  ro: MS_RDONLY,
-  nosuid: MS_NOSUID,
-  nodev: MS_NODEV,
-  noexec: MS_NOEXEC,
-  sync: MS_SYNCHRONOUS,
-  dirsync: MS_DIRSYNC,
-  noatime: MS_NOATIME,
-  nodiratime: MS_NODIRATIME,
-  relatime: MS_RELATIME,
-  strictatime: MS_STRICTATIME,
-  lazytime: MS_LAZYTIME,
-}
+const setting = new Map([
+  ['ro', MS_RDONLY],
+  ['nosuid', MS_NOSUID],
+  ['nodev', MS_NODEV],
+  ['noexec', MS_NOEXEC],
+  ['sync', MS_SYNCHRONOUS],
+  ['dirsync', MS_DIRSYNC],
+  ['noatime', MS_NOATIME],
+  ['nodiratime', MS_NODIRATIME],
+  ['relatime', MS_RELATIME],
+  ['strictatime', MS_STRICTATIME],
+  ['lazytime', MS_LAZYTIME],
+])
 
-const clearing: Readonly<Record<string, number>> = {
-  rw: MS_RDONLY,
-  suid: MS_NOSUID,
-  dev: MS_NODEV,
-  exec: MS_NOEXEC,
-  async: MS_SYNCHRONOUS,
-  atime: MS_NOATIME,
-  diratime: MS_NODIRATIME,
-}
+const clearing = new Map([
+  ['rw', MS_RDONLY],
+  ['suid', MS_NOSUID],
+  ['dev', MS_NODEV],
+  ['exec', MS_NOEXEC],
+  ['async', MS_SYNCHRONOUS],
+  ['atime', MS_NOATIME],
+  ['diratime', MS_NODIRATIME],
+])
 
 /** tmpfs(5) */
 const tmpfsOption =
@@ -58,8 +58,8 @@ export function checkTmpfsOptions(options: string): void {
 export function parseMountOptions(options: string, flags: number): { flags: number; data: string } {
   const data: string[] = []
   for (const option of options.split(',')) {
-    if (option in setting) flags |= setting[option] ?? 0
-    else if (option in clearing) flags &= ~(clearing[option] ?? 0)
+    if (setting.has(option)) flags |= setting.get(option) ?? 0
+    else if (clearing.has(option)) flags &= ~(clearing.get(option) ?? 0)
     else if (option !== '') data.push(option)
   }
   return { flags, data: data.join(',') }

@@ -31,9 +31,9 @@ export interface Parts {
   networkDrivers(): readonly NetworkDriver[]
   ipam(name: string): Ipam
   volumeDriver(name: string): VolumeDriver
-  /** The rules that each network stands for, by its id. */
   /** Marks what this daemon has made in the kernel, and names its cgroups' parent: `tsnet`, or `tsnet-1a2b3c` beside others. */
   readonly mark: string
+  /** The rules that each network stands for, by its id. */
   readonly networkRules: Map<string, readonly Rule[]>
   /** Name of the default network's bridge. */
   readonly defaultBridge: string

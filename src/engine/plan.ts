@@ -77,10 +77,10 @@ export function planContainer(
   }
 }
 
-/** An entrypoint of the user's own does not take the image's command along. */
+/** An entrypoint of the user's own does not take the image's command along, but none at all ([], not ['']) does. */
 function commandOf(spec: ContainerSpec, image: ImageRecord): string[] {
   const entrypoint = spec.entrypoint ?? image.config.entrypoint ?? []
-  const inherited = spec.entrypoint === null ? (image.config.command ?? []) : []
+  const inherited = (spec.entrypoint ?? []).length === 0 ? (image.config.command ?? []) : []
   const command = spec.command !== null && spec.command.length > 0 ? spec.command : inherited
   const argv = [...entrypoint.filter((part, index) => index > 0 || part !== ''), ...command]
   if (argv.length === 0) throw invalid('no command specified')
@@ -92,7 +92,12 @@ function workingDirOf(spec: ContainerSpec, image: ImageRecord): string {
   if (!path.startsWith('/')) {
     throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
   }
-  return posix.normalize(path)
+  return cleanPath(path)
+}
+
+function cleanPath(path: string): string {
+  const normal = posix.normalize(path)
+  return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal
 }
 
 /** Later lists win; an entry without '=' takes a variable away. */
@@ -107,7 +112,9 @@ export function mergeEnv(...lists: readonly (readonly string[])[]): string[] {
 }
 
 function exposedPortsOf(spec: ContainerSpec, image: ImageRecord): string[] {
-  const bound = spec.ports.map((port) => `${port.containerPort}/${port.protocol}`)
+  const bound = spec.ports.flatMap(({ containerPort, protocol, count }) =>
+    Array.from({ length: count }, (_, offset) => `${containerPort + offset}/${protocol}`),
+  )
   return [...new Set([...image.config.exposedPorts, ...spec.exposedPorts, ...bound])].sort()
 }
 
@@ -118,16 +125,16 @@ function endpointsOf(
   snapshot: Snapshot,
 ): EndpointRecord[] {
   const mode = spec.networkMode === 'default' || spec.networkMode === '' ? 'bridge' : spec.networkMode
-  const networks = new Map<string, EndpointRecord>()
-  for (const ref of [mode, ...Object.keys(spec.endpoints)]) {
-    const network = snapshot.network(ref)
-    if (networks.has(network.id)) continue
-    const request =
-      spec.endpoints[ref] ?? spec.endpoints[network.name] ?? spec.endpoints[network.id] ?? noRequest
+  // The same network may be meant by its name, its id, and `default`.
+  const requests = new Map(
+    Object.entries(spec.endpoints).map(([ref, request]) => [snapshot.network(ref).id, request]),
+  )
+  const networks = [mode, ...Object.keys(spec.endpoints)].map(snapshot.network)
+  return [...new Map(networks.map((network) => [network.id, network])).values()].map((network) => {
+    const request = requests.get(network.id) ?? noRequest
     checkRequest(network, request)
-    networks.set(network.id, planEndpoint(id, name, spec.hostname, network, request))
-  }
-  return [...networks.values()]
+    return planEndpoint(id, name, spec.hostname, network, request)
+  })
 }
 
 export const noRequest: EndpointRequest = {
@@ -229,8 +236,7 @@ function cleanTarget(target: string): string {
   if (!target.startsWith('/')) {
     throw invalid(`invalid mount config: invalid mount path: '${target}' mount path must be absolute`)
   }
-  const path = posix.normalize(target)
-  const clean = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
+  const clean = cleanPath(target)
   if (clean === '/') throw invalid("invalid specification: destination can't be '/'")
   return clean
 }
@@ -247,7 +253,7 @@ function planMount(request: MountRequest): MountPoint {
   return {
     type: request.type,
     name: isVolume ? request.source : '',
-    source: request.type === 'bind' ? posix.normalize(request.source) : '',
+    source: request.type === 'bind' ? cleanPath(request.source) : '',
     target,
     driver: isVolume ? request.driver || 'local' : '',
     readOnly: request.readOnly,

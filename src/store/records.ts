@@ -194,7 +194,6 @@ export interface ContainerRecord {
   readonly createdAt: string
   readonly spec: ContainerSpec
   readonly image: ImageId
-  /** Layer directories the root was made from, top first, fixed at create. */
   readonly argv: readonly string[]
   readonly env: readonly string[]
   readonly workingDir: string
