@@ -1,5 +1,6 @@
 /** After a supervisor was killed: its successor takes up the programs that still run, from what is on disk. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { waitReadable } from '../sys/poll.ts'
 import { openPidfd } from '../sys/process.ts'
@@ -34,12 +35,28 @@ export function adoptChildren(execRoot: string, children: Children): void {
     const child = readJson<ChildRecord>(`${directory}/child.json`)
     if (exit !== null) children.recall(exit)
     else if (child === null) children.forget(id)
-    else if (readStartTime(child.pid) === child.startTime) {
-      watched.set(openPidfd(child.pid), id)
-      children.readopt(child)
-    } else void children.finished(id, unknownExitCode)
+    else {
+      const pidfd = openRunning(child)
+      if (pidfd === null) void children.finished(id, unknownExitCode)
+      else {
+        watched.set(pidfd, id)
+        children.readopt(child)
+      }
+    }
   }
   void watch(watched, children)
+}
+
+/** null when the program has ended, even if another process has its pid by now. */
+function openRunning({ pid, startTime }: ChildRecord): Fd | null {
+  try {
+    const pidfd = openPidfd(pid)
+    if (readStartTime(pid) === startTime) return pidfd
+    pidfd.close()
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errnoName === 'ESRCH')) throw error
+  }
+  return null
 }
 
 async function watch(watched: Map<Fd, string>, children: Children): Promise<void> {

@@ -67,9 +67,8 @@ export class Children {
   }
 
   async start(params: StartParams): Promise<number> {
-    const init = this.#pool.take()
     try {
-      return await this.#launch(init, params)
+      return await this.#launch(() => this.#pool.take(), params)
     } finally {
       // Afterwards, so that the new container is not kept waiting by the next one's preparation.
       setImmediate(() => this.#pool.refill())
@@ -77,25 +76,35 @@ export class Children {
   }
 
   exec(params: ExecParams): Promise<number> {
-    return this.#launch(spawnInit(this.#initPath, params.into), params, params)
+    return this.#launch(() => spawnInit(this.#initPath, params.into), params, params)
   }
 
-  async #launch(init: Init, params: StartParams, exec?: ExecParams): Promise<number> {
+  async #launch(takeInit: () => Init, params: StartParams, exec?: ExecParams): Promise<number> {
     const { id, stdio } = params
     if (this.#running.has(id)) throw new TsnetError('conflict', 'child-exists', `${id} runs already`)
+    const init = takeInit()
+    try {
+      await this.#run(init, params, exec)
+    } catch (error) {
+      init.dismiss()
+      await init.exited
+      this.#drop(id)
+      throw error
+    }
+    this.#adopt({ id, pid: init.pid, startTime: readStartTime(init.pid), stdio })
+    void init.exited.then(({ code, signal }) => this.finished(id, exitCodeOf(code, signal)))
+    return init.pid
+  }
+
+  /** Resolves when the program runs. */
+  async #run(init: Init, params: StartParams, exec?: ExecParams): Promise<void> {
+    const { id, stdio } = params
     const hub = this.hub(id)
     const finish = stdio.tty ? this.#openTerminal(init, hub, stdio, exec) : this.#openFifos(hub, params)
     const plan = withStdio(params.plan, stdio, childDir(this.#execRoot, id), finish.terminal)
     const outcome = await init.run(plan)
     finish.started()
-    if (outcome.kind === 'failed') {
-      await init.exited
-      this.#drop(id)
-      throw new StartFailed(outcome.message, outcome.exitCode)
-    }
-    this.#adopt({ id, pid: init.pid, startTime: readStartTime(init.pid), stdio })
-    void init.exited.then(({ code, signal }) => this.finished(id, exitCodeOf(code, signal)))
-    return init.pid
+    if (outcome.kind === 'failed') throw new StartFailed(outcome.message, outcome.exitCode)
   }
 
   #openFifos(hub: Hub, { id, stdio }: StartParams): { terminal: number | null; started: () => void } {
@@ -119,10 +128,10 @@ export class Children {
       if (exec.rows > 0) hub.resize(exec.rows, exec.columns)
       return { terminal: pty.number, started: () => {} }
     }
-    init.onTerminal = () => {
+    init.openTerminal = () => {
       const pty = openPty(`/proc/${init.pid}/root/dev/pts/ptmx`)
       hub.open(stdio, new TerminalStdio(pty.master))
-      init.giveTerminal(pty.number)
+      return pty.number
     }
     return { terminal: null, started: () => {} }
   }

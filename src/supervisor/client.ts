@@ -102,6 +102,13 @@ export class Supervisor {
 
   async call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
     await this.#ready
+    if (this.#connection.destroyed) {
+      throw new TsnetError(
+        'unavailable',
+        'supervisor-lost',
+        `no supervisor for "${method}": see the daemon's log`,
+      )
+    }
     const id = this.#nextId++
     const pending = Promise.withResolvers<unknown>()
     this.#pending.set(id, { ...pending, method })

@@ -13,13 +13,11 @@ export class DetachKeys {
     if (this.#keys.length === 0) return { pass: chunk, detached: false }
     const pass: number[] = []
     for (const byte of chunk) {
-      if (byte === this.#keys[this.#matched]) {
-        if (++this.#matched === this.#keys.length) return { pass: Buffer.from(pass), detached: true }
-        continue
-      }
-      pass.push(...this.#keys.slice(0, this.#matched))
-      this.#matched = byte === this.#keys[0] ? 1 : 0
-      if (this.#matched === 0) pass.push(byte)
+      const held = [...this.#keys.slice(0, this.#matched), byte]
+      // What is held back may begin anew inside itself: of `a a a b` the sequence `a,a,b` is the end.
+      while (!held.every((key, index) => key === this.#keys[index])) pass.push(held.shift() ?? 0)
+      this.#matched = held.length
+      if (this.#matched === this.#keys.length) return { pass: Buffer.from(pass), detached: true }
     }
     return { pass: Buffer.from(pass), detached: false }
   }

@@ -22,6 +22,9 @@ export class Hub {
   #stdio: Stdio | null = null
   #spec: StdioSpec | null = null
   #log: LogFile | null = null
+  /** Clients for whose sake the program waits, and how to stop waiting for each. */
+  readonly #slow = new Map<Client, () => void>()
+  #finished = false
   #ended = false
 
   /** Joins the hub to a program's descriptors. */
@@ -48,13 +51,16 @@ export class Hub {
     this.#readInput(client, head)
   }
 
-  #readInput({ connection, request }: Client, head: Buffer): void {
+  #readInput(client: Client, head: Buffer): void {
+    const { connection, request } = client
     const detach = new DetachKeys(request.tty ? request.detachKeys : [])
     connection.on('data', (chunk: Buffer) => {
-      if (!request.stdin) return
+      if (!request.stdin || !this.#clients.has(client)) return
       const { pass, detached } = detach.filter(chunk)
       if (pass.length > 0) this.#input(connection, pass)
-      if (detached) connection.end()
+      if (!detached) return
+      this.#clients.delete(client)
+      connection.end()
     })
     const closeInput = (): void => {
       if (request.stdin && this.#spec?.stdinOnce) this.#stdio?.closeInput()
@@ -82,15 +88,19 @@ export class Hub {
   }
 
   /** The program waits for its slowest client, as it would for the reader of a pipe, but not for ever. */
-  #holdBack({ connection }: Client): void {
+  #holdBack(client: Client): void {
+    if (this.#finished || this.#slow.has(client)) return
+    const { connection } = client
     this.#stdio?.pause()
     const timer = setTimeout(() => connection.destroy(), stalledAfter)
     const go = (): void => {
       clearTimeout(timer)
       connection.off('drain', go)
       connection.off('close', go)
-      this.#stdio?.resume()
+      this.#slow.delete(client)
+      if (this.#slow.size === 0) this.#stdio?.resume()
     }
+    this.#slow.set(client, go)
     connection.on('drain', go)
     connection.on('close', go)
   }
@@ -99,12 +109,17 @@ export class Hub {
     this.#stdio?.resize(rows, columns)
   }
 
-  /** Resolves when all the program wrote has been read and logged. */
+  /**
+   * The program is gone. What it wrote last fits into memory and is read whatever the clients do: nobody's program waits
+   * for them any more, and they take it in their own time. Resolves when all has been read and logged.
+   */
   async drained(): Promise<void> {
+    this.#finished = true
+    for (const go of [...this.#slow.values()]) go()
     await this.#stdio?.ended()
   }
 
-  /** The program is gone: closes everything of its own and lets the clients go. */
+  /** Closes everything of the program's own and lets the clients go. */
   end(): void {
     if (this.#ended) return
     this.#ended = true

@@ -1,42 +1,37 @@
 /** The json-file log: one JSON object a line, with the text, its stream and its time, as Docker writes it. */
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { StringDecoder } from 'node:string_decoder'
 import type { OutputStream } from './frames.ts'
 
-/** A longer line is cut in pieces, of which only the last ends with a newline. */
-const longestLine = 16_384
+/** bytes; a longer line is cut in pieces, of which only the last ends with a newline */
+const longestPiece = 16_384
+
+const nothing = Buffer.alloc(0)
 
 export class LogFile {
   readonly #fd: number
-  readonly #partial: Record<OutputStream, string> = { stdout: '', stderr: '' }
-  readonly #decoders: Record<OutputStream, StringDecoder> = {
-    stdout: new StringDecoder('utf8'),
-    stderr: new StringDecoder('utf8'),
-  }
+  /** Lines that have not ended yet. */
+  readonly #partial: Record<OutputStream, Buffer> = { stdout: nothing, stderr: nothing }
 
   constructor(path: string) {
     this.#fd = openSync(path, 'a', 0o640)
   }
 
   write(stream: OutputStream, chunk: Buffer): void {
-    const text = this.#partial[stream] + this.#decoders[stream].write(chunk)
+    let rest = this.#partial[stream].length === 0 ? chunk : Buffer.concat([this.#partial[stream], chunk])
     let entries = ''
-    let start = 0
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      entries += entry(stream, text.slice(start, end + 1))
-      start = end + 1
+    for (let length = pieceLength(rest); length > 0; length = pieceLength(rest)) {
+      entries += entry(stream, rest.subarray(0, length))
+      rest = rest.subarray(length)
     }
-    for (; text.length - start >= longestLine; start += longestLine) {
-      entries += entry(stream, text.slice(start, start + longestLine))
-    }
-    this.#partial[stream] = text.slice(start)
+    // A copy: the chunk that it comes from is large.
+    this.#partial[stream] = rest.length === 0 ? nothing : Buffer.from(rest)
     this.#append(entries)
   }
 
   /** Writes the unfinished lines and closes the file. */
   close(): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.#partial[stream] !== '') this.#append(entry(stream, this.#partial[stream]))
+      if (this.#partial[stream].length > 0) this.#append(entry(stream, this.#partial[stream]))
     }
     closeSync(this.#fd)
   }
@@ -52,6 +47,23 @@ export class LogFile {
   }
 }
 
-function entry(stream: OutputStream, log: string): string {
-  return `${JSON.stringify({ log, stream, time: new Date().toISOString() })}\n`
+/** Bytes of the first line with its newline, or of the first piece of a long one; 0 while it may yet go on. */
+function pieceLength(bytes: Buffer): number {
+  const newline = bytes.indexOf(10)
+  if (newline >= 0 && newline < longestPiece) return newline + 1
+  // One byte more tells whether a character ends there.
+  if (bytes.length <= longestPiece) return 0
+  return wholeCharacters(bytes, longestPiece)
+}
+
+/** `end`, or up to three bytes before it, so that no UTF-8 character is cut in two. */
+function wholeCharacters(bytes: Buffer, end: number): number {
+  for (let start = end; start > end - 4; start--) {
+    if (((bytes[start] ?? 0) & 0xc0) !== 0x80) return start
+  }
+  return end
+}
+
+function entry(stream: OutputStream, log: Buffer): string {
+  return `${JSON.stringify({ log: log.toString('utf8'), stream, time: new Date().toISOString() })}\n`
 }

@@ -39,12 +39,22 @@ async function* render(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   for await (const line of lines(path, query.tail, ending, signal)) {
-    const entry = JSON.parse(line) as LogEntry
+    const entry = parseEntry(line)
+    if (entry === null) continue
     const time = Date.parse(entry.time) / 1000
     if (!query[entry.stream] || (query.since > 0 && time < query.since)) continue
     if (query.until > 0 && time > query.until) return
     const payload = Buffer.from(query.timestamps ? `${entry.time} ${entry.log}` : entry.log)
     yield query.tty ? payload : encodeFrame(entry.stream, payload)
+  }
+}
+
+/** null for a line that a full disk has cut off. */
+function parseEntry(line: string): LogEntry | null {
+  try {
+    return JSON.parse(line) as LogEntry
+  } catch {
+    return null
   }
 }
 

@@ -11,6 +11,9 @@ import { CLONE_NEWPID } from '../sys/constants/sched.ts'
 import { setns, unshare } from '../sys/process.ts'
 import { LineSplitter } from './lines.ts'
 
+/** What a shell ends with when the failure is not the program's, as init does. */
+const exitFailed = 128
+
 /** How a start went: `failed` carries init's own words. */
 export type Outcome =
   | { readonly kind: 'running' }
@@ -24,8 +27,10 @@ export class Init {
   readonly #plans: Socket
   readonly #outcome = Promise.withResolvers<Outcome>()
   readonly #ready = Promise.withResolvers<void>()
-  /** Called when init wants a terminal. */
-  onTerminal: () => void = () => {}
+  /** Called when init wants a terminal; returns its number. */
+  openTerminal: () => number = () => {
+    throw new Error('no terminal was planned')
+  }
 
   constructor(child: ChildProcess) {
     this.process = child
@@ -41,7 +46,10 @@ export class Init {
     messages.on('close', () => this.#outcome.resolve({ kind: 'running' }))
     this.exited = new Promise((resolve) => {
       child.on('exit', (code, signal) => resolve({ code, signal }))
-      child.on('error', () => resolve({ code: 255, signal: null }))
+      child.on('error', (error) => {
+        this.#fail(`init could not be started: ${error.message}`)
+        resolve({ code: exitFailed, signal: null })
+      })
     })
   }
 
@@ -55,8 +63,21 @@ export class Init {
 
   #receive(message: InitMessage): void {
     if ('ready' in message) this.#ready.resolve()
-    else if ('terminal' in message) this.onTerminal()
-    else this.#outcome.resolve({ kind: 'failed', ...message.error })
+    else if ('terminal' in message) this.#giveTerminal()
+    else this.#fail(message.error.message, message.error.exitCode)
+  }
+
+  #fail(message: string, exitCode = exitFailed): void {
+    this.#outcome.resolve({ kind: 'failed', message, exitCode })
+  }
+
+  #giveTerminal(): void {
+    try {
+      this.#plans.write(`${JSON.stringify({ terminal: this.openTerminal() })}\n`)
+    } catch (error) {
+      this.#fail(`the terminal could not be opened: ${(error as Error).message}`)
+      this.dismiss()
+    }
   }
 
   /** Hands the plan over; resolves when the program runs or init has said why not. */
@@ -65,11 +86,7 @@ export class Init {
     return this.#outcome.promise
   }
 
-  giveTerminal(number: number): void {
-    this.#plans.write(`${JSON.stringify({ terminal: number })}\n`)
-  }
-
-  /** Ends an init that was never used: it reads the end of its input. */
+  /** Ends an init that waits: it reads the end of its input. */
   dismiss(): void {
     this.#plans.end()
   }
@@ -117,7 +134,13 @@ export class InitPool {
   /** Spawns what is missing, one process each turn, so that requests get between. */
   refill(): void {
     if (this.#closed || this.#idle.length >= this.#size) return
-    this.#idle.push(spawnInit(this.#initPath))
+    try {
+      this.#idle.push(spawnInit(this.#initPath))
+    } catch (error) {
+      // A machine short of processes or memory: the next start tries for itself, and says why it fails.
+      process.stderr.write(`tsnet supervisor: no warm init: ${(error as Error).message}\n`)
+      return
+    }
     setImmediate(() => this.refill())
   }
 
