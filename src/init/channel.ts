@@ -5,21 +5,22 @@ import type { InitMessage } from './steps.ts'
 const inbound = 3
 const outbound = 4
 
-let rest = ''
+let rest: Buffer = Buffer.alloc(0)
 
 /** Blocks until a line has come. Ends the process when the supervisor is gone. */
 export function receive(): unknown {
   const chunk = Buffer.alloc(65_536)
   for (;;) {
-    const end = rest.indexOf('\n')
+    const end = rest.indexOf(10)
     if (end >= 0) {
-      const line = rest.slice(0, end)
-      rest = rest.slice(end + 1)
+      const line = rest.toString('utf8', 0, end)
+      rest = rest.subarray(end + 1)
       return JSON.parse(line)
     }
     const count = readSync(inbound, chunk)
     if (count === 0) process.exit(0)
-    rest += chunk.toString('utf8', 0, count)
+    // As bytes: a read may end in the middle of a character.
+    rest = Buffer.concat([rest, chunk.subarray(0, count)])
   }
 }
 

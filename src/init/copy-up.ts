@@ -10,13 +10,15 @@ import {
   readdirSync,
   readlinkSync,
   type Stats,
+  statSync,
   symlinkSync,
   utimesSync,
 } from 'node:fs'
 import { makeFifo } from '../sys/file.ts'
 
 export function copyUp(from: string, to: string): void {
-  const stats = lstatSync(from)
+  // An image may have a link at the target: what it leads to is meant.
+  const stats = statSync(from)
   for (const name of readdirSync(from)) copyEntry(`${from}/${name}`, `${to}/${name}`)
   applyStats(to, stats)
 }

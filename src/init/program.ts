@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { StartError } from './start-error.ts'
 import { exitNotExecutable, exitNotFound } from './steps.ts'
 
@@ -24,8 +24,18 @@ export function findProgram(name: string, env: readonly string[]): string {
   throw new StartError(`exec: "${name}": executable file not found in $PATH`, exitNotFound)
 }
 
+/** undefined when there is none. */
+function statProgram(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    // Without the right to look one may not execute either.
+    throw new StartError(`exec: "${path}": permission denied`, exitNotExecutable)
+  }
+}
+
 function checkProgram(path: string): string {
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = statProgram(path)
   if (stats === undefined)
     throw new StartError(`exec: "${path}": stat ${path}: no such file or directory`, exitNotFound)
   if (stats.isDirectory()) throw new StartError(`exec: "${path}": is a directory`, exitNotExecutable)

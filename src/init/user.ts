@@ -15,18 +15,12 @@ interface Entry {
   readonly fields: readonly string[]
 }
 
-/** Lines of passwd(5) or group(5): both have the name first and the id third. A missing file is an empty one. */
-function readEntries(path: string): Entry[] {
-  let text = ''
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch {
-    return []
-  }
+/** Lines of passwd(5) or group(5): both have the name first and the id third. */
+function parseEntries(text: string): Entry[] {
   return text
     .split('\n')
-    .map((line) => line.split(':'))
-    .filter((fields) => fields.length >= 3 && /^\d+$/.test(fields[2] ?? ''))
+    .map((line) => line.trim().split(':'))
+    .filter((fields) => /^\d+$/.test(fields[2] ?? ''))
     .map((fields) => ({ name: fields[0] ?? '', id: Number(fields[2]), fields }))
 }
 
@@ -39,31 +33,55 @@ function numericId(text: string): number | null {
   return id
 }
 
+/** A group of --group-add; here a name of digits counts as a name first. */
+function findExtraGroup(groups: readonly Entry[], wanted: string): number {
+  return groups.find((entry) => entry.name === wanted)?.id ?? findGroup(groups, wanted)
+}
+
 function findGroup(groups: readonly Entry[], wanted: string): number {
-  const id = groups.find((entry) => entry.name === wanted)?.id ?? numericId(wanted)
-  if (id === null) throw new StartError(`unable to find group ${wanted}: no matching entries in group file`)
+  const id = numericId(wanted) ?? groups.find((entry) => entry.name === wanted)?.id
+  if (id === undefined)
+    throw new StartError(`unable to find group ${wanted}: no matching entries in group file`)
   return id
 }
 
-/** `wanted` '' is root. `extra` are the groups of --group-add. Throws StartError for names that are in no file. */
-export function resolveUser(wanted: string, extra: readonly string[]): ResolvedUser {
+/** A number is always an id, even where a user has it for a name: nobody gets more rights by a name in the image. */
+function findUser(users: readonly Entry[], wanted: string): Entry {
+  const id = numericId(wanted)
+  const user = users.find((entry) => (id === null ? entry.name === wanted : entry.id === id))
+  if (user !== undefined) return user
+  if (id !== null) return { name: '', id, fields: [] }
+  throw new StartError(`unable to find user ${wanted}: no matching entries in passwd file`)
+}
+
+/** `user[:group]` by the text of passwd(5) and group(5); '' is root. Throws StartError for names that are in neither. */
+export function findIdentity(
+  wanted: string,
+  extra: readonly string[],
+  files: { readonly passwd: string; readonly group: string },
+): ResolvedUser {
   const [userText = '', groupText = ''] = wanted.split(':')
-  const users = readEntries('/etc/passwd')
-  const groups = readEntries('/etc/group')
-  const numeric = numericId(userText === '' ? '0' : userText)
-  const user = users.find((entry) => entry.name === userText) ?? users.find((entry) => entry.id === numeric)
-  if (user === undefined && numeric === null) {
-    throw new StartError(`unable to find user ${userText}: no matching entries in passwd file`)
-  }
-  const uid = user?.id ?? numeric ?? 0
-  const gid = groupText === '' ? Number(user?.fields[3] ?? 0) : findGroup(groups, groupText)
+  const groups = parseEntries(files.group)
+  const user = findUser(parseEntries(files.passwd), userText === '' ? '0' : userText)
+  const gid = groupText === '' ? (numericId(user.fields[3] ?? '') ?? 0) : findGroup(groups, groupText)
   // An explicit group replaces the user's supplementary ones.
   const memberships =
-    groupText === '' && user !== undefined
-      ? groups
-          .filter((entry) => (entry.fields[3] ?? '').split(',').includes(user.name))
-          .map((entry) => entry.id)
+    groupText === '' && user.name !== ''
+      ? groups.filter(({ fields }) => fields[3]?.split(',').includes(user.name)).map(({ id }) => id)
       : []
-  const all = [...new Set([gid, ...memberships, ...extra.map((name) => findGroup(groups, name))])]
-  return { uid, gid, groups: all, home: user?.fields[5] || '/' }
+  const all = [...new Set([gid, ...memberships, ...extra.map((name) => findExtraGroup(groups, name))])]
+  return { uid: user.id, gid, groups: all, home: user.fields[5] || '/' }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** By the container's own files, of which a missing one is an empty one. `extra` are the groups of --group-add. */
+export function resolveUser(wanted: string, extra: readonly string[]): ResolvedUser {
+  return findIdentity(wanted, extra, { passwd: readText('/etc/passwd'), group: readText('/etc/group') })
 }
