@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { TsnetError } from './errors.ts'
+import { hasHostBits, isCidr, parseCidr } from './values/cidr.ts'
+import { isIp } from './values/ip.ts'
 
 export interface AddressPool {
   /** CIDR from which networks are cut */
@@ -75,44 +77,59 @@ function bad(message: string): TsnetError {
 
 type Values = Readonly<Record<string, unknown>>
 
+/** dockerd's file has these in the plural; its flags are singular. */
+const fileNames: Readonly<Record<string, string>> = {
+  hosts: 'host',
+  'default-address-pools': 'default-address-pool',
+}
+const lists: readonly string[] = ['host', 'dns', 'default-address-pool']
+const onlyFlags: readonly string[] = ['config-file', 'help']
+
 function readConfigFile(path: string, required: boolean): Values {
   if (!required && !existsSync(path)) return {}
+  const values = parseJsonObject(path)
+  const known = Object.keys(flags).filter((name) => !onlyFlags.includes(name))
+  const settings = Object.entries(values).map(([key, value]): [string, unknown] => {
+    const name = Object.hasOwn(fileNames, key) ? (fileNames[key] ?? '') : key
+    if (!known.includes(name)) {
+      throw bad(`${path} has the unknown key "${key}": known are ${known.join(', ')}`)
+    }
+    if (typeof value === 'object' && !(lists.includes(name) && Array.isArray(value))) {
+      throw bad(
+        `${path} has ${JSON.stringify(value)} for "${key}": give ${lists.includes(name) ? 'a list' : 'text'}`,
+      )
+    }
+    return [name, value]
+  })
+  return Object.fromEntries(settings)
+}
+
+function parseJsonObject(path: string): Readonly<Record<string, unknown>> {
   let values: unknown
   try {
     values = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     throw bad(`${path} cannot be read: ${(error as Error).message}`)
   }
-  if (typeof values !== 'object' || values === null) throw bad(`${path} must hold a JSON object`)
-  // dockerd's file says "hosts", "default-address-pools"; its flags are singular.
-  const { hosts, 'default-address-pools': pools, ...rest } = values as Record<string, unknown>
-  const known = {
-    ...rest,
-    ...(hosts === undefined ? {} : { host: hosts }),
-    ...(pools === undefined ? {} : { 'default-address-pool': pools }),
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw bad(`${path} must hold a JSON object`)
   }
-  const unknown = Object.keys(known).find((key) => !(key in flags))
-  if (unknown !== undefined)
-    throw bad(`${path} has the unknown key "${unknown}": known are ${Object.keys(flags).join(', ')}`)
-  return known
+  return values as Record<string, unknown>
 }
 
+/** `base=CIDR,size=N` of the flag, or {"base": …, "size": …} of the file. */
 function parsePool(value: unknown): AddressPool {
-  if (typeof value === 'object' && value !== null) {
-    const { base, size } = value as { base?: unknown; size?: unknown }
-    return { base: String(base), size: Number(size) }
+  const given = typeof value === 'object' ? value : Object.fromEntries(parsePairs(String(value)))
+  const { base, size } = given as { base?: unknown; size?: unknown }
+  if (!isCidr(String(base)) || !/^\d{1,3}$/.test(String(size))) {
+    const text = typeof value === 'object' ? JSON.stringify(value) : `"${String(value)}"`
+    throw bad(`default-address-pool ${text} must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24`)
   }
-  const parts = Object.fromEntries(
-    String(value)
-      .split(',')
-      .map((part) => part.split('=', 2)),
-  )
-  if (parts['base'] === undefined || parts['size'] === undefined) {
-    throw bad(
-      `default-address-pool "${String(value)}" must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24`,
-    )
-  }
-  return { base: parts['base'], size: Number(parts['size']) }
+  return { base: String(base), size: Number(size) }
+}
+
+function parsePairs(text: string): string[][] {
+  return text.split(',').map((part) => part.split('=', 2))
 }
 
 function parseTls(values: Values): TlsFiles | null {
@@ -124,8 +141,13 @@ function parseTls(values: Values): TlsFiles | null {
   return { ca: String(ca), cert: String(cert), key: String(key) }
 }
 
+function items(value: unknown): readonly unknown[] {
+  if (value === undefined) return []
+  return Array.isArray(value) ? value : [value]
+}
+
 function list(value: unknown): string[] {
-  return value === undefined ? [] : (Array.isArray(value) ? value : [value]).map(String)
+  return items(value).map(String)
 }
 
 function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
@@ -147,25 +169,35 @@ function checkHosts(hosts: readonly string[], tls: TlsFiles | null): readonly st
   return hosts
 }
 
+function checkBip(bip: string): string {
+  if (bip === '' || (isCidr(bip) && hasHostBits(parseCidr(bip)))) return bip
+  throw bad(`--bip "${bip}" must be the bridge's address with its prefix, e.g. 172.17.0.1/16`)
+}
+
+function checkDns(servers: readonly string[]): readonly string[] {
+  const wrong = servers.find((server) => !isIp(server))
+  if (wrong !== undefined) throw bad(`--dns "${wrong}" must be an IP address`)
+  return servers
+}
+
+function parseInitPool(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) <= largestInitPool) return Number(text)
+  throw bad(`--init-pool "${text}" must be a number from 0 to ${largestInitPool}`)
+}
+
+const largestInitPool = 64
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+const firewallBackends = ['auto', 'iptables', 'nftables'] as const
+
 /** Reads flags and config file. Returns null when help was asked for. Throws kind 'invalid'. */
 export function loadConfig(argv: readonly string[]): Config | null {
-  let parsed: Values
-  try {
-    parsed = parseArgs({ args: [...argv], options: flags, strict: true }).values
-  } catch (error) {
-    throw bad((error as Error).message)
-  }
-  if (parsed['help'] === true) return null
-  const file = readConfigFile(
-    String(parsed['config-file'] ?? '/etc/tsnet/daemon.json'),
-    parsed['config-file'] !== undefined,
-  )
-  const values: Values = { ...file, ...parsed }
+  const given = parseFlags(argv)
+  if (given['help'] === true) return null
+  const path = given['config-file']
+  const file = readConfigFile(String(path ?? '/etc/tsnet/daemon.json'), path !== undefined)
+  const values: Values = { ...file, ...given }
   const text = (name: string, fallback: string): string => String(values[name] ?? fallback)
   const execRoot = text('exec-root', '/run/tsnet')
-  const initPool = Number(text('init-pool', '2'))
-  if (!Number.isInteger(initPool) || initPool < 0 || initPool > 64)
-    throw bad(`--init-pool "${text('init-pool', '')}" must be a number from 0 to 64`)
   const tls = parseTls(values)
   const hosts = list(values['host'])
   return {
@@ -173,25 +205,20 @@ export function loadConfig(argv: readonly string[]): Config | null {
     execRoot,
     hosts: checkHosts(hosts.length === 0 ? [`unix://${execRoot}/tsnet.sock`] : hosts, tls),
     tls,
-    bip: text('bip', ''),
-    addressPools: (Array.isArray(values['default-address-pool']) ? values['default-address-pool'] : []).map(
-      parsePool,
-    ),
-    dns: list(values['dns']),
-    logLevel: oneOf('log-level', text('log-level', 'info'), [
-      'trace',
-      'debug',
-      'info',
-      'warn',
-      'error',
-      'fatal',
-    ]),
+    bip: checkBip(text('bip', '')),
+    addressPools: items(values['default-address-pool']).map(parsePool),
+    dns: checkDns(list(values['dns'])),
+    logLevel: oneOf('log-level', text('log-level', 'info'), logLevels),
     pidfile: text('pidfile', ''),
-    firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), [
-      'auto',
-      'iptables',
-      'nftables',
-    ]),
-    initPool,
+    firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), firewallBackends),
+    initPool: parseInitPool(text('init-pool', '2')),
+  }
+}
+
+function parseFlags(argv: readonly string[]): Values {
+  try {
+    return parseArgs({ args: [...argv], options: flags, strict: true }).values
+  } catch (error) {
+    throw bad((error as Error).message)
   }
 }

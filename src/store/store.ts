@@ -182,7 +182,8 @@ export function openStore(path: string): Store {
       db.exec('COMMIT')
       return result
     } catch (error) {
-      db.exec('ROLLBACK')
+      // A full disk has SQLite roll back by itself.
+      if (db.isTransaction) db.exec('ROLLBACK')
       for (const revert of reverts.reverse()) revert()
       throw error
     } finally {
