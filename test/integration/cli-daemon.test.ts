@@ -47,6 +47,13 @@ describe('without a daemon', () => {
     expect(stdout).toBe('bridge\nhost\nnone\nstatus 0\n1\n/run/tsnet/tsnet.sock\nlogged\n')
   })
 
+  test('it may be called by a relative path, and leaves nothing where it was called', async () => {
+    const { stdout, stderr } = await onFreshMachine(`
+      ls -a / >/run/before; mkdir /run/here; cd /run/here; ln -s "$repository" clone
+      clone/tsnet volume create relative; ls -a; ls -a / | diff /run/before -`)
+    expect([stdout, stderr]).toEqual(['relative\n.\n..\nclone\n', ''])
+  })
+
   test('what the first command has to send arrives whole', async () => {
     const { stdout, stderr } = await onFreshMachine(`
       mkdir /run/root; head -c 5000000 /dev/urandom >/run/root/bytes
