@@ -20,6 +20,7 @@ import { builtinDrivers } from './drivers/builtin.ts'
 import { createDriverRegistry } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { Events } from './engine/events.ts'
+import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
 import { restore } from './engine/restore.ts'
@@ -257,11 +258,11 @@ async function main(argv: readonly string[]): Promise<void> {
   await listen(server, config)
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
   log.info({ hosts: config.hosts, firewall: parts.firewall.backend }, 'the daemon is ready')
-  announceReady()
 
   const stop = async (): Promise<void> => {
     await server.close()
     await supervisor.close(true)
+    await leaveHost(parts)
     // Nothing is left in it unless containers go on.
     removeCgroupParent(parts.mark)
     parts.firewall.close()
@@ -270,6 +271,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+  announceReady()
 }
 
 try {

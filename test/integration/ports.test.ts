@@ -354,3 +354,62 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     await client.tsnet('rm', '-f', 'ours')
   })
 })
+
+describe.each(['nftables', 'iptables'])('the rules of others beside the %s backend', (backend) => {
+  const tableOf = (daemon: TestDaemon): string => daemon.inNetns('nft', ['list', 'table', 'inet', 'theirs'])
+
+  /** What stands without numbers that count packets, handles and times. */
+  const rulesOf = (daemon: TestDaemon): string =>
+    ['iptables-save', 'ip6tables-save']
+      .map((save) => daemon.inNetns(save, []))
+      .concat(tableOf(daemon))
+      .join('')
+      .replaceAll(/^#.*\n|\[\d+:\d+\]/gm, '')
+      // a table that nobody uses any more
+      .replaceAll(/^\*.*\n(:\w+ ACCEPT \n)+COMMIT\n/gm, '')
+
+  const linksOf = (daemon: TestDaemon): string =>
+    daemon.inNetns('ip', ['-br', 'link']).replaceAll(/ .*/g, '').trim()
+
+  it('stay as they are through a daemon’s whole life, and nothing is left after it', async () => {
+    await using daemon = await TestDaemon.start(['--firewall-backend', backend])
+    await daemon.terminate()
+    expect(linksOf(daemon)).toBe('lo')
+    const theirs = `table inet theirs {
+      set friends { type ipv4_addr; flags interval; elements = { 203.0.113.0/24 }; }
+      chain input { type filter hook input priority 5; policy accept; ip saddr @friends accept; }
+      chain forward { type filter hook forward priority 5; policy accept; tcp dport 25 drop; }
+    }`
+    daemon.inNetns('sh', ['-c', `echo '${theirs}' | nft -f -`])
+    for (const rule of [
+      '-N MINE',
+      '-A MINE -s 203.0.113.0/24 -j DROP',
+      '-A FORWARD -j MINE',
+      '-t nat -A POSTROUTING -s 203.0.113.0/24 -j MASQUERADE',
+    ])
+      for (const program of rule.includes('203') ? ['iptables'] : ['iptables', 'ip6tables'])
+        daemon.inNetns(program, rule.split(' '))
+    const before = rulesOf(daemon)
+    const table = tableOf(daemon)
+    await daemon.launch()
+    const client = new TestClient(daemon)
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    await client.docker('network', 'create', '--ipv6', 'theirs')
+    await client.docker('network', 'create', '--internal', 'inner')
+    await client.wait('web', '--network', 'theirs', '-p', '8080:80', '-p', '127.0.0.1:53:53/udp')
+    await client.docker('network', 'connect', 'inner', 'web')
+    // a container that runs keeps its rules when the daemon goes
+    await daemon.terminate()
+    expect(linksOf(daemon)).toContain('veth')
+    await daemon.launch()
+    expect(tableOf(daemon)).toBe(table)
+    await client.remove('web')
+    await client.docker('network', 'rm', 'theirs', 'inner')
+    await daemon.terminate()
+    expect(rulesOf(daemon)).toBe(before)
+    expect(daemon.inNetns('nft', ['list', 'tables'])).not.toContain('tsnet')
+    expect(linksOf(daemon)).toBe('lo')
+    await daemon.launch()
+    expect(await client.docker('run', '--rm', 'box', 'echo', 'again')).toBe('again')
+  })
+})
