@@ -7,6 +7,7 @@ import { TsnetError } from '../errors.ts'
 import { badValue } from './values/bad-value.ts'
 import { cut } from './values/cut.ts'
 
+/** A flag as a command declares it; how it is spelled on the command line is the name under which a table holds it. */
 export interface Flag<T> {
   readonly short?: string
   /** the word for the value in the help text; '' for a boolean */
@@ -22,6 +23,7 @@ export interface Flag<T> {
 
 // biome-ignore lint/suspicious/noExplicitAny: a table of flags holds flags of any type; FlagValues gives each its own back
 export type FlagTable = Readonly<Record<string, Flag<any>>>
+/** What was given, or what counts when nothing was, each in the type of its flag. */
 export type FlagValues<F extends FlagTable> = {
   readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never
 }
@@ -126,6 +128,7 @@ export function toggle(help: string, extra: Extra & { on?: true } = {}): Flag<bo
   return { ...rest, placeholder: '', help, initial: on ?? false, bare: 'true', take: parseBoolean }
 }
 
+/** A flag with one value that is taken as it is; given twice, the last one counts. */
 export function text(
   help: string,
   extra: Extra & { initial?: string; placeholder?: string } = {},
@@ -133,6 +136,7 @@ export function text(
   return { placeholder: 'string', initial: '', ...extra, help, take: (value) => value }
 }
 
+/** A flag with a whole number, in the notations of Go that people use: decimal and hexadecimal. */
 export function integer(help: string, extra: Extra & { initial?: number } = {}): Flag<number> {
   return { placeholder: 'int', initial: 0, ...extra, help, take: parseInteger }
 }

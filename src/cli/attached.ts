@@ -9,6 +9,7 @@ import { parseDetachKeys } from './values/detach-keys.ts'
 
 type WaitCondition = 'not-running' | 'next-exit' | 'removed'
 
+/** A container to be run with the client at its ends: what is joined, and what is waited for. */
 export interface Attachment {
   readonly container: string
   readonly stdin: boolean

@@ -18,6 +18,7 @@ export type Query = Readonly<
   Record<string, string | number | boolean | readonly string[] | object | undefined>
 >
 
+/** What goes with a request besides its path. */
 export interface Options {
   readonly query?: Query
   /** sent as JSON, or as it comes when it is a stream */
@@ -25,6 +26,7 @@ export interface Options {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** The daemon as commands see it. Every method throws kind 'unavailable' when it cannot be reached. */
 export interface Client {
   readonly host: Host
   /** The answer's JSON; undefined when there is none. Throws TsnetError with the daemon's message. */

@@ -2,6 +2,7 @@
 import type { FlagTable, FlagValues } from './argv.ts'
 import type { Client } from './client.ts'
 
+/** One call of a command, read and checked. */
 export interface Invocation<F extends FlagTable> {
   readonly client: Client
   readonly flags: FlagValues<F>
@@ -10,6 +11,7 @@ export interface Invocation<F extends FlagTable> {
   readonly args: readonly string[]
 }
 
+/** A command of the user's; its name is the one under which commands.ts lists it. */
 export interface Command<F extends FlagTable = FlagTable> {
   /** what follows the command's name in the usage line */
   readonly usage: string
@@ -41,10 +43,12 @@ export class ExitError extends Error {
   }
 }
 
+/** A line on standard output, which on Linux is written before the call returns, so that exiting loses none. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
+/** A line on standard error. */
 export function printError(line: string): void {
   process.stderr.write(`${line}\n`)
 }

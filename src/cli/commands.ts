@@ -3,6 +3,7 @@ import type { Command } from './command.ts'
 
 export type Load = () => Promise<{ readonly command: Command }>
 
+/** Commands behind a noun: `tsnet network ls`. */
 export interface Group {
   readonly summary: string
   readonly commands: Readonly<Record<string, Load>>
@@ -35,6 +36,7 @@ const ps = () => import('./commands/ps.ts')
 const images = () => import('./commands/images.ts')
 const rmi = () => import('./commands/rmi.ts')
 
+/** What is called by its name alone. */
 export const commands: Readonly<Record<string, Load>> = {
   ...container,
   ...image,
@@ -47,6 +49,7 @@ export const commands: Readonly<Record<string, Load>> = {
   version: () => import('./commands/version.ts'),
 }
 
+/** What is called by noun and verb. */
 export const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'Manage containers',

@@ -10,6 +10,7 @@ import { parseSecurityOptions } from './values/security.ts'
 import type { Ulimit } from './values/ulimit.ts'
 import { parseTmpfs, parseVolume } from './values/volume.ts'
 
+/** A container's place on one network, in the API's words. */
 export interface EndpointSettings {
   IPAMConfig?: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: readonly string[] }
   Aliases?: readonly string[]
@@ -18,6 +19,7 @@ export interface EndpointSettings {
   GwPriority?: number
 }
 
+/** What the container gets from the host, in the API's words; 0 and '' mean the daemon's own choice. */
 export interface HostConfig {
   AutoRemove: boolean
   Binds: readonly string[]
@@ -58,6 +60,7 @@ export interface HostConfig {
   Ulimits: readonly Ulimit[]
 }
 
+/** Body of POST /containers/create. null for Cmd and Entrypoint takes the image's, which an empty list would not. */
 export interface CreateBody {
   Hostname: string
   Domainname: string

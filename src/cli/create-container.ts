@@ -8,6 +8,7 @@ import { createMissingNetwork } from './missing-network.ts'
 import { badValue } from './values/bad-value.ts'
 import { splitReference, withDefaultTag } from './values/reference.ts'
 
+/** The flags of `run` and `create` that the API does not get. */
 export interface CreateOptions {
   readonly name: string
   readonly platform: string
@@ -19,6 +20,7 @@ export interface CreateOptions {
   readonly cidfile: string
 }
 
+/** Throws Docker's sentence unless it is a policy that `--pull` knows. */
 export function checkPullPolicy(policy: string): void {
   if (['always', 'missing', 'never', ''].includes(policy)) return
   throw badValue(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`)

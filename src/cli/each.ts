@@ -1,6 +1,7 @@
 import { errorKind, errorMessage } from '../errors.ts'
 import { print, printError } from './command.ts'
 
+/** How several names are gone through. */
 export interface Manner {
   /** pass over what does not exist */
   readonly ignoresAbsence?: boolean

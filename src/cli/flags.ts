@@ -12,6 +12,10 @@ const network = list('Connect a container to a network', { placeholder: 'network
 const networkAlias = list('Add network-scoped alias for the container')
 const dnsOption = list('Set DNS options')
 
+/**
+ * Values are read here as far as one flag alone tells: what they mean together, and everything that needs files, is
+ * create-body.ts's. Flags that are not here are unknown to the user, as they would be refused by the daemon anyway.
+ */
 export const containerFlags = {
   'add-host': list('Add a custom host-to-IP mapping (host:ip)', { parse: parseHostEntry }),
   attach: list('Attach to STDIN, STDOUT or STDERR', { short: 'a', parse: parseAttach }),

@@ -2,10 +2,12 @@
 import type { Flag, FlagTable } from './argv.ts'
 import type { Command } from './command.ts'
 
+/** The line that errors repeat. */
 export function formatUsage(name: string, command: Command): string {
   return `Usage:  tsnet ${name}${command.usage === '' ? '' : ` ${command.usage}`}`
 }
 
+/** What `--help` prints. */
 export function formatHelp(name: string, command: Command): string {
   const options = formatFlags(command.flags)
   const parts = [formatUsage(name, command), command.summary]

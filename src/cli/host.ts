@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { TsnetError } from '../errors.ts'
 
+/** Where a daemon listens that was started without flags; only there is one started when it is missing. */
 export const defaultHost = 'unix:///run/tsnet/tsnet.sock'
 
 /** As given by the user, and as node:http wants it. */
@@ -12,6 +13,7 @@ export interface Host {
   readonly tls?: TlsFiles
 }
 
+/** Authority, certificate and key of mutual TLS. */
 export interface TlsFiles {
   readonly ca: string
   readonly cert: string

@@ -5,6 +5,7 @@ import { ExitError, print, printError } from './command.ts'
 import { evaluateTemplate } from './template/evaluate.ts'
 import { type Node, parseTemplate } from './template/parse.ts'
 
+/** The flag that every `inspect` has. */
 export const inspectFlags = {
   format: text('Format output using a custom template: "json" or a Go template', { short: 'f' }),
 }

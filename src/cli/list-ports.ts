@@ -1,5 +1,6 @@
 /** The PORTS column. */
 
+/** A port as GET /containers/json lists it; IP and PublicPort are there when it is published. */
 export interface PortSummary {
   readonly IP?: string
   readonly PrivatePort: number

@@ -7,6 +7,7 @@ import { parseTemplate } from './template/parse.ts'
 /** A column's head, and what a row has in it. */
 export type Columns<T> = Readonly<Record<string, readonly [header: string, cell: (item: T) => string]>>
 
+/** A kind of list: what can be shown of its items, and what is unless the user says otherwise. */
 export interface Listing<T> {
   readonly columns: Columns<T>
   /** the columns of the default table */
@@ -32,6 +33,7 @@ export function formatList<T>(
   return alignColumns([renderHeader(listing, template), ...renderRows(listing, items, template)]).join('\n')
 }
 
+/** Prints the list; an empty one without a head prints nothing, not even a line's end. */
 export function printList<T>(listing: Listing<T>, items: readonly T[], format: string, quiet: boolean): void {
   const lines = formatList(listing, items, format, quiet)
   if (lines !== '') print(lines)

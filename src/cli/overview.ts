@@ -3,6 +3,7 @@ import type { FlagTable } from './argv.ts'
 import { commands, type Group, groups, type Load } from './commands.ts'
 import { formatFlags, formatRows } from './help.ts'
 
+/** What `tsnet` alone prints. */
 export async function formatOverview(globalFlags: FlagTable): Promise<string> {
   const managed = Object.entries(groups).map(([name, { summary }]): [string, string] => [name, summary])
   return [
@@ -16,6 +17,7 @@ export async function formatOverview(globalFlags: FlagTable): Promise<string> {
   ].join('\n\n')
 }
 
+/** What `tsnet network` alone prints. */
 export async function formatGroupHelp(name: string, group: Group): Promise<string> {
   return [
     `Usage:  tsnet ${name} COMMAND`,

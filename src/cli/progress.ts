@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import { formatSize } from './units.ts'
 
+/** One message, as of Docker's JSON message stream; a layer's short id names what it is about. */
 export interface Message {
   readonly id?: string
   readonly status?: string

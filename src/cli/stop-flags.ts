@@ -2,6 +2,7 @@
 import { type FlagValues, integer, text } from './argv.ts'
 import { badValue } from './values/bad-value.ts'
 
+/** `--time` is the name that `--timeout` had before. */
 export const stopFlags = {
   signal: text('Signal to send to the container', { short: 's' }),
   time: integer('Seconds to wait before killing the container', { hidden: true }),

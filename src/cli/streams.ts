@@ -3,6 +3,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { createDemultiplexer } from './frames.ts'
 import { createDetachFilter, enterRawMode } from './terminal.ts'
 
+/** What is on the other end of the connection. */
 export interface StreamOptions {
   readonly stdin: boolean
   /** the container has a terminal: one raw stream instead of frames */

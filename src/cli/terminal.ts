@@ -1,6 +1,7 @@
 /** The user's terminal while a container's program has it. */
 import { ExitError } from './command.ts'
 
+/** In characters. */
 export interface Size {
   readonly rows: number
   readonly columns: number

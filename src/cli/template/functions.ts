@@ -6,6 +6,7 @@ import { formatValue } from './value.ts'
 export type TemplateFunction = (...args: any[]) => unknown
 export type FunctionTable = Readonly<Record<string, TemplateFunction>>
 
+/** Go's truth: not false, zero, '', nothing, or empty. */
 export function isTrue(value: unknown): boolean {
   if (value === null || value === undefined) return false
   if (typeof value === 'object') return Object.keys(value).length > 0
@@ -66,6 +67,7 @@ function titleCase(text: string): string {
   return text.replace(/(^|\s)(\S)/g, (_all, space: string, letter: string) => space + letter.toUpperCase())
 }
 
+/** Go takes a pipe's value as the last argument, so that order matters: `.Env | join ","` would join the wrong way. */
 export const functions: FunctionTable = {
   and: (...values) => values.find((value) => !isTrue(value)) ?? values.at(-1),
   or: (...values) => values.find(isTrue) ?? values.at(-1),

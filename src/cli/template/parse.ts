@@ -1,6 +1,7 @@
 /** The part of Go's text/template that `--format` is used with: fields, variables, pipes, if, with, range, and comments. */
 import { badValue } from '../values/bad-value.ts'
 
+/** A piece of a template in the order in which it is printed. */
 export type Node =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'print'; readonly pipe: Pipe }
@@ -17,6 +18,7 @@ export interface Pipe {
   readonly commands: readonly (readonly Operand[])[]
 }
 
+/** One word of a command; the first may be a function, or a field that is one. */
 export type Operand =
   | { readonly kind: 'value'; readonly from: '.' | `$${string}`; readonly path: readonly string[] }
   | { readonly kind: 'literal'; readonly literal: string | number | boolean | null }
@@ -32,6 +34,7 @@ interface Token {
 /** `text` outside actions, or the tokens of one action. */
 type Piece = { readonly text: string } | { readonly tokens: readonly Token[] }
 
+/** Throws what is wrong with the template, in about the words of Go. */
 export function parseTemplate(source: string): readonly Node[] {
   const pieces = splitPieces(source)
   const nodes = parseNodes(pieces)
@@ -40,6 +43,7 @@ export function parseTemplate(source: string): readonly Node[] {
   return nodes
 }
 
+/** There is no column: templates are one line that the user has just typed. */
 export function templateError(detail: string): Error {
   return badValue(`template parsing error: template: :1: ${detail}`)
 }

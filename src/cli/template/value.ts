@@ -10,6 +10,7 @@ export function formatValue(value: unknown): string {
     .join(' ')}]`
 }
 
+/** Go prints and ranges over maps in the order of their keys. */
 export function byKey([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
   return one < other ? -1 : 1
 }

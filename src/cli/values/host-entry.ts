@@ -15,6 +15,7 @@ export function parseHostEntry(text: string): string {
   return `${name}:${bare}`
 }
 
+/** Only an address can be a resolver: a name would need one. */
 export function parseDnsServer(text: string): string {
   if (isIP(text.trim()) === 0) throw badValue(`IP address is not correctly formatted: ${text}`)
   return text.trim()

@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net'
 import { badValue } from './bad-value.ts'
 import { cut } from './cut.ts'
 
+/** Lists in the order given; `auxiliary` is addresses by name. */
 export interface IpamFlags {
   readonly subnets: readonly string[]
   readonly ranges: readonly string[]
@@ -10,6 +11,7 @@ export interface IpamFlags {
   readonly auxiliary: Readonly<Record<string, string>>
 }
 
+/** One pool in the API's words. */
 export interface IpamConfig {
   Subnet: string
   IPRange?: string

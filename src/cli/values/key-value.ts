@@ -13,6 +13,7 @@ export function parseEnv(text: string, environment: Environment): string {
   return content === undefined && own !== undefined ? `${key}=${own}` : text
 }
 
+/** `key=value` or `key`, as it is; throws when the key is empty or has blanks. */
 export function parseLabel(text: string): string {
   const key = cut(text, '=')[0].replace(/^[ \t]+/, '')
   if (key === '') throw badValue(`invalid label '${text}': empty name`)
@@ -48,6 +49,7 @@ function readFile(file: string): string {
   }
 }
 
+/** The pairs of a file's content; `file` is for errors. */
 export function parseKeyValueLines(file: string, content: string, environment: Environment | null): string[] {
   const lines = content
     .replace(/^\uFEFF/, '')

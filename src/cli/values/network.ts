@@ -4,6 +4,7 @@ import { badValue } from './bad-value.ts'
 import { parseCsvLine } from './csv.ts'
 import { cut } from './cut.ts'
 
+/** One `--network`; '' and empty mean that it says nothing of it. */
 export interface NetworkFlag {
   name: string
   aliases: string[]

@@ -1,5 +1,6 @@
 /** Image names as people write them. */
 
+/** An image's name in its parts; '' for those that are not there. */
 export interface Reference {
   /** without registry when that is Docker's: `busybox`, `me/app`, `localhost:5000/app` */
   readonly name: string

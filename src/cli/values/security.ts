@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { badValue } from './bad-value.ts'
 import { cut } from './cut.ts'
 
+/** `--security-opt` parted into what the daemon gets and what the client does itself. */
 export interface SecurityOptions {
   readonly options: readonly string[]
   /** systempaths=unconfined: nothing of /proc and /sys is masked or read-only; the client says so, not the daemon */

@@ -1,6 +1,7 @@
 import { badValue } from './bad-value.ts'
 import { cut } from './cut.ts'
 
+/** In the API's words; -1 is unlimited. */
 export interface Ulimit {
   readonly Name: string
   readonly Soft: number
