@@ -1,5 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -8,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createClient } from '../../../src/cli/client.ts'
 import { parseHost } from '../../../src/cli/host.ts'
 import type { TsnetError } from '../../../src/errors.ts'
+import { makeCertificates } from '../api/certificates.ts'
 
 let folder: string
 let server: Server
@@ -120,5 +123,57 @@ describe('createClient', () => {
       return true
     })
     expect(await client.call('GET', '/x')).toBe('up')
+  })
+})
+
+describe('by TLS', () => {
+  const { ca, server: own, client: signed, stranger } = makeCertificates()
+
+  async function serveSecurely() {
+    server = createTlsServer(
+      { ...own, ca, requestCert: true, rejectUnauthorized: true },
+      (_request, response) => response.end('"secret"'),
+    )
+    server.on('upgrade', (_request, connection) => {
+      connection.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+      connection.on('data', (chunk) => connection.end(chunk))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return (server.address() as AddressInfo).port
+  }
+
+  function clientWith(port: number, { cert, key }: { readonly cert: string; readonly key: string }) {
+    const files = { ca, cert, key }
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content)
+    const tls = { ca: join(folder, 'ca'), cert: join(folder, 'cert'), key: join(folder, 'key') }
+    return createClient({ ...parseHost(`tcp://127.0.0.1:${port}`), tls }, never)
+  }
+
+  test('a client with a certificate of the authority is served, both ways too', async () => {
+    const client = clientWith(await serveSecurely(), signed)
+    expect(await client.call('GET', '/x')).toBe('secret')
+    const connection = await client.hijack('/attach')
+    connection.write('echo')
+    expect(await text(connection)).toBe('echo')
+  })
+
+  test('a client of another authority is not', async () => {
+    const client = clientWith(await serveSecurely(), stranger)
+    await expect(client.call('GET', '/x')).rejects.toThrow(/alert|reset|hang up/i)
+  })
+
+  test('a server of another authority is not spoken to', async () => {
+    const port = await serveSecurely()
+    const client = clientWith(port, signed)
+    writeFileSync(join(folder, 'ca'), stranger.cert)
+    await expect(client.call('GET', '/x')).rejects.toThrow(/certificate/)
+  })
+
+  test('a file that cannot be read is named', async () => {
+    const client = clientWith(await serveSecurely(), signed)
+    rmSync(join(folder, 'key'))
+    await expect(client.call('GET', '/x')).rejects.toThrow(
+      `${folder}/key, which TLS needs, cannot be read: ENOENT`,
+    )
   })
 })
