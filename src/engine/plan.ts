@@ -46,7 +46,7 @@ export function planContainer(
   parseSignal(stopSignal)
   resolveCapabilities({ add: spec.capAdd, drop: spec.capDrop })
   const endpoints = endpointsOf(id, name, spec, snapshot)
-  checkHostNetwork(spec, endpoints, snapshot)
+  checkExclusive(spec, endpoints, snapshot)
   return {
     id,
     name,
@@ -95,7 +95,8 @@ function workingDirOf(spec: ContainerSpec, image: ImageRecord): string {
   return cleanPath(path)
 }
 
-function cleanPath(path: string): string {
+/** Without a slash at its end, `.`, `..` and double slashes. */
+export function cleanPath(path: string): string {
   const normal = posix.normalize(path)
   return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal
 }
@@ -185,19 +186,16 @@ export function checkRequest(network: NetworkRecord, request: EndpointRequest): 
   }
 }
 
-function checkHostNetwork(
-  spec: ContainerSpec,
-  endpoints: readonly EndpointRecord[],
-  snapshot: Snapshot,
-): void {
-  const drivers = endpoints.map((endpoint) => snapshot.network(endpoint.network).driver)
-  const exclusive = drivers.find((driver) => driver === 'host' || driver === 'null')
-  if (exclusive !== undefined && endpoints.length > 1) {
+/** The networks of the host and of nobody are had alone. */
+function checkExclusive(spec: ContainerSpec, endpoints: readonly EndpointRecord[], snapshot: Snapshot): void {
+  const networks = endpoints.map((endpoint) => snapshot.network(endpoint.network))
+  const exclusive = networks.find(({ driver }) => driver === 'host' || driver === 'null')
+  if (exclusive !== undefined && networks.length > 1) {
     throw invalid(
-      'container cannot be connected to host network together with another network: give one of them',
+      `container cannot be connected to network ${exclusive.name} together with another network: give one of them`,
     )
   }
-  if (exclusive === 'host' && Object.keys(spec.sysctls).some((name) => name.startsWith('net.'))) {
+  if (exclusive?.driver === 'host' && Object.keys(spec.sysctls).some((name) => name.startsWith('net.'))) {
     throw invalid('sysctls of net.* are not allowed in host network mode: they would change the host')
   }
 }
