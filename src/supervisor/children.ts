@@ -147,6 +147,8 @@ export class Children {
   async finished(id: string, exitCode: number): Promise<void> {
     const hub = this.hub(id)
     await Promise.race([hub.drained(), new Promise((resolve) => setTimeout(resolve, drainTime).unref())])
+    // Whoever follows the log stops reading at the announcement.
+    hub.flushLog()
     const exit: ExitRecord = { id, exitCode, finishedAt: new Date().toISOString() }
     writeJson(childDir(this.#execRoot, id), 'exit.json', exit)
     this.#running.delete(id)

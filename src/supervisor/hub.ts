@@ -119,6 +119,11 @@ export class Hub {
     await this.#stdio?.ended()
   }
 
+  /** Puts into the log what no newline has ended. */
+  flushLog(): void {
+    this.#log?.flush()
+  }
+
   /** Closes everything of the program's own and lets the clients go. */
   end(): void {
     if (this.#ended) return

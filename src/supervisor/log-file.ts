@@ -28,11 +28,16 @@ export class LogFile {
     this.#append(entries)
   }
 
-  /** Writes the unfinished lines and closes the file. */
-  close(): void {
+  /** Writes the unfinished lines: nothing more is to come. */
+  flush(): void {
     for (const stream of ['stdout', 'stderr'] as const) {
       if (this.#partial[stream].length > 0) this.#append(entry(stream, this.#partial[stream]))
+      this.#partial[stream] = nothing
     }
+  }
+
+  close(): void {
+    this.flush()
     closeSync(this.#fd)
   }
 
