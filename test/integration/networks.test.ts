@@ -96,6 +96,14 @@ describe('docker network create', () => {
     await docker('network', 'rm', 'ula')
   })
 
+  it('names interfaces as its option says', async () => {
+    await docker('network', 'create', '-o', 'com.docker.network.container_iface_prefix=lan', 'prefixed')
+    expect(await docker('run', '--rm', '--network', 'prefixed', 'box', 'ls', '/sys/class/net')).toBe(
+      'lan0\nlo',
+    )
+    await docker('network', 'rm', 'prefixed')
+  })
+
   it('refuses what cannot be, with the reason', async () => {
     await docker('network', 'create', '--subnet', '10.52.0.0/24', 'taken')
     expect(await refusal('network', 'create', 'taken')).toContain('network with name taken already exists')
@@ -250,10 +258,12 @@ describe('several networks', () => {
     await docker('network', 'connect', '--ip', '10.71.0.99', '--alias', 'removals', 'multi-b', 'mover')
     expect(await resolve('mover', 'peer')).toBe(await addressOf('peer', 'multi-b'))
     expect(await resolve('peer', 'removals')).toBe('10.71.0.99')
+    expect(await inside('mover', 'cat /etc/hosts')).toContain('10.71.0.99')
     await docker('network', 'connect', 'multi-c', 'mover')
     expect((await interfaces('mover')).replace(/ .*/gm, '')).toBe('eth0\neth1\neth2')
     await docker('network', 'disconnect', 'multi-b', 'mover')
     expect(await resolve('peer', 'removals')).toBe('')
+    expect(await inside('mover', 'cat /etc/hosts')).not.toContain('10.71.0.99')
     expect(await resolve('mover', 'peer')).toBe('')
     expect((await interfaces('mover')).replace(/ .*/gm, '')).toBe('eth0\neth2')
     expect(Object.keys((await inspect('container', 'mover')).NetworkSettings.Networks)).toEqual([
