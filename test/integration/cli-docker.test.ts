@@ -54,8 +54,9 @@ async function createdBy(client: typeof tsnet, flags: readonly string[]): Promis
   const inspected = await docker('inspect', id)
   await docker('rm', '-v', id)
   const [{ Config, HostConfig, Mounts, NetworkSettings }] = JSON.parse(inspected.stdout)
-  // Docker sends variables, and lists mounts, in the order of a hash.
+  // Docker sends variables and binds, and lists mounts, in the order of a hash.
   Config.Env?.sort()
+  HostConfig.Binds?.sort()
   Mounts.sort((one: { Destination: string }, other: { Destination: string }) =>
     one.Destination < other.Destination ? -1 : 1,
   )
