@@ -122,13 +122,16 @@ describe('a daemon killed while a container runs', () => {
     expect(
       (await daemon.docker('run', '-d', '--name', 'web', '-p', '8080:80', 'box', 'sh', '-c', script)).code,
     ).toBe(0)
+    const page = async (): Promise<string> =>
+      (await daemon.exec('busybox', 'wget', '-qO-', 'http://127.0.0.1:8080/')).stdout
+    await expect.poll(page, { timeout: 10_000 }).toBe('hello\n')
     await daemon.kill()
-    expect((await daemon.exec('busybox', 'wget', '-qO-', 'http://127.0.0.1:8080/')).stdout).toBe('hello\n')
+    expect(await page()).toBe('hello\n')
     await daemon.launch()
     expect((await daemon.docker('ps', '--format', '{{.Names}} {{.Ports}}')).stdout).toMatch(
       /^web .*0\.0\.0\.0:8080->80\/tcp/,
     )
-    expect((await daemon.exec('busybox', 'wget', '-qO-', 'http://127.0.0.1:8080/')).stdout).toBe('hello\n')
+    expect(await page()).toBe('hello\n')
     expect((await daemon.docker('exec', 'web', 'touch', '/stop')).code).toBe(0)
     expect((await daemon.docker('wait', 'web')).stdout).toBe('7\n')
     expect((await daemon.docker('logs', 'web')).stdout).toBe('before\nafter\n')
