@@ -1,7 +1,6 @@
 /** The steps that make the container's file system. After 'root' every path is resolved inside the container. */
 import {
   chmodSync,
-  chownSync,
   closeSync,
   lstatSync,
   mkdirSync,
@@ -189,7 +188,6 @@ function makeDevices(): void {
     makeCharacterDevice(path, 0o666, major, minor)
     // mknod(2) obeys the umask.
     chmodSync(path, 0o666)
-    if (name === 'tty') chownSync(path, 0, 5)
   }
   for (const [name, target] of deviceLinks) symlinkSync(target, `/dev/${name}`)
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { listCgroups, removeCgroup, removeCgroupParent } from '../../src/sys/cgroup.ts'
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
@@ -163,6 +164,9 @@ export class TestDaemon {
     await this.terminate()
     for (const pid of this.processes()) tryKill(pid)
     await untilGone(() => this.processes())
+    // Containers of a daemon that could not remove them any more.
+    for (const id of listCgroups(this.mark)) removeCgroup(this.mark, id)
+    removeCgroupParent(this.mark)
     for (const mount of mountsBelow(this.root)) execFileSync('umount', ['-l', mount])
     execFileSync('ip', ['netns', 'del', this.netns])
     rmSync(this.root, { recursive: true, force: true })
@@ -177,7 +181,7 @@ export class TestDaemon {
     return pids().filter((pid) => readText(`/proc/${pid}/cmdline`).includes(this.execRoot))
   }
 
-  /** Every process in a network namespace other than the machine's that belongs to this daemon's containers. */
+  /** Throws when no supervisor runs. */
   supervisorPid(): number {
     const pid = this.processes().find((candidate) =>
       readText(`/proc/${candidate}/cmdline`).includes('supervisor.mjs'),
