@@ -113,14 +113,22 @@ function answers(socketPath: string, signal: AbortSignal): Promise<void> {
 async function stopDaemon(daemon: ChildProcess, root: string, netns: string): Promise<void> {
   if (daemon.exitCode === null && daemon.signalCode === null) {
     const ended = once(daemon, 'exit')
-    // Containers have nothing to save: with unshare its first process goes, and with that one all the others.
-    daemon.kill('SIGKILL')
+    process.kill(firstInside(daemon), 'SIGKILL')
     await ended
   }
   for (const hierarchy of readdirSync('/sys/fs/cgroup'))
     removeCgroups(join('/sys/fs/cgroup', hierarchy, netns))
   execFileSync('ip', ['netns', 'del', netns])
   rmSync(root, { recursive: true, force: true })
+}
+
+/**
+ * The first process of the namespace, which is waited for until all the others, and with them the containers, are gone; unshare(1)
+ * waits for it in turn. Were unshare itself killed, they would still be on their way out.
+ */
+function firstInside({ pid }: ChildProcess): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return Number(children === '' ? pid : children)
 }
 
 /** Cgroups go from the innermost out, once empty; their files are not there to be removed. */
