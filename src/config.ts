@@ -119,11 +119,13 @@ function parseJsonObject(path: string): Readonly<Record<string, unknown>> {
 
 /** `base=CIDR,size=N` of the flag, or {"base": …, "size": …} of the file. */
 function parsePool(value: unknown): AddressPool {
-  const given = typeof value === 'object' ? value : Object.fromEntries(parsePairs(String(value)))
-  const { base, size } = given as { base?: unknown; size?: unknown }
+  const given: { base?: unknown; size?: unknown } =
+    typeof value === 'object' ? { ...value } : Object.fromEntries(parsePairs(String(value)))
+  const { base, size } = given
   if (!isCidr(String(base)) || !/^\d{1,3}$/.test(String(size))) {
-    const text = typeof value === 'object' ? JSON.stringify(value) : `"${String(value)}"`
-    throw bad(`default-address-pool ${text} must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24`)
+    throw bad(
+      `default-address-pool ${JSON.stringify(value)} must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24`,
+    )
   }
   return { base: String(base), size: Number(size) }
 }

@@ -1,0 +1,192 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type Config, daemonUsage, loadConfig } from '../../src/config.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'tsnet-config-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** Writes a config file and returns the flag that names it. */
+function file(content: unknown): string {
+  const path = join(directory, 'daemon.json')
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content))
+  return `--config-file=${path}`
+}
+
+const load = (...argv: string[]): Config | null => loadConfig([file({}), ...argv])
+const loadFile = (content: unknown, ...argv: string[]): Config | null => loadConfig([file(content), ...argv])
+
+const tls = ['--tlscacert=/ca', '--tlscert=/cert', '--tlskey=/key']
+
+describe('settings', () => {
+  test('are these when nothing is given', () => {
+    expect(load()).toEqual({
+      dataRoot: '/var/lib/tsnet',
+      execRoot: '/run/tsnet',
+      hosts: ['unix:///run/tsnet/tsnet.sock'],
+      tls: null,
+      bip: '',
+      addressPools: [],
+      dns: [],
+      logLevel: 'info',
+      pidfile: '',
+      firewallBackend: 'auto',
+      initPool: 2,
+    })
+  })
+
+  test('come from flags, lists by repeating', () => {
+    const argv = [
+      ...['--data-root', '/d', '--exec-root', '/e', '-H', 'unix:///a', '--host', 'tcp://127.0.0.1:2376'],
+      ...[...tls, '--bip=10.9.0.1/24', '--default-address-pool', 'base=10.10.0.0/16,size=24'],
+      ...['--default-address-pool=size=64,base=fd00::/48', '--dns', '1.1.1.1', '--dns', 'fd00::53'],
+      ...['-l', 'debug', '-p', '/pid', '--firewall-backend', 'nftables', '--init-pool', '0'],
+    ]
+    expect(load(...argv)).toEqual({
+      dataRoot: '/d',
+      execRoot: '/e',
+      hosts: ['unix:///a', 'tcp://127.0.0.1:2376'],
+      tls: { ca: '/ca', cert: '/cert', key: '/key' },
+      bip: '10.9.0.1/24',
+      addressPools: [
+        { base: '10.10.0.0/16', size: 24 },
+        { base: 'fd00::/48', size: 64 },
+      ],
+      dns: ['1.1.1.1', 'fd00::53'],
+      logLevel: 'debug',
+      pidfile: '/pid',
+      firewallBackend: 'nftables',
+      initPool: 0,
+    })
+  })
+
+  test('listen below the exec-root unless told otherwise', () => {
+    expect(load('--exec-root=/run/other')?.hosts).toEqual(['unix:///run/other/tsnet.sock'])
+  })
+
+  test('come from the file by dockerd’s names', () => {
+    const content = {
+      'data-root': '/d',
+      hosts: ['unix:///a', 'unix:///b'],
+      'default-address-pools': [{ base: '10.10.0.0/16', size: 24 }],
+      dns: ['1.1.1.1'],
+      'init-pool': 5,
+      tlscacert: '/ca',
+      tlscert: '/cert',
+      tlskey: '/key',
+    }
+    expect(loadFile(content)).toMatchObject({
+      dataRoot: '/d',
+      hosts: ['unix:///a', 'unix:///b'],
+      addressPools: [{ base: '10.10.0.0/16', size: 24 }],
+      dns: ['1.1.1.1'],
+      initPool: 5,
+      tls: { ca: '/ca' },
+    })
+  })
+
+  test('of a flag go over those of the file, others stay', () => {
+    const content = { 'data-root': '/file', 'log-level': 'warn', hosts: ['unix:///file'] }
+    expect(loadFile(content, '--data-root=/flag', '-H', 'unix:///flag')).toMatchObject({
+      dataRoot: '/flag',
+      logLevel: 'warn',
+      hosts: ['unix:///flag'],
+    })
+  })
+
+  test('may be one host in the file', () => {
+    expect(loadFile({ host: 'unix:///one' })?.hosts).toEqual(['unix:///one'])
+  })
+})
+
+describe('help', () => {
+  test('is given instead of settings', () => {
+    expect(loadConfig(['--help'])).toBeNull()
+    expect(loadConfig(['-h', '--data-root=/x'])).toBeNull()
+  })
+
+  test('names every flag', () => {
+    const known = /known are (.*)$/.exec(messageOf(() => loadFile({ nothing: 1 })))?.[1]?.split(', ') ?? []
+    expect(known.length).toBeGreaterThan(10)
+    for (const name of known) expect(daemonUsage).toContain(`--${name}`)
+  })
+})
+
+function messageOf(body: () => unknown): string {
+  try {
+    body()
+  } catch (error) {
+    return (error as Error).message
+  }
+  throw new Error('nothing was refused')
+}
+
+describe('flags are refused', () => {
+  test.each([
+    [['--colour=red'], "Unknown option '--colour'"],
+    [['--data-root'], "Option '--data-root <value>' argument missing"],
+    [['start'], "Unexpected argument 'start'"],
+    [['--log-level=loud'], '--log-level "loud" is unknown: give trace, debug, info, warn, error, fatal'],
+    [['--firewall-backend=pf'], '--firewall-backend "pf" is unknown: give auto, iptables, nftables'],
+    [['--init-pool=-1'], '--init-pool "-1" must be a number from 0 to 64'],
+    [['--init-pool=65'], '--init-pool "65" must be a number from 0 to 64'],
+    [['--init-pool='], '--init-pool "" must be a number from 0 to 64'],
+    [['--init-pool=two'], '--init-pool "two" must be a number from 0 to 64'],
+    [['-H', 'http://x'], 'host "http://x" must be unix:///path or tcp://address:port'],
+    [['-H', 'unix://relative'], 'host "unix://relative" must be unix:///path or tcp://address:port'],
+    [
+      ['-H', 'tcp://0.0.0.0:2375'],
+      'host "tcp://0.0.0.0:2375" would let anybody in: give --tlscacert, --tlscert and --tlskey, or a unix:// host',
+    ],
+    [['--tlskey=/key'], 'tls needs --tlscacert, --tlscert and --tlskey together'],
+    [
+      ['--bip=172.17.0.1'],
+      '--bip "172.17.0.1" must be the bridge\'s address with its prefix, e.g. 172.17.0.1/16',
+    ],
+    [['--bip=172.17.0.0/16'], '--bip "172.17.0.0/16" must be the bridge\'s address'],
+    [['--dns=resolver'], '--dns "resolver" must be an IP address'],
+    [
+      ['--default-address-pool=10.0.0.0/8'],
+      'default-address-pool "10.0.0.0/8" must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24',
+    ],
+    [['--default-address-pool=base=10.0.0.0/8'], 'must be base=CIDR,size=PREFIX'],
+    [['--default-address-pool=base=ten,size=24'], 'must be base=CIDR,size=PREFIX'],
+    [['--default-address-pool=base=10.0.0.0/8,size=big'], 'must be base=CIDR,size=PREFIX'],
+  ])('%j', (argv, sentence) => {
+    expect(() => load(...argv)).toThrow(expect.objectContaining({ kind: 'invalid', code: 'bad-config' }))
+    expect(messageOf(() => load(...argv))).toContain(sentence)
+  })
+})
+
+describe('a config file is refused', () => {
+  test.each([
+    ['{', 'daemon.json cannot be read: '],
+    ['[]', 'daemon.json must hold a JSON object'],
+    ['null', 'daemon.json must hold a JSON object'],
+    [
+      { 'storage-driver': 'btrfs' },
+      'daemon.json has the unknown key "storage-driver": known are data-root, ',
+    ],
+    [{ constructor: 1 }, 'has the unknown key "constructor"'],
+    [{ help: true }, 'has the unknown key "help"'],
+    [{ 'config-file': '/x' }, 'has the unknown key "config-file"'],
+    [{ 'data-root': ['/a'] }, 'has ["/a"] for "data-root": give text'],
+    [{ 'log-level': null }, 'has null for "log-level": give text'],
+    [{ hosts: { a: 1 } }, 'has {"a":1} for "hosts": give a list'],
+    [{ 'init-pool': 1.5 }, '--init-pool "1.5" must be a number from 0 to 64'],
+    [
+      { 'default-address-pools': [{ base: '10.0.0.0/8' }] },
+      'default-address-pool {"base":"10.0.0.0/8"} must be',
+    ],
+    [{ 'default-address-pools': [null] }, 'default-address-pool null must be'],
+  ])('for %j', (content, sentence) => {
+    expect(messageOf(() => loadFile(content))).toContain(sentence)
+  })
+
+  test('that is named and missing', () => {
+    expect(messageOf(() => loadConfig(['--config-file=/nonexistent.json']))).toContain(
+      '/nonexistent.json cannot be read: ENOENT',
+    )
+  })
+})

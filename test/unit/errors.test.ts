@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { errorKind, errorMessage, TsnetError } from '../../src/errors.ts'
+
+test('an error carries its kind, its code and what caused it', () => {
+  const cause = new Error('disk')
+  const error = new TsnetError('conflict', 'name-in-use', 'the name is taken', { cause })
+  expect(error).toMatchObject({ name: 'TsnetError', kind: 'conflict', code: 'name-in-use', cause })
+  expect(String(error)).toBe('TsnetError: the name is taken')
+})
+
+test('what is not tsnet’s own error is internal', () => {
+  expect(errorKind(new TsnetError('invalid', 'a', 'b'))).toBe('invalid')
+  expect(errorKind(new Error('x'))).toBe('internal')
+  expect(errorKind('x')).toBe('internal')
+})
+
+test.each([
+  [new Error('one'), 'one'],
+  ['text', 'text'],
+  [undefined, 'undefined'],
+  [
+    new AggregateError([new Error('one'), new AggregateError(['two', new Error('three')])], 'all'),
+    'one; two; three',
+  ],
+  [new AggregateError([], 'nothing in it'), 'nothing in it'],
+])('the message of %j is %j', (error, message) => {
+  expect(errorMessage(error)).toBe(message)
+})
