@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import {
+  errorCodes,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
@@ -47,6 +48,7 @@ export function createApp(log: Logger, version: string): App {
   }).withTypeProvider<TypeBoxTypeProvider>()
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'string' }, parseJson)
+  app.addContentTypeParser('*', { parseAs: 'string' }, refuseOtherBodies)
   app.decorateRequest('apiVersion', newestVersion)
   app.addHook('onRequest', versionHook(version))
   app.addHook('onSend', plainJsonType)
@@ -90,6 +92,16 @@ function parseJson(
   } catch (error) {
     done(error as SyntaxError)
   }
+}
+
+/** Older docker clients call an empty body text/plain: where there is nothing to read, its type does not matter. */
+function refuseOtherBodies(
+  request: FastifyRequest,
+  body: string,
+  done: (error: Error | null, value?: unknown) => void,
+): void {
+  if (body === '') done(null, {})
+  else done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(request.headers['content-type'] ?? 'none'))
 }
 
 function versionHook(version: string) {

@@ -41,9 +41,10 @@ export function run(command: string, args: readonly string[], options: RunOption
   })
 }
 
-/** The docker client under test: the newest on the machine. */
+/** The docker client under test: TSNET_TEST_DOCKER, or the newest on the machine. */
 export function dockerClient(): string {
-  for (const path of ['/usr/local/bin/docker', '/usr/bin/docker']) {
+  const chosen = process.env['TSNET_TEST_DOCKER']
+  for (const path of chosen === undefined ? ['/usr/local/bin/docker', '/usr/bin/docker'] : [chosen]) {
     try {
       execFileSync(path, ['--version'], { stdio: 'ignore' })
       return path

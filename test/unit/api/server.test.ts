@@ -73,6 +73,11 @@ describe('a body', () => {
     expect(answer.json().message).toMatch(message)
   })
 
+  test('an empty body of any type is taken, as older docker clients send it', async () => {
+    const answer = await create('', 'text/plain')
+    expect(answer.json().message).not.toMatch(/Content-Type/)
+  })
+
   test('of another type is refused', async () => {
     const answer = await create('{"Image":"demo"}', 'text/plain')
     expect(answer.statusCode).toBe(400)
