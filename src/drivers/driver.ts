@@ -1,4 +1,4 @@
-/** What a network driver is: four verbs and a bag of facts. See docs/drivers.md. */
+/** What a network driver is: four verbs and a bag of facts. */
 import type { Rule } from '../firewall/rules.ts'
 import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
