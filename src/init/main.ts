@@ -6,7 +6,6 @@ import { StartError } from './start-error.ts'
 import { exitFailed, type InitPlan } from './steps.ts'
 
 for (const fd of channelFds) setCloseOnExec(fd, true)
-send({ ready: true })
 const plan = receive() as InitPlan
 try {
   run(plan)

@@ -171,7 +171,7 @@ export interface Program {
  * The conversation between supervisor and init:
  *
  *   supervisor                    init
- *      │   ◀── fd 4: {"ready":true}  ── idle, in its own PID namespace (or the container's)
+ *      │                              waits in its own PID namespace (or the container's)
  *      │── fd 3: InitPlan ──▶         runs the steps
  *      │   ◀── fd 4: {"terminal":true}  only with a terminal: devpts is mounted
  *      │── fd 3: {"terminal":N} ──▶     the supervisor holds the master of /dev/pts/N
@@ -181,7 +181,6 @@ export interface Program {
  * Every message is one line of JSON.
  */
 export type InitMessage =
-  | { readonly ready: true }
   | { readonly terminal: true }
   | { readonly error: { readonly message: string; readonly exitCode: number } }
 

@@ -16,7 +16,7 @@ import {
   type StdioSpec,
   type StreamRequest,
 } from './protocol.ts'
-import { FifoStdio, fifoPaths, makeFifos, TerminalStdio } from './stdio.ts'
+import { FifoStdio, fifoPaths, makeChildDir, makeFifos, TerminalStdio } from './stdio.ts'
 
 /** A program could not be started; `exitCode` is what a shell would end with. */
 export class StartFailed extends TsnetError {
@@ -100,6 +100,7 @@ export class Children {
   async #run(init: Init, params: StartParams, exec?: ExecParams): Promise<void> {
     const { id, stdio } = params
     const hub = this.hub(id)
+    makeChildDir(childDir(this.#execRoot, id))
     const finish = stdio.tty ? this.#openTerminal(init, hub, stdio, exec) : this.#openFifos(hub, params)
     const plan = withStdio(params.plan, stdio, childDir(this.#execRoot, id), finish.terminal)
     const outcome = await init.run(plan)
@@ -110,7 +111,7 @@ export class Children {
   #openFifos(hub: Hub, { id, stdio }: StartParams): { terminal: number | null; started: () => void } {
     const directory = childDir(this.#execRoot, id)
     const paths = fifoPaths(directory, stdio.stdin)
-    makeFifos(directory, paths)
+    makeFifos(paths)
     const fifos = new FifoStdio(paths)
     hub.open(stdio, fifos)
     return { terminal: null, started: () => fifos.releaseKeepers() }

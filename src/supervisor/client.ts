@@ -69,6 +69,7 @@ export class Supervisor {
     connection.on('close', () => {
       this.#ready = this.#replace()
     })
+    connection.resume()
   }
 
   #receive(message: Reply | ExitEvent): void {
@@ -144,11 +145,21 @@ async function open(execRoot: string, allowHalfOpen: boolean): Promise<Socket> {
 
 async function connectOrStart(options: SupervisorOptions): Promise<Socket> {
   try {
-    return await open(options.execRoot, false)
+    return await openAnswered(options.execRoot)
   } catch {
     await start(options)
-    return await open(options.execRoot, false)
+    return await openAnswered(options.execRoot)
   }
+}
+
+/** A dying supervisor's socket still takes connections: only its answer (to nobody's request) shows that one lives. */
+async function openAnswered(execRoot: string): Promise<Socket> {
+  const connection = await open(execRoot, false)
+  connection.write(`${JSON.stringify({ id: 0, method: 'list', params: null })}\n`)
+  await once(connection, 'readable')
+  if (connection.readableLength > 0) return connection
+  connection.destroy()
+  throw new TsnetError('unavailable', 'supervisor-lost', 'the supervisor does not answer')
 }
 
 /** Detached and in a session of its own, so that it outlives the daemon. Resolves when it listens. */

@@ -42,13 +42,27 @@ async function answer(handlers: Handlers, request: Request): Promise<Reply> {
   }
 }
 
+/** null for what is none: whoever sends that is no daemon of ours. */
+function parseMessage(line: string): Request | StreamRequest | null {
+  try {
+    const message = JSON.parse(line) as unknown
+    return typeof message === 'object' ? (message as Request | StreamRequest) : null
+  } catch {
+    return null
+  }
+}
+
 /** One connection: requests line by line, or a stream from its first line on. */
 function serve(connection: Socket, handlers: Handlers, children: Children, onRequest: () => void): void {
   const lines = new LineSplitter()
   connection.on('error', () => connection.destroy())
   const onData = (chunk: Buffer): void => {
     for (const line of lines.push(chunk)) {
-      const message = JSON.parse(line) as Request | StreamRequest
+      const message = parseMessage(line)
+      if (message === null) {
+        connection.destroy()
+        return
+      }
       if ('stream' in message) {
         connection.off('data', onData)
         connection.write('\n')

@@ -26,7 +26,6 @@ export class Init {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   readonly #plans: Socket
   readonly #outcome = Promise.withResolvers<Outcome>()
-  readonly #ready = Promise.withResolvers<void>()
   /** Called when init wants a terminal; returns its number. */
   openTerminal: () => number = () => {
     throw new Error('no terminal was planned')
@@ -62,8 +61,7 @@ export class Init {
   }
 
   #receive(message: InitMessage): void {
-    if ('ready' in message) this.#ready.resolve()
-    else if ('terminal' in message) this.#giveTerminal()
+    if ('terminal' in message) this.#giveTerminal()
     else this.#fail(message.error.message, message.error.exitCode)
   }
 

@@ -40,10 +40,13 @@ export function fifoPaths(directory: string, stdin: boolean): FifoPaths {
   }
 }
 
-/** Makes a child's directory with its FIFOs anew. */
-export function makeFifos(directory: string, paths: FifoPaths): void {
+/** Makes a child's directory anew. */
+export function makeChildDir(directory: string): void {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o711 })
+}
+
+export function makeFifos(paths: FifoPaths): void {
   for (const path of [paths.stdin, paths.stdout, paths.stderr]) if (path !== '') mkfifo(path, 0o600)
 }
 

@@ -17,7 +17,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { encodeFrame } from '../../../src/supervisor/frames.ts'
 import { Hub } from '../../../src/supervisor/hub.ts'
 import type { StdioSpec, StreamRequest } from '../../../src/supervisor/protocol.ts'
-import { FifoStdio, fifoPaths, makeFifos } from '../../../src/supervisor/stdio.ts'
+import { FifoStdio, fifoPaths, makeChildDir, makeFifos } from '../../../src/supervisor/stdio.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'tsnet-hub-'))
 const log = join(directory, 'json.log')
@@ -67,7 +67,8 @@ interface Program {
 function start(hub: Hub, change: Partial<StdioSpec> = {}): Program {
   const spec = { tty: false, stdin: true, stdinOnce: false, log: '', ...change }
   const paths = fifoPaths(join(directory, 'child'), spec.stdin)
-  makeFifos(join(directory, 'child'), paths)
+  makeChildDir(join(directory, 'child'))
+  makeFifos(paths)
   const fifos = new FifoStdio(paths)
   hub.open(spec, fifos)
   const flags = constants.O_RDWR | constants.O_NONBLOCK
