@@ -38,7 +38,6 @@ export interface Images {
   import(
     archive: Readable,
     options: { ref: string; message: string; changes: readonly string[]; platform: string },
-    progress: ProgressSink,
   ): Promise<ImageId>
   /** An archive as of `docker save`. */
   save(refs: readonly string[]): Promise<Readable>

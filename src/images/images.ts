@@ -50,7 +50,7 @@ export function createImages(options: ImagesOptions): ManagedImages {
         const records = await loadArchive(depot, archive, progress)
         return records.flatMap((record) => (record.tags.length > 0 ? record.tags : [record.id]))
       }),
-    import: (archive, wanted, progress) =>
+    import: (archive, wanted) =>
       depot.work(async () => {
         const fields = applyChanges(wanted.changes)
         const tags = wanted.ref === '' ? [] : [targetTag(wanted.ref)]
@@ -58,7 +58,7 @@ export function createImages(options: ImagesOptions): ManagedImages {
         const comment = wanted.message || 'Imported from -'
         const created = new Date().toISOString()
         const image = { archive: archive as AsyncIterable<Buffer>, fields, comment, created, platform, tags }
-        const record = await importRoot(depot, image, progress)
+        const record = await importRoot(depot, image, () => {})
         depot.announce('import', record)
         return record.id
       }),

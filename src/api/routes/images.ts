@@ -82,9 +82,10 @@ export function imageRoutes(app: App, backend: ImagesBackend): void {
           ? importImage(images, request, reply)
           : pullImage(images, request, reply),
     )
-    scope.post<{ Body: Readable | undefined }>('/images/load', async (request, reply) =>
+    scope.post<{ Querystring: Query; Body: Readable | undefined }>('/images/load', async (request, reply) =>
       sendMessages(reply, async (send) => {
-        const loaded = await images.load(request.body ?? Readable.from([]), progressSink(send))
+        const progress = flagParameter(request.query, 'quiet') ? () => {} : progressSink(send)
+        const loaded = await images.load(request.body ?? Readable.from([]), progress)
         for (const ref of loaded)
           send({ stream: `Loaded image${ref.startsWith('sha256:') ? ' ID' : ''}: ${ref}\n` })
       }),
@@ -150,7 +151,7 @@ function importImage(
     platform: textParameter(query, 'platform'),
   }
   return sendMessages(reply, async (send) => {
-    const id = await images.import(request.body ?? Readable.from([]), options, progressSink(send))
+    const id = await images.import(request.body ?? Readable.from([]), options)
     send({ status: id })
   })
 }

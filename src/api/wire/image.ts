@@ -41,13 +41,12 @@ export function selectImages(
   const [before, since] = [createdAt('before'), createdAt('since')]
   const until = untilTime(filters)
   return images
+    .map((image) => withMatchingNames(image, filters))
     .filter((image) => {
       const created = Date.parse(image.createdAt)
       return (
         matchesLabels(filters, image.config.labels) &&
-        matchesAny(filters, 'reference', (pattern) =>
-          image.tags.some((tag) => matchesReference(pattern, tag)),
-        ) &&
+        (!filters.has('reference') || image.tags.length + image.digests.length > 0) &&
         (dangling === undefined || dangling === (image.tags.length === 0)) &&
         (before === undefined || created < before) &&
         (since === undefined || created > since) &&
@@ -63,16 +62,24 @@ function untilTime(filters: Filters): number | undefined {
   return /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text)
 }
 
-/** A shell pattern that fits `name:tag`, or the name alone; `*` stops at a slash. */
-function matchesReference(pattern: string, tag: string): boolean {
-  const name = tag.slice(0, tag.lastIndexOf(':'))
+/** Of an image's names only those that were asked for. */
+function withMatchingNames(image: ImageRecord, filters: Filters): ImageRecord {
+  if (!filters.has('reference')) return image
+  const isWanted = (ref: string): boolean =>
+    matchesAny(filters, 'reference', (pattern) => matchesReference(pattern, ref))
+  return { ...image, tags: image.tags.filter(isWanted), digests: image.digests.filter(isWanted) }
+}
+
+/** A shell pattern that fits `name:tag` or `name@digest`, or the name alone; `*` stops at a slash. */
+function matchesReference(pattern: string, ref: string): boolean {
+  const name = ref.replace(/(@.*|:[^:/]*)$/, '')
   const expression = pattern
     .replace(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '[^/]*')
     .replaceAll('?', '[^/]')
   try {
     const whole = new RegExp(`^${expression}$`)
-    return whole.test(tag) || whole.test(name)
+    return whole.test(ref) || whole.test(name)
   } catch {
     return false
   }

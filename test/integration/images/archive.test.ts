@@ -30,7 +30,7 @@ async function importInto(
   changes: string[] = [],
 ): Promise<string> {
   const options = { ref, message: '', changes, platform: '' }
-  return target.images.import(Readable.from([archive], { objectMode: false }), options, target.sink)
+  return target.images.import(Readable.from([archive], { objectMode: false }), options)
 }
 
 /** Names and contents of an archive's files. */

@@ -20,7 +20,7 @@ afterEach(() => lab[Symbol.dispose]())
 
 async function add(ref: string, content: string): Promise<string> {
   const archive = Readable.from([await tarOf({ file: content })], { objectMode: false })
-  return lab.images.import(archive, { ref, message: '', changes: [], platform: '' }, lab.sink)
+  return lab.images.import(archive, { ref, message: '', changes: [], platform: '' })
 }
 
 /** A container as far as images are concerned. */
@@ -170,7 +170,7 @@ test('a kill at any moment of load and remove leaves whole images and, after the
     Array.from({ length: 300 }, (_, index) => [`d/${index}`, `${index}`.repeat(2000)]),
   )
   const archive = Readable.from([await tarOf(files)], { objectMode: false })
-  await lab.images.import(archive, { ref: 'victim:1', message: '', changes: [], platform: '' }, lab.sink)
+  await lab.images.import(archive, { ref: 'victim:1', message: '', changes: [], platform: '' })
   const saved = join(lab.dataRoot, 'saved.tar')
   writeFileSync(saved, await lab.save('victim:1'))
   const dataRoot = join(lab.dataRoot, 'other')

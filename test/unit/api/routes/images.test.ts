@@ -148,13 +148,18 @@ describe('a pull', () => {
 
 describe('archives', () => {
   test('are loaded from the body, whatever its size and type', async () => {
-    const answer = await post('/images/load?quiet=1', 'x'.repeat(20 * 1024 * 1024))
+    const answer = await post('/images/load', 'x'.repeat(20 * 1024 * 1024))
     const size = 20 * 1024 * 1024
     expect(lines(answer.body)).toEqual([
       { status: 'Loading layer', progressDetail: { current: size, total: size }, id: 'layer' },
       { stream: 'Loaded image: demo:latest\n' },
       { stream: `Loaded image ID: ${demoImage.id}\n` },
     ])
+  })
+
+  test('are loaded without a word on the way when that is wanted', async () => {
+    const answer = await post('/images/load?quiet=1', 'x')
+    expect(lines(answer.body).map((line) => Object.keys(line as object))).toEqual([['stream'], ['stream']])
   })
 
   test('of a root file system are imported with their changes', async () => {

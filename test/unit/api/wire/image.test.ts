@@ -45,6 +45,20 @@ describe('a list', () => {
   })
 })
 
+test('a list for a reference tells only the names that match', () => {
+  const other = `demo@sha256:${'0'.repeat(64)}`
+  const image = { ...demoImage, tags: ['demo:1', 'demo:2', 'x/demo:1'], digests: [other] }
+  const select = (reference: string) =>
+    selectImages(
+      [image],
+      parseFilters({ filters: JSON.stringify({ reference: [reference] }) }, imageFilters),
+      () => image,
+    ).flatMap(({ tags, digests }) => [...tags, ...digests])
+  expect(select('demo:1')).toEqual(['demo:1'])
+  expect(select('demo')).toEqual(['demo:1', 'demo:2', other])
+  expect(select('*/demo')).toEqual(['x/demo:1'])
+})
+
 describe('inspect', () => {
   const document = { config: { Env: ['A=1'] }, variant: 'v8', docker_version: '19' }
 
