@@ -7,6 +7,6 @@ import { TsnetError } from '../errors.ts'
 export function startFailureStatus(error: unknown): 125 | 126 | 127 {
   if (!(error instanceof TsnetError) || error.code !== 'api') return 125
   if (/executable file not found|no such file or directory/.test(error.message)) return 127
-  if (/permission denied|is a directory/.test(error.message)) return 126
+  if (/permission denied/.test(error.message)) return 126
   return 125
 }

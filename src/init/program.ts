@@ -38,7 +38,8 @@ function checkProgram(path: string): string {
   const stats = statProgram(path)
   if (stats === undefined)
     throw new StartError(`exec: "${path}": stat ${path}: no such file or directory`, exitNotFound)
-  if (stats.isDirectory()) throw new StartError(`exec: "${path}": is a directory`, exitNotExecutable)
+  if (stats.isDirectory())
+    throw new StartError(`exec: "${path}": is a directory: permission denied`, exitNotExecutable)
   if (!isExecutable(path)) throw new StartError(`exec: "${path}": permission denied`, exitNotExecutable)
   return path
 }

@@ -47,7 +47,7 @@ describe('a program', () => {
     ['dangling', 'exec: "dangling": executable file not found in $PATH', 127],
     [`${one}/none`, `exec: "${one}/none": stat ${one}/none: no such file or directory`, 127],
     [`${one}/plain/x`, `exec: "${one}/plain/x": stat ${one}/plain/x: no such file or directory`, 127],
-    [`${one}/folder`, `exec: "${one}/folder": is a directory`, 126],
+    [`${one}/folder`, `exec: "${one}/folder": is a directory: permission denied`, 126],
     [`${one}/plain`, `exec: "${one}/plain": permission denied`, 126],
   ])('%s is refused as a shell would', (name, message, exitCode) => {
     expect(() => findProgram(name, env)).toThrow(expect.objectContaining({ message, exitCode }))
