@@ -198,9 +198,12 @@ async function runProgram(progress: Progress): Promise<void> {
     cgroup: { procs: cgroup.joinFiles, mounts: cgroupMounts(cgroup.directories, parts.mark, id) },
     seccomp: seccompOf(container),
   })
+  const [rows, columns] = spec.consoleSize
   const { pid } = await parts.supervisor.call('start', {
     id,
     plan,
+    rows,
+    columns,
     stdio: { tty: spec.tty, stdin: spec.openStdin, stdinOnce: spec.stdinOnce, log: logPath(parts, id) },
   })
   progress.container = {

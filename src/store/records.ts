@@ -115,6 +115,8 @@ export interface ContainerSpec {
   readonly domainname: string
   readonly labels: Labels
   readonly tty: boolean
+  /** The terminal's size before the program runs, as long as nobody sets another; 0 for unknown. */
+  readonly consoleSize: readonly [rows: number, columns: number]
   readonly openStdin: boolean
   readonly stdinOnce: boolean
   readonly attachStdin: boolean

@@ -101,7 +101,7 @@ export class Children {
     const { id, stdio } = params
     const hub = this.hub(id)
     makeChildDir(childDir(this.#execRoot, id))
-    const finish = stdio.tty ? this.#openTerminal(init, hub, stdio, exec) : this.#openFifos(hub, params)
+    const finish = stdio.tty ? this.#openTerminal(init, hub, params, exec) : this.#openFifos(hub, params)
     const plan = withStdio(params.plan, stdio, childDir(this.#execRoot, id), finish.terminal)
     const outcome = await init.run(plan)
     finish.started()
@@ -120,20 +120,18 @@ export class Children {
   #openTerminal(
     init: Init,
     hub: Hub,
-    stdio: StdioSpec,
+    { stdio, rows, columns }: StartParams,
     exec?: ExecParams,
   ): { terminal: number | null; started: () => void } {
-    if (exec !== undefined) {
-      const pty = openPty(`/proc/${exec.into}/root/dev/pts/ptmx`)
+    const open = (pid: number): number => {
+      const pty = openPty(`/proc/${pid}/root/dev/pts/ptmx`)
       hub.open(stdio, new TerminalStdio(pty.master))
-      if (exec.rows > 0) hub.resize(exec.rows, exec.columns)
-      return { terminal: pty.number, started: () => {} }
-    }
-    init.openTerminal = () => {
-      const pty = openPty(`/proc/${init.pid}/root/dev/pts/ptmx`)
-      hub.open(stdio, new TerminalStdio(pty.master))
+      // The program may ask for it at once, before any client has told.
+      if (rows > 0 && columns > 0) hub.resize(rows, columns)
       return pty.number
     }
+    if (exec !== undefined) return { terminal: open(exec.into), started: () => {} }
+    init.openTerminal = () => open(init.pid)
     return { terminal: null, started: () => {} }
   }
 

@@ -25,13 +25,14 @@ export interface StartParams {
   readonly id: string
   readonly plan: InitPlan
   readonly stdio: StdioSpec
+  /** The terminal's size when the program starts; 0 for unknown, or without a terminal. */
+  readonly rows: number
+  readonly columns: number
 }
 
 export interface ExecParams extends StartParams {
   /** pid of the container to enter */
   readonly into: number
-  readonly rows: number
-  readonly columns: number
 }
 
 /** How a program ended. 128 plus the signal's number when a signal ended it. */

@@ -102,6 +102,8 @@ function params(id: string, script: string, change: Partial<StartParams['stdio']
     id,
     plan: planOf(script),
     stdio: { tty: false, stdin: false, stdinOnce: false, log: join(execRoot, `${id}.log`), ...change },
+    rows: 0,
+    columns: 0,
   }
 }
 
@@ -259,7 +261,7 @@ test('an exec joins the namespaces of its container', async () => {
   const plan = planOf(script, [{ op: 'join-container', pid }])
   const namespaces = ['mnt', 'pid'].map((kind) => readlinkSync(`/proc/${pid}/ns/${kind}`))
   const stream = await supervisor.attach(streamOf('exec'))
-  await supervisor.call('exec', { ...params('exec', ''), plan, into: pid, rows: 0, columns: 0 })
+  await supervisor.call('exec', { ...params('exec', ''), plan, into: pid })
   expect(await exited('one')).toBe(7)
   await exited('exec')
   await supervisor.call('forget', { id: 'exec' })

@@ -1,7 +1,19 @@
 /** The body of POST /containers/create. */
 import Type, { type Static } from 'typebox'
 import { EndpointSettings } from './endpoint.ts'
-import { flag, integer, list, optional, text, textMap, textSet, texts, unknown, words } from './fields.ts'
+import {
+  ConsoleSize,
+  flag,
+  integer,
+  list,
+  optional,
+  text,
+  textMap,
+  textSet,
+  texts,
+  unknown,
+  words,
+} from './fields.ts'
 import { Mount } from './mount.ts'
 
 /** Any number of bindings a port: the size of the body bounds them. */
@@ -21,6 +33,7 @@ export const HostConfig = Type.Object({
   VolumeDriver: text,
   VolumesFrom: texts,
   Annotations: textMap,
+  ConsoleSize,
   CapAdd: texts,
   CapDrop: texts,
   CgroupnsMode: text,

@@ -1,9 +1,6 @@
 /** Programs run inside a running container. */
 import Type, { type Static } from 'typebox'
-import { flag, integer, optional, text, texts } from './fields.ts'
-
-/** Rows and columns of the client's terminal. */
-const ConsoleSize = optional(Type.Array(integer, { maxItems: 2 }))
+import { ConsoleSize, flag, text, texts } from './fields.ts'
 
 export const ExecCreate = Type.Object({
   User: text,

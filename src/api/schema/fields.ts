@@ -17,6 +17,10 @@ export const textMap = optional(Type.Record(Type.String(), Type.String()))
 export const textSet = optional(Type.Record(Type.String(), Type.Unknown()))
 /** A command line: a list, or one string that is its only word. */
 export const words = optional(Type.Union([Type.Array(Type.String(), { maxItems }), Type.String()]))
+/** Rows and columns of the client's terminal, as many as the kernel can note. */
+export const ConsoleSize = optional(
+  Type.Array(Type.Integer({ minimum: 0, maximum: 0xffff }), { maxItems: 2 }),
+)
 export const unknown = Type.Optional(Type.Unknown())
 
 export function list<T extends TSchema>(schema: T) {

@@ -72,6 +72,7 @@ function programOf(body: ContainerCreate) {
     domainname: body.Domainname ?? '',
     labels: body.Labels ?? {},
     tty: body.Tty === true,
+    consoleSize: toConsoleSize(body.HostConfig?.ConsoleSize ?? []),
     openStdin: body.OpenStdin === true,
     stdinOnce: body.StdinOnce === true,
     attachStdin: body.AttachStdin === true,
@@ -80,6 +81,10 @@ function programOf(body: ContainerCreate) {
     stopSignal: body.StopSignal ?? '',
     stopTimeout: body.StopTimeout ?? null,
   }
+}
+
+function toConsoleSize([rows = 0, columns = 0]: readonly number[]): ContainerSpec['consoleSize'] {
+  return [rows, columns]
 }
 
 function isolationOf(host: HostConfig, networkMode: string) {

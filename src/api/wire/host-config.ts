@@ -12,7 +12,6 @@ const fixed = {
   LogConfig: { Type: 'json-file', Config: {} },
   RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
   VolumesFrom: null,
-  ConsoleSize: [0, 0],
   CgroupnsMode: 'private',
   IpcMode: 'private',
   Cgroup: '',
@@ -37,6 +36,7 @@ const fixed = {
 export function toHostConfig(spec: ContainerSpec): HostConfigAnswer {
   return {
     ...fixed,
+    ConsoleSize: spec.consoleSize,
     ...fromMountRequests(spec.mounts),
     ...fromResources(spec.resources),
     NetworkMode: spec.networkMode,

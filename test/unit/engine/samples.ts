@@ -131,6 +131,7 @@ export const spec: ContainerSpec = {
   domainname: '',
   labels: {},
   tty: false,
+  consoleSize: [0, 0],
   openStdin: false,
   stdinOnce: false,
   attachStdin: false,

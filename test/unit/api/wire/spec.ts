@@ -12,6 +12,7 @@ export const plainSpec: ContainerSpec = {
   domainname: '',
   labels: {},
   tty: false,
+  consoleSize: [0, 0],
   openStdin: false,
   stdinOnce: false,
   attachStdin: false,
