@@ -126,8 +126,7 @@ function migrate(db: DatabaseSync, path: string): void {
   }
 }
 
-/** Opens or makes the store at `path`. Throws kind 'unavailable' when another daemon has it or it is of a newer version. */
-export function openStore(path: string): Store {
+function openDatabase(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o710 })
   const db = new DatabaseSync(path)
   try {
@@ -136,29 +135,24 @@ export function openStore(path: string): Store {
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT',
     )
     migrate(db, path)
+    return db
   } catch (error) {
     db.close()
-    if (error instanceof Error && /locked|busy/.test(error.message)) {
-      throw new TsnetError(
-        'unavailable',
-        'store-locked',
-        `${path} is in use by another tsnet daemon: stop that, or give another --data-root`,
-      )
-    }
-    throw error
+    if (!(error instanceof Error && /locked|busy/.test(error.message))) throw error
+    throw new TsnetError(
+      'unavailable',
+      'store-locked',
+      `${path} is in use by another tsnet daemon: stop that, or give another --data-root`,
+    )
   }
+}
 
-  let reverts: Revert[] | null = null
-  const onWrite = (revert: Revert): void => {
-    reverts?.push(revert)
-  }
-  const collection = <V>(name: string): Collection<V> => new StoredCollection<V>(db, name, onWrite)
-
+function createJournal(db: DatabaseSync): Journal {
   const begin = db.prepare("INSERT INTO journal (operation, subject, step, data) VALUES (?, ?, '', ?)")
   const step = db.prepare('UPDATE journal SET step = ? WHERE id = ?')
   const clear = db.prepare('DELETE FROM journal WHERE id = ?')
   const entries = db.prepare('SELECT id, operation, subject, step, data FROM journal ORDER BY id')
-  const journal: Journal = {
+  return {
     begin: (operation, subject, data = null) =>
       Number(begin.run(operation, subject, JSON.stringify(data)).lastInsertRowid),
     step: (id, name) => void step.run(name, id),
@@ -172,25 +166,48 @@ export function openStore(path: string): Store {
         data: JSON.parse(String(row['data'])) as unknown,
       })),
   }
+}
 
-  const transaction = <T>(body: () => T): T => {
-    if (reverts !== null) return body()
-    reverts = []
-    db.exec('BEGIN IMMEDIATE')
+/** Transactions of disk and memory together. */
+class Transactions {
+  readonly #db: DatabaseSync
+  /** How memory takes back what the open transaction has written, in order; null outside of one. */
+  #reverts: Revert[] | null = null
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+  }
+
+  noteWrite(revert: Revert): void {
+    this.#reverts?.push(revert)
+  }
+
+  run<T>(body: () => T): T {
+    if (this.#reverts !== null) return body()
+    this.#db.exec('BEGIN IMMEDIATE')
+    const reverts: Revert[] = []
+    this.#reverts = reverts
     try {
       const result = body()
-      db.exec('COMMIT')
+      this.#db.exec('COMMIT')
       return result
     } catch (error) {
       // A full disk has SQLite roll back by itself.
-      if (db.isTransaction) db.exec('ROLLBACK')
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       for (const revert of reverts.reverse()) revert()
       throw error
     } finally {
-      reverts = null
+      this.#reverts = null
     }
   }
+}
 
+/** Opens or makes the store at `path`. Throws kind 'unavailable' when another daemon has it or it is of a newer version. */
+export function openStore(path: string): Store {
+  const db = openDatabase(path)
+  const transactions = new Transactions(db)
+  const collection = <V>(name: string): Collection<V> =>
+    new StoredCollection<V>(db, name, (revert) => transactions.noteWrite(revert))
   const close = (): void => db.close()
   return {
     containers: collection('container'),
@@ -198,8 +215,8 @@ export function openStore(path: string): Store {
     volumes: collection('volume'),
     images: collection('image'),
     settings: collection('setting'),
-    journal,
-    transaction,
+    journal: createJournal(db),
+    transaction: (body) => transactions.run(body),
     close,
     [Symbol.dispose]: close,
   }

@@ -76,6 +76,31 @@ function serve(connection: Socket, handlers: Handlers, children: Children, onReq
   connection.on('data', onData)
 }
 
+function handlersOf(children: Children, stop: () => void): Handlers {
+  return {
+    start: async (params) => ({ pid: await children.start(params) }),
+    exec: async (params) => ({ pid: await children.exec(params) }),
+    signal: ({ id, signal }) => {
+      children.signal(id, signal)
+      return null
+    },
+    resize: ({ id, rows, columns }) => {
+      children.resize(id, rows, columns)
+      return null
+    },
+    list: () => ({ running: children.running, exited: children.exited }),
+    forget: ({ id }) => {
+      children.forget(id)
+      return null
+    },
+    shutdown: () => {
+      if (children.running.length > 0) return { stopping: false }
+      setImmediate(stop)
+      return { stopping: true }
+    },
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -97,39 +122,15 @@ async function main(): Promise<void> {
 
   adoptChildren(execRoot, children)
 
-  const handlers: Handlers = {
-    start: async (params) => ({ pid: await children.start(params) }),
-    exec: async (params) => ({ pid: await children.exec(params) }),
-    signal: ({ id, signal }) => {
-      children.signal(id, signal)
-      return null
-    },
-    resize: ({ id, rows, columns }) => {
-      children.resize(id, rows, columns)
-      return null
-    },
-    list: () => ({ running: children.running, exited: children.exited }),
-    forget: ({ id }) => {
-      children.forget(id)
-      return null
-    },
-    shutdown: () => {
-      if (children.running.length > 0) return { stopping: false }
-      setImmediate(() => stop())
-      return { stopping: true }
-    },
-  }
-
+  const handlers = handlersOf(children, () => {
+    pool.close()
+    rmSync(socketPath(execRoot), { force: true })
+    process.exit(0)
+  })
   const server = createServer({ allowHalfOpen: true }, (connection) => {
     connection.on('close', () => daemons.delete(connection))
     serve(connection, handlers, children, () => daemons.add(connection))
   })
-  const stop = (): void => {
-    pool.close()
-    server.close()
-    rmSync(socketPath(execRoot), { force: true })
-    process.exit(0)
-  }
 
   mkdirSync(execRoot, { recursive: true, mode: 0o711 })
   rmSync(socketPath(execRoot), { force: true })

@@ -1,0 +1,131 @@
+/** From a request to a container's record: checked, planned, named, with its volumes and fixed addresses. */
+import { TsnetError } from '../errors.ts'
+import type { ContainerRecord, ContainerSpec, MountPoint, NetworkRecord } from '../store/records.ts'
+import { checkResources } from '../sys/resources.ts'
+import { type ContainerId, newId } from '../values/id.ts'
+import { checkContainerName, randomName } from '../values/name.ts'
+import { ensureBindSource } from '../volumes/bind.ts'
+import { reserveFixed } from './endpoints.ts'
+import type { Parts } from './parts.ts'
+import { cleanPath, planContainer } from './plan.ts'
+import { findNetwork } from './references.ts'
+import { createsSource } from './start.ts'
+import { createVolume } from './volumes.ts'
+
+function nameTaken(parts: Parts, name: string): ContainerRecord | undefined {
+  return parts.store.containers.values().find((container) => container.name === name)
+}
+
+function refuseTakenName(parts: Parts, name: string): void {
+  const holder = nameTaken(parts, name)
+  if (holder === undefined) return
+  throw new TsnetError(
+    'conflict',
+    'name-in-use',
+    `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`,
+  )
+}
+
+function freeName(parts: Parts): string {
+  for (let attempt = 0; ; attempt++) {
+    const name = randomName(attempt)
+    if (nameTaken(parts, name) === undefined) return name
+  }
+}
+
+/** Throws every refusal before anything is made; what was made is undone when the rest fails. */
+export async function createContainer(
+  parts: Parts,
+  given: ContainerSpec,
+  wanted: string | null,
+): Promise<{ id: ContainerId; warnings: string[] }> {
+  const name = wanted === null || wanted === '' ? freeName(parts) : wanted.replace(/^\//, '')
+  checkContainerName(name)
+  const id = newId<ContainerId>()
+  const limits = checkResources(given.resources)
+  const spec = { ...given, resources: limits.resources }
+  await parts.images.ensureBuiltin(spec.image)
+  const image = parts.images.get(spec.image)
+  const planned = planContainer(id, name, spec, {
+    image,
+    network: (ref) => findWantedNetwork(parts, ref),
+  })
+  await checkBindSources(planned)
+  const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
+  return { id, warnings: [...limits.warnings, ...warningsFor(container)] }
+}
+
+/** Runs `body` while nobody else can take the name. Throws kind 'conflict' when somebody has it. */
+export function withName<T>(parts: Parts, name: string, body: () => Promise<T>): Promise<T> {
+  return parts.locks.run(`name ${name}`, () => {
+    refuseTakenName(parts, name)
+    return body()
+  })
+}
+
+async function recordContainer(
+  parts: Parts,
+  planned: ContainerRecord,
+  spec: ContainerSpec,
+): Promise<ContainerRecord> {
+  const { id, name } = planned
+  const { store } = parts
+  const entry = store.journal.begin('create', id, { endpoints: planned.endpoints })
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => store.journal.clear(entry))
+  await reserveFixed(parts, undo, planned.endpoints)
+  const container = { ...planned, mounts: await createVolumes(parts, planned, spec) }
+  store.transaction(() => {
+    store.containers.put(id, container)
+    store.journal.clear(entry)
+  })
+  undo.move()
+  parts.events.emit('container', 'create', id, { name, image: spec.image })
+  return container
+}
+
+async function checkBindSources(container: ContainerRecord): Promise<void> {
+  for (const mount of container.mounts) {
+    if (mount.type === 'bind' && !createsSource(container, mount)) await ensureBindSource(mount.source, false)
+  }
+}
+
+/** Clients take a create's 'not-found' for the image's and pull that: of a network it is the request that is wrong. */
+function findWantedNetwork(parts: Parts, ref: string): NetworkRecord {
+  try {
+    return findNetwork(parts.store.networks, ref)
+  } catch (error) {
+    if (!(error instanceof TsnetError && error.kind === 'not-found')) throw error
+    throw new TsnetError('invalid', error.code, error.message)
+  }
+}
+
+function warningsFor(container: ContainerRecord): string[] {
+  const discarded = container.spec.ports.length > 0 && container.spec.networkMode === 'host'
+  return discarded ? ['Published ports are discarded when using host network mode'] : []
+}
+
+/** Makes the volumes that are missing. One removed in the meantime is made again: when this returns, all are there. */
+async function createVolumes(
+  parts: Parts,
+  container: ContainerRecord,
+  spec: ContainerSpec,
+): Promise<MountPoint[]> {
+  const named = new Map<string, MountPoint>()
+  for (;;) {
+    const missing = container.mounts.filter(
+      (mount) => mount.type === 'volume' && !parts.store.volumes.has(named.get(mount.target)?.name ?? ''),
+    )
+    if (missing.length === 0) return container.mounts.map((mount) => named.get(mount.target) ?? mount)
+    for (const mount of missing) {
+      const request = spec.mounts.find((candidate) => cleanPath(candidate.target) === mount.target)
+      const volume = await createVolume(parts, {
+        name: named.get(mount.target)?.name ?? mount.name,
+        driver: mount.driver,
+        options: request?.driverOptions ?? {},
+        labels: request?.labels ?? {},
+      })
+      named.set(mount.target, { ...mount, name: volume.name, source: volume.mountpoint })
+    }
+  }
+}
