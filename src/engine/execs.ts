@@ -29,7 +29,7 @@ export function createExecs(parts: Parts): ManagedExecs {
       throw new TsnetError('not-found', 'no-such-exec', `No such exec instance: ${id}`)
     return record
   }
-  const update = (id: string, change: Partial<ExecRecord>): void => {
+  const update: Update = (id, change) => {
     const record = records.get(id)
     if (record !== undefined) records.set(id, { ...record, ...change })
   }
@@ -44,30 +44,7 @@ export function createExecs(parts: Parts): ManagedExecs {
       return id
     },
 
-    start: async (id, options) => {
-      const record = find(id)
-      if (record.running || record.exitCode !== null) {
-        throw new TsnetError('conflict', 'exec-started', `exec ${id} has already run: create another`)
-      }
-      const container = findContainer(parts.store.containers, record.container)
-      refuseStopped(container)
-      // Noted before the first wait: an exec runs once, whoever else asks meanwhile.
-      update(id, { running: true })
-      let stream: Duplex | null = null
-      try {
-        if (!options.detach) stream = await attachExec(parts, record)
-        update(id, { pid: await runExec(parts, container, record, options) })
-      } catch (error) {
-        stream?.destroy()
-        update(id, { running: false, exitCode: exitCodeOf(error) })
-        throw error
-      }
-      parts.events.emit('container', `exec_start: ${record.spec.argv.join(' ')}`, container.id, {
-        execID: id,
-      })
-      return stream
-    },
-
+    start: async (id, options) => start(parts, find(id), update, options),
     get: find,
     resize: async (id, rows, columns) => {
       if (!find(id).running) throw new TsnetError('conflict', 'not-running', `exec ${id} is not running`)
@@ -82,6 +59,37 @@ export function createExecs(parts: Parts): ManagedExecs {
       for (const record of records.values()) if (record.container === container) records.delete(record.id)
     },
   }
+}
+
+type Update = (id: string, change: Partial<ExecRecord>) => void
+
+async function start(
+  parts: Parts,
+  record: ExecRecord,
+  update: Update,
+  options: Parameters<Execs['start']>[1],
+): Promise<Duplex | null> {
+  const { id } = record
+  if (record.running || record.exitCode !== null) {
+    throw new TsnetError('conflict', 'exec-started', `exec ${id} has already run: create another`)
+  }
+  const container = findContainer(parts.store.containers, record.container)
+  refuseStopped(container)
+  // Noted before the first wait: an exec runs once, whoever else asks meanwhile.
+  update(id, { running: true })
+  let stream: Duplex | null = null
+  try {
+    if (!options.detach) stream = await attachExec(parts, record)
+    update(id, { pid: await runExec(parts, container, record, options) })
+  } catch (error) {
+    stream?.destroy()
+    update(id, { running: false, exitCode: exitCodeOf(error) })
+    throw error
+  }
+  parts.events.emit('container', `exec_start: ${record.spec.argv.join(' ')}`, container.id, {
+    execID: id,
+  })
+  return stream
 }
 
 /** 127 for a program that is not there, as in a shell; 126 for whatever else kept it from running. */
