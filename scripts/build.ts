@@ -15,7 +15,6 @@ const options: BuildOptions = {
   bundle: true,
   platform: 'node',
   target: 'node26',
-  external: ['koffi'],
   minifySyntax: true,
   legalComments: 'none',
   sourcemap: 'linked',
@@ -39,6 +38,8 @@ try {
     ...options,
     entryPoints: { cli: 'src/cli/main.ts', init: 'src/init/main.ts' },
     format: 'cjs',
+    // The one thing of an ES module that CommonJS has under another name.
+    define: { 'import.meta.url': '__filename' },
     outExtension: { '.js': '.cjs' },
   })
   // The launcher compares this with the sources: what was edited during the build is newer.

@@ -1,6 +1,20 @@
 /** The only importer of koffi: libc's functions, and the door through which other sys modules load theirs. */
-import koffi, { type LibraryHandle } from 'koffi'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import type { LibraryHandle } from 'koffi'
 import { SyscallError } from './errno.ts'
+
+/**
+ * koffi's native module without its JavaScript, which only adds warnings about old names, and reads every property of
+ * node's util and fs on its way: 8 ms that each container's init would pay again.
+ */
+function loadKoffi(): typeof import('koffi') {
+  const require = createRequire(import.meta.url)
+  const folder = dirname(require.resolve(`@koromix/koffi-linux-${process.arch}`))
+  return require(`${folder}/linux_${process.arch}/koffi.node`)
+}
+
+const koffi = loadKoffi()
 
 export const libc = koffi.load('libc.so.6')
 
