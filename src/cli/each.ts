@@ -3,8 +3,8 @@ import { print, printError } from './command.ts'
 
 /** How several names are gone through. */
 export interface Manner {
-  /** pass over what does not exist */
-  readonly ignoresAbsence?: boolean
+  /** what does not exist is no failure, but may be told of */
+  readonly absence?: 'told' | 'ignored'
   /** one after the other, where the second may depend on what became of the first */
   readonly inTurn?: boolean
 }
@@ -13,9 +13,10 @@ export interface Manner {
 export async function forEach(
   names: readonly string[],
   act: (name: string) => Promise<unknown>,
-  { ignoresAbsence = false, inTurn = false }: Manner = {},
+  { absence, inTurn = false }: Manner = {},
 ): Promise<number> {
-  const failures: string[] = []
+  const complaints: string[] = []
+  let status = 0
   const attempt = (name: string) =>
     act(name).then(
       () => undefined,
@@ -24,10 +25,11 @@ export async function forEach(
   const running = inTurn ? [] : names.map(attempt)
   for (const [index, name] of names.entries()) {
     const failed = await (running[index] ?? attempt(name))
+    const isExcused = failed && absence !== undefined && errorKind(failed.error) === 'not-found'
     if (!failed) print(name)
-    else if (!ignoresAbsence || errorKind(failed.error) !== 'not-found')
-      failures.push(errorMessage(failed.error))
+    else if (!isExcused || absence === 'told') complaints.push(errorMessage(failed.error))
+    if (failed && !isExcused) status = 1
   }
-  for (const failure of failures) printError(failure)
-  return failures.length > 0 ? 1 : 0
+  for (const complaint of complaints) printError(complaint)
+  return status
 }

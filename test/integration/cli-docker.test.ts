@@ -160,6 +160,8 @@ const sayings = `
   kill nope
   stop nope also-nope
   rm nope
+  rm -f nope
+  create --pull never nope
   wait nope
   logs nope
   exec nope true

@@ -329,7 +329,11 @@ describe('the life of a container', () => {
       stdout: 'web\n',
       stderr: 'Error response from daemon: No such container: nope\n',
     })
-    expect(await tsnet('rm', '-f', 'nope')).toEqual({ code: 0, stdout: '', stderr: '' })
+    expect(await tsnet('rm', '-f', 'nope')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'Error response from daemon: No such container: nope\n',
+    })
   })
 
   test('logs can be cut to their end and told with times', async () => {

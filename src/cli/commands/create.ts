@@ -1,4 +1,5 @@
-import { defineCommand, print } from '../command.ts'
+import { errorMessage } from '../../errors.ts'
+import { defineCommand, ExitError, print } from '../command.ts'
 import { buildCreateBody } from '../create-body.ts'
 import { checkPullPolicy, createContainer } from '../create-container.ts'
 import { containerFlags } from '../flags.ts'
@@ -18,7 +19,12 @@ export const command = defineCommand({
       environment: process.env,
       consoleSize: terminalSize(),
     })
-    print(await createContainer(client, body, flags))
+    try {
+      print(await createContainer(client, body, flags))
+    } catch (error) {
+      // As with Docker, 125 says that the command line was wrong.
+      throw new ExitError(1, errorMessage(error))
+    }
     return 0
   },
 })

@@ -10,7 +10,7 @@ export const command = defineCommand({
   arity: [1, Number.POSITIVE_INFINITY],
   run({ client, flags: { force }, args }) {
     return forEach(args, (name) => client.call('DELETE', networkPath(name)), {
-      ignoresAbsence: force,
+      ...(force && { absence: 'ignored' }),
       inTurn: true,
     })
   },

@@ -17,6 +17,6 @@ export const command = defineCommand({
       if (name === '') throw new TsnetError('invalid', 'container-name', 'container name cannot be empty')
       await client.call('DELETE', `/containers/${encodeURIComponent(name)}`, { query: { force, v: volumes } })
     }
-    return forEach(args, remove, { ignoresAbsence: force })
+    return forEach(args, remove, force ? { absence: 'told' } : {})
   },
 })
