@@ -273,7 +273,10 @@ describe('a refusal', () => {
     [['--name', 'bad name'], 'Invalid container name (bad name), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed'],
     [['--hostname', 'bad host!'], 'invalid hostname format: bad host!'],
     [['--oom-score-adj', '5000'], 'Invalid value 5000, range for oom score adj is [-1000, 1000]'],
-    [['--ip', '1.2.3.4'], 'user specified IP address is supported on user defined networks only'],
+    [
+      ['--network', 'bridge', '--ip', '1.2.3.4'],
+      'user specified IP address is supported on user defined networks only',
+    ],
     [['--privileged'], 'Privileged'],
     [['--pid', 'host'], 'PidMode'],
     [['--log-driver', 'bogus'], 'the only logging driver is json-file'],
