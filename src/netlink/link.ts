@@ -14,12 +14,7 @@ import {
   IFLA_NET_NS_FD,
 } from '../sys/constants/if_link.ts'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../sys/constants/netlink.ts'
-import {
-  RTEXT_FILTER_SKIP_STATS,
-  RTM_GETLINK,
-  RTM_NEWLINK,
-  RTM_SETLINK,
-} from '../sys/constants/rtnetlink.ts'
+import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK } from '../sys/constants/rtnetlink.ts'
 import type { Fd } from '../sys/fd.ts'
 import { i32, struct, u8, u16, u32 } from '../sys/layout.ts'
 import { formatMac, parseMac } from '../values/mac.ts'

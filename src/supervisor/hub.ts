@@ -14,9 +14,6 @@ interface Client {
   readonly request: StreamRequest
 }
 
-/** A client that takes nothing for so long is let go, rather than holding up the program. */
-const stalledAfter = 30_000
-
 export class Hub {
   readonly #clients = new Set<Client>()
   #stdio: Stdio | null = null
@@ -87,14 +84,12 @@ export class Hub {
     }
   }
 
-  /** The program waits for its slowest client, as it would for the reader of a pipe, but not for ever. */
+  /** The program waits for its slowest client, as it would for the reader of a pipe: somebody pages through its output. */
   #holdBack(client: Client): void {
     if (this.#finished || this.#slow.has(client)) return
     const { connection } = client
     this.#stdio?.pause()
-    const timer = setTimeout(() => connection.destroy(), stalledAfter)
     const go = (): void => {
-      clearTimeout(timer)
       connection.off('drain', go)
       connection.off('close', go)
       this.#slow.delete(client)
