@@ -1,5 +1,6 @@
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord } from '../store/records.ts'
+import type { ContainerId } from '../values/id.ts'
 import { checkContainerName } from '../values/name.ts'
 import { createContainer, withName } from './create.ts'
 import { nameEndpoint } from './endpoints.ts'
@@ -8,7 +9,7 @@ import { attach, logs } from './output.ts'
 import type { Parts } from './parts.ts'
 import { findContainer } from './references.ts'
 import { startContainer } from './start.ts'
-import { killContainer, removeContainer, stopContainer, untilStopped } from './stop.ts'
+import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
 
 export function createContainers(parts: Parts): Containers {
   const find = (ref: string): ContainerRecord => findContainer(parts.store.containers, ref)
@@ -64,30 +65,39 @@ function recordFailure(parts: Parts, container: ContainerRecord, error: unknown)
   return failed
 }
 
+/** One that is just being started is found running once its lock is free. */
 async function remove(
   parts: Parts,
   container: ContainerRecord,
   options: { force: boolean; volumes: boolean },
 ): Promise<void> {
-  if (container.state.status === 'running') {
+  for (;;) {
+    const running = await parts.locks.run(container.id, () =>
+      removeUnlessRunning(parts, container.id, options.volumes),
+    )
+    if (running === null) return
     if (!options.force) {
       throw new TsnetError(
         'conflict',
         'container-running',
-        `cannot remove container "${container.name}": container is running: stop the container before removing or force remove`,
+        `cannot remove container "${running.name}": container is running: stop the container before removing or force remove`,
       )
     }
-    const stopped = untilStopped(parts, container.id)
-    await killContainer(parts, container, 'SIGKILL').catch((error: unknown) => {
-      if (!(error instanceof TsnetError && error.code === 'child-gone')) throw error
-    })
-    await stopped
+    await endContainer(parts, running)
   }
-  await parts.locks.run(container.id, async () => {
-    const present = parts.store.containers.get(container.id)
-    // Removed by --rm in the meantime: that is what was wanted.
-    if (present !== undefined) await removeContainer(parts, present, options.volumes)
-  })
+}
+
+/** Returns the container when it runs and therefore stays. */
+async function removeUnlessRunning(
+  parts: Parts,
+  id: ContainerId,
+  withVolumes: boolean,
+): Promise<ContainerRecord | null> {
+  const present = parts.store.containers.get(id)
+  if (present?.state.status === 'running') return present
+  // Removed by --rm in the meantime: that is what was wanted.
+  if (present !== undefined) await removeContainer(parts, present, withVolumes)
+  return null
 }
 
 async function rename(parts: Parts, container: ContainerRecord, wanted: string): Promise<void> {

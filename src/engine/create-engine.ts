@@ -1,6 +1,6 @@
 /** Joins the engine's modules behind the facade and reacts to what the supervisor tells. */
 import { cpus, release, totalmem } from 'node:os'
-import type { ExitRecord } from '../supervisor/protocol.ts'
+import type { ChildRecord, ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills } from '../sys/cgroup.ts'
 import { cgroupHierarchy } from '../sys/cgroup-hierarchy.ts'
 import { createContainers } from './containers.ts'
@@ -8,7 +8,7 @@ import type { Engine, SystemInfo } from './engine.ts'
 import { createExecs, type ManagedExecs } from './execs.ts'
 import { createNetworks } from './networks.ts'
 import type { Parts } from './parts.ts'
-import { recordExit, removeContainer } from './stop.ts'
+import { forgetChild, recordExit, removeContainer } from './stop.ts'
 import { createVolumes } from './volumes.ts'
 
 export interface ManagedEngine extends Engine {
@@ -44,33 +44,45 @@ export function createEngine(
     }),
     subscribe: (listener) => parts.events.subscribe(listener),
     reconcile: () => reconcile(parts, execs),
-    onExit: (exit) => {
-      handleExit(parts, execs, exit).catch((error: unknown) =>
-        parts.log.error({ err: error, id: exit.id }, 'an ending could not be recorded'),
-      )
-    },
+    onExit: (exit) => void handleExit(parts, execs, exit),
   }
 }
 
 async function reconcile(parts: Parts, execs: ManagedExecs): Promise<void> {
   const { running, exited } = await parts.supervisor.call('list', null)
-  const alive = new Set(running.map((child) => child.id))
-  const endings = new Map(exited.map((exit) => [exit.id, exit]))
-  for (const container of parts.store.containers.values()) {
-    if (container.state.status !== 'running' || alive.has(container.id)) continue
-    const lost = { id: container.id, exitCode: 255, finishedAt: new Date().toISOString() }
-    await handleExit(parts, execs, endings.get(container.id) ?? lost)
-  }
+  const known = new Set([...running, ...exited].map(({ id }) => id))
+  // Picked in one turn: what is started from now on is not in the list either.
+  const lost = [...parts.store.containers.values()]
+    .filter(({ id, state }) => state.status === 'running' && !known.has(id))
+    .map(({ id }) => ({ id, exitCode: 255, finishedAt: new Date().toISOString() }))
+  await Promise.all([
+    ...[...exited, ...lost].map((exit) => handleExit(parts, execs, exit)),
+    ...running.map((child) => killUnrecorded(parts, child)),
+  ])
+}
+
+/** A supervisor may die after it has started a program and before it could say so: that start has failed. */
+async function killUnrecorded(parts: Parts, { id }: ChildRecord): Promise<void> {
+  // Under the lock no start is under way.
+  await parts.locks.run(id, async () => {
+    const container = parts.store.containers.get(id)
+    if (container === undefined || container.state.status === 'running') return
+    parts.log.warn({ container: id }, 'a program runs whose start has failed: it is killed')
+    await parts.supervisor.call('signal', { id, signal: 9 })
+  })
 }
 
 async function handleExit(parts: Parts, execs: ManagedExecs, exit: ExitRecord): Promise<void> {
-  if (!execs.recordExit(exit.id, exit.exitCode)) {
-    await parts.locks.run(exit.id, async () => {
-      await recordExit(parts, exit, countOomKills(parts.mark, exit.id) > 0)
-    })
+  try {
+    if (execs.recordExit(exit.id, exit.exitCode)) await forgetChild(parts, exit.id)
+    else await handleContainerExit(parts, exit)
+  } catch (error) {
+    parts.log.error({ err: error, id: exit.id }, 'an ending could not be recorded')
   }
-  // Only now are attached clients let go: whoever sees the end of the output finds the exit code.
-  await parts.supervisor.call('forget', { id: exit.id })
+}
+
+async function handleContainerExit(parts: Parts, exit: ExitRecord): Promise<void> {
+  await parts.locks.run(exit.id, () => recordExit(parts, exit, countOomKills(parts.mark, exit.id) > 0))
   const container = parts.store.containers.get(exit.id)
   if (!container?.spec.autoRemove || container.state.status === 'running') return
   await parts.locks.run(exit.id, async () => {

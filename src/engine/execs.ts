@@ -1,4 +1,4 @@
-/** Programs run inside running containers. They are remembered until their container is removed. */
+/** Programs run inside running containers. They are remembered for a while after their end. */
 import type { Duplex } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import { exitNotExecutable, exitNotFound, type Program } from '../init/steps.ts'
@@ -13,6 +13,7 @@ import type { Parts } from './parts.ts'
 import { mergeEnv } from './plan.ts'
 import { findContainer } from './references.ts'
 import { seccompOf } from './start.ts'
+import { forgetChild } from './stop.ts'
 
 /** The facade, and what the engine itself needs to tell it. */
 export interface ManagedExecs extends Execs {
@@ -21,13 +22,27 @@ export interface ManagedExecs extends Execs {
   forgetContainer(container: string): void
 }
 
+interface Remembered extends ExecRecord {
+  /** milliseconds since the epoch; null until it ended */
+  readonly endedAt: number | null
+}
+
+/** ms for which a client may ask for an ended exec's exit code, as dockerd has it at least */
+const rememberedFor = 300_000
+
 export function createExecs(parts: Parts): ManagedExecs {
-  const records = new Map<string, ExecRecord>()
-  const find = (id: string): ExecRecord => {
+  const records = new Map<string, Remembered>()
+  const find = (id: string): Remembered => {
     const record = records.get(id)
     if (record === undefined)
       throw new TsnetError('not-found', 'no-such-exec', `No such exec instance: ${id}`)
     return record
+  }
+  // A health check makes one every few seconds, for as long as its container runs.
+  const forgetLongEnded = (): void => {
+    for (const { id, endedAt } of records.values()) {
+      if (endedAt !== null && Date.now() - endedAt > rememberedFor) records.delete(id)
+    }
   }
   const update: Update = (id, change) => {
     const record = records.get(id)
@@ -38,8 +53,17 @@ export function createExecs(parts: Parts): ManagedExecs {
       const container = findContainer(parts.store.containers, ref)
       refuseStopped(container)
       if (spec.argv.length === 0) throw new TsnetError('invalid', 'no-command', 'No exec command specified')
+      forgetLongEnded()
       const id = newId<ExecId>()
-      records.set(id, { id, container: container.id, spec, running: false, exitCode: null, pid: 0 })
+      records.set(id, {
+        id,
+        container: container.id,
+        spec,
+        running: false,
+        exitCode: null,
+        pid: 0,
+        endedAt: null,
+      })
       parts.events.emit('container', `exec_create: ${spec.argv.join(' ')}`, container.id, { execID: id })
       return id
     },
@@ -52,7 +76,7 @@ export function createExecs(parts: Parts): ManagedExecs {
     },
     recordExit: (id, exitCode) => {
       if (!records.has(id)) return false
-      update(id, { running: false, exitCode })
+      update(id, { running: false, exitCode, endedAt: Date.now() })
       return true
     },
     forgetContainer: (container) => {
@@ -61,7 +85,7 @@ export function createExecs(parts: Parts): ManagedExecs {
   }
 }
 
-type Update = (id: string, change: Partial<ExecRecord>) => void
+type Update = (id: string, change: Partial<Remembered>) => void
 
 async function start(
   parts: Parts,
@@ -83,7 +107,8 @@ async function start(
     update(id, { pid: await runExec(parts, container, record, options) })
   } catch (error) {
     stream?.destroy()
-    update(id, { running: false, exitCode: exitCodeOf(error) })
+    await forgetChild(parts, id)
+    update(id, { running: false, exitCode: exitCodeOf(error), endedAt: Date.now() })
     throw error
   }
   parts.events.emit('container', `exec_start: ${record.spec.argv.join(' ')}`, container.id, {

@@ -134,24 +134,53 @@ async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void
     )
   }
   await parts.locks.run(`network ${network.name}`, async () => {
-    const active = runningEndpoints(parts, network)
-    if (active.length > 0) {
-      const users = active
-        .map(({ container }) => `name:"${container.name}" id:"${container.id.slice(0, 12)}"`)
-        .join(', ')
-      throw new TsnetError(
-        'forbidden',
-        'network-in-use',
-        `error while removing network: network ${network.name} has active endpoints (${users})`,
-      )
-    }
-    const entry = parts.store.journal.begin('network-remove', network.id, network)
-    await dismantleNetwork(parts, network)
-    parts.store.transaction(() => {
-      parts.store.networks.delete(network.id)
-      parts.store.journal.clear(entry)
+    const { store } = parts
+    // Looked up again: another removal may have been before.
+    findNetwork(store.networks, network.id)
+    refuseInUse(parts, network)
+    // The record goes first and at once: nobody can begin to use what is about to be removed.
+    const entry = store.transaction(() => {
+      store.networks.delete(network.id)
+      return store.journal.begin('network-remove', network.id, network)
     })
+    try {
+      await dismantleNetwork(parts, network)
+    } catch (error) {
+      store.networks.put(network.id, network)
+      throw error
+    } finally {
+      store.journal.clear(entry)
+    }
     parts.events.emit('network', 'destroy', network.id, { name: network.name, type: network.driver })
+  })
+}
+
+function refuseInUse(parts: Parts, network: NetworkRecord): void {
+  const users = [
+    ...runningEndpoints(parts, network).map(({ container }) => container),
+    ...joiningContainers(parts, network),
+  ]
+  if (users.length === 0) return
+  const names = users.map(({ name, id }) => `name:"${name}" id:"${id.slice(0, 12)}"`).join(', ')
+  throw new TsnetError(
+    'forbidden',
+    'network-in-use',
+    `error while removing network: network ${network.name} has active endpoints (${names})`,
+  )
+}
+
+/** Containers that are being started on the network or connected to it, as the journal says. */
+function joiningContainers(parts: Parts, network: NetworkRecord): ContainerRecord[] {
+  return parts.store.journal.entries().flatMap(({ operation, subject, data }) => {
+    const container = parts.store.containers.get(subject)
+    if (container === undefined) return []
+    const endpoints =
+      operation === 'start'
+        ? container.endpoints
+        : operation === 'connect'
+          ? [(data as { endpoint: EndpointRecord }).endpoint]
+          : []
+    return endpoints.some((endpoint) => endpoint.network === network.id) ? [container] : []
   })
 }
 

@@ -8,18 +8,14 @@ import type { Parts } from './parts.ts'
 import { logPath } from './start.ts'
 import { untilStopped } from './stop.ts'
 
-/** Resolves when the container's program is no more. */
-function untilGone(parts: Parts, container: ContainerRecord): Promise<void> | null {
-  return container.state.status === 'running' ? untilStopped(parts, container.id) : null
-}
-
 export function logs(
   parts: Parts,
   container: ContainerRecord,
   options: LogOptions,
   signal: AbortSignal,
 ): Readable {
-  const ending = options.follow ? untilGone(parts, container) : null
+  const ending =
+    options.follow && container.state.status === 'running' ? untilStopped(parts, container.id, signal) : null
   return readLog(logPath(parts, container.id), { ...options, tty: container.spec.tty }, ending, signal)
 }
 

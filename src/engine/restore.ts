@@ -25,7 +25,7 @@ import {
 import { createNetwork, dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, portTargets } from './published.ts'
-import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
+import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
 
 export interface RestoreOptions {
   /** The default network's wanted address, as of --bip; '' for the usual one. */
@@ -40,6 +40,7 @@ export async function restore(parts: Parts, options: RestoreOptions): Promise<vo
   await finishJournal(parts, alive)
   await makePredefined(parts, options)
   await adoptRunning(parts, alive, children.exited)
+  await removeEnded(parts)
   await parts.firewall.replaceAll([
     ...[...parts.networkRules.values()].flat(),
     ...running(parts).flatMap((container) => containerRules(parts, container)),
@@ -111,9 +112,9 @@ const recoveries: Readonly<
   },
   remove: async (parts, entry) => {
     const container = parts.store.containers.get(entry.subject)
-    if (container === undefined) return
-    await finishRemoval(parts, container)
+    if (container !== undefined) await finishRemoval(parts, container)
     parts.store.containers.delete(entry.subject)
+    await removeVolumes(parts, (entry.data as { volumes: string[] }).volumes)
   },
   connect: (parts, entry) => detachUnlessRecorded(parts, entry),
   disconnect: async (parts, entry, alive) => {
@@ -234,9 +235,16 @@ async function adoptRunning(
     }
     const lost = { id: container.id, exitCode: 255, finishedAt: new Date().toISOString() }
     await recordExit(parts, endings.get(container.id) ?? lost, countOomKills(parts.mark, container.id) > 0)
-    await parts.supervisor.call('forget', { id: container.id })
-    const ended = parts.store.containers.get(container.id)
-    if (ended?.spec.autoRemove) await removeContainer(parts, ended, true)
+  }
+}
+
+/** Containers of --rm whose end came now, or just before that of the last daemon. */
+async function removeEnded(parts: Parts): Promise<void> {
+  for (const container of [...parts.store.containers.values()]) {
+    if (!container.spec.autoRemove || container.state.status !== 'exited') continue
+    await removeContainer(parts, container, true).catch((error: unknown) =>
+      parts.log.error({ err: error, container: container.name }, 'an ended container could not be removed'),
+    )
   }
 }
 

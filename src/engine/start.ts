@@ -45,6 +45,13 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
     throw new TsnetError('not-found', 'no-such-container', `No such container: ${id}`)
   if (container.state.status === 'running')
     throw new TsnetError('unchanged', 'already-running', `container ${container.name} is already running`)
+  if (container.state.status === 'removing') {
+    throw new TsnetError(
+      'conflict',
+      'marked-for-removal',
+      `container is marked for removal and cannot be started: ${container.name}`,
+    )
+  }
   const entry = parts.store.journal.begin('start', id)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))

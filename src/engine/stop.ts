@@ -40,8 +40,11 @@ function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> 
 function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
   return all([
     async () => {
-      await all(container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)))
-      if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
+      try {
+        await all(container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)))
+      } finally {
+        if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
+      }
     },
     () => removeCgroup(parts.mark, container.id),
     ...container.mounts.map((mount) => async () => {
@@ -74,15 +77,31 @@ function exitedState(container: ContainerRecord, exit: ExitRecord, oomKilled: bo
  */
 export async function recordExit(parts: Parts, exit: ExitRecord, oomKilled: boolean): Promise<void> {
   const container = parts.store.containers.get(exit.id)
-  if (container === undefined || container.state.status !== 'running') return
+  if (container?.state.status !== 'running') return forgetChild(parts, exit.id)
   const { journal } = parts.store
   const entry = journal.begin('stop', container.id)
   await reportFailure(parts, container, releaseShared(parts, container))
   const state = exitedState(container, exit, oomKilled)
   parts.store.containers.put(container.id, { ...container, state, published: [] })
   emitEnding(parts, container, exit, oomKilled)
-  await reportFailure(parts, container, releaseOwn(parts, container))
+  // Told at once, so that who attaches from now on is attached to the next run.
+  await Promise.all([
+    forgetChild(parts, exit.id),
+    reportFailure(parts, container, releaseOwn(parts, container)),
+  ])
   journal.clear(entry)
+}
+
+/**
+ * The supervisor lets go of a recorded ending's clients: whoever sees the end of the output finds the exit code. A supervisor
+ * that is lost has none; its successor is asked by reconcile.
+ */
+export async function forgetChild(parts: Parts, id: string): Promise<void> {
+  try {
+    await parts.supervisor.call('forget', { id })
+  } catch (error) {
+    parts.log.warn({ err: error, id }, 'the supervisor could not be told of a recorded ending')
+  }
 }
 
 /** An ending is recorded whatever cannot be given back; the next start of the daemon sweeps that up. */
@@ -105,18 +124,19 @@ function emitEnding(parts: Parts, container: ContainerRecord, exit: ExitRecord, 
   parts.events.emit('container', 'die', id, { name, image: spec.image, exitCode: String(exit.exitCode) })
 }
 
-/** Resolves when the container has stopped running. */
-export function untilStopped(parts: Parts, id: ContainerId): Promise<void> {
+/** Resolves when the container has stopped running, or when `signal` aborts. */
+export function untilStopped(parts: Parts, id: ContainerId, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted || parts.store.containers.get(id)?.state.status !== 'running') return Promise.resolve()
   return new Promise((resolve) => {
-    if (parts.store.containers.get(id)?.state.status !== 'running') {
+    const finish = (): void => {
+      unsubscribe()
+      signal?.removeEventListener('abort', finish)
       resolve()
-      return
     }
     const unsubscribe = parts.events.subscribe((event) => {
-      if (event.id !== id || event.action !== 'die') return
-      unsubscribe()
-      resolve()
+      if (event.id === id && event.action === 'die') finish()
     })
+    signal?.addEventListener('abort', finish)
   })
 }
 
@@ -155,6 +175,13 @@ export async function stopContainer(
   parts.events.emit('container', 'stop', container.id, { name: container.name })
 }
 
+/** SIGKILL; resolves when the container has stopped running. */
+export async function endContainer(parts: Parts, container: ContainerRecord): Promise<void> {
+  const stopped = untilStopped(parts, container.id)
+  await sendIfRunning(parts, container, 'SIGKILL')
+  await stopped
+}
+
 /** A program may end by itself before the signal reaches it: that is as good. */
 async function sendIfRunning(parts: Parts, container: ContainerRecord, signal: string): Promise<void> {
   try {
@@ -186,15 +213,14 @@ export async function removeContainer(
   withVolumes: boolean,
 ): Promise<void> {
   const { store } = parts
-  const entry = store.journal.begin('remove', container.id)
+  const volumes = withVolumes ? anonymousVolumes(parts, container) : []
+  const entry = store.journal.begin('remove', container.id, { volumes })
   store.containers.put(container.id, { ...container, state: { ...container.state, status: 'removing' } })
   await finishRemoval(parts, container)
-  store.transaction(() => {
-    store.containers.delete(container.id)
-    store.journal.clear(entry)
-  })
-  await parts.supervisor.call('forget', { id: container.id })
-  if (withVolumes) await removeAnonymousVolumes(parts, container)
+  store.containers.delete(container.id)
+  await forgetChild(parts, container.id)
+  await removeVolumes(parts, volumes)
+  store.journal.clear(entry)
   parts.events.emit('container', 'destroy', container.id, {
     name: container.name,
     image: container.spec.image,
@@ -207,10 +233,17 @@ export async function finishRemoval(parts: Parts, container: ContainerRecord): P
   await removeRootfs(parts.dataRoot, container.id)
 }
 
-async function removeAnonymousVolumes(parts: Parts, container: ContainerRecord): Promise<void> {
-  for (const mount of container.mounts) {
-    const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
-    if (!volume?.anonymous) continue
+function anonymousVolumes(parts: Parts, container: ContainerRecord): string[] {
+  return container.mounts
+    .filter(({ type, name }) => type === 'volume' && parts.store.volumes.get(name)?.anonymous === true)
+    .map(({ name }) => name)
+}
+
+/** Volumes of a container that is gone; what another container has come to use stays. Safe to repeat. */
+export async function removeVolumes(parts: Parts, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const volume = parts.store.volumes.get(name)
+    if (volume === undefined) continue
     await removeVolume(parts, volume).catch((error: unknown) => {
       parts.log.warn({ err: error, volume: volume.name }, 'an anonymous volume stays')
     })

@@ -57,6 +57,8 @@ export function volumeUsers(parts: Parts, name: string): ContainerRecord[] {
 /** Throws kind 'conflict' naming the containers that use it. */
 export async function removeVolume(parts: Parts, volume: VolumeRecord): Promise<void> {
   await parts.locks.run(`volume ${volume.name}`, async () => {
+    // Looked up again: another removal may have been before.
+    findVolume(parts, volume.name)
     const users = volumeUsers(parts, volume.name)
     if (users.length > 0) {
       throw new TsnetError(

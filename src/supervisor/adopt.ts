@@ -40,11 +40,20 @@ export function adoptChildren(execRoot: string, children: Children): void {
       if (pidfd === null) void children.finished(id, unknownExitCode)
       else {
         watched.set(pidfd, id)
-        children.readopt(child)
+        readopt(children, child)
       }
     }
   }
   void watch(watched, children)
+}
+
+/** A program whose FIFOs or log are gone is looked after all the same: one broken child must not cost all others theirs. */
+function readopt(children: Children, child: ChildRecord): void {
+  try {
+    children.readopt(child)
+  } catch (error) {
+    process.stderr.write(`tsnet supervisor: ${child.id}: no output any more: ${(error as Error).message}\n`)
+  }
 }
 
 /** null when the program has ended, even if another process has its pid by now. */

@@ -39,6 +39,7 @@ export class Children {
   readonly #hubs = new Map<string, Hub>()
   readonly #running = new Map<string, ChildRecord>()
   readonly #exited = new Map<string, ExitRecord>()
+  #launching = 0
 
   constructor(options: {
     execRoot: string
@@ -54,6 +55,11 @@ export class Children {
 
   get running(): readonly ChildRecord[] {
     return [...this.#running.values()]
+  }
+
+  /** Whether there are programs to look after, also such as are about to run. */
+  get isBusy(): boolean {
+    return this.#running.size > 0 || this.#launching > 0
   }
 
   get exited(): readonly ExitRecord[] {
@@ -76,20 +82,27 @@ export class Children {
   }
 
   exec(params: ExecParams): Promise<number> {
+    // A pid that has gone may be anybody's by now, also that of a program of the host.
+    if (![...this.#running.values()].some((child) => child.pid === params.into && isAlive(child)))
+      throw new TsnetError('conflict', 'child-gone', `process ${params.into} is not running`)
     return this.#launch(() => spawnInit(this.#initPath, params.into), params, params)
   }
 
   async #launch(takeInit: () => Init, params: StartParams, exec?: ExecParams): Promise<number> {
     const { id, stdio } = params
     if (this.#running.has(id)) throw new TsnetError('conflict', 'child-exists', `${id} runs already`)
-    const init = takeInit()
+    let init: Init | null = null
+    this.#launching++
     try {
+      init = takeInit()
       await this.#run(init, params, exec)
     } catch (error) {
-      init.dismiss()
-      await init.exited
+      init?.dismiss()
+      await init?.exited
       this.#drop(id)
       throw error
+    } finally {
+      this.#launching--
     }
     this.#adopt({ id, pid: init.pid, startTime: readStartTime(init.pid), stdio })
     void init.exited.then(({ code, signal }) => this.finished(id, exitCodeOf(code, signal)))
@@ -176,7 +189,8 @@ export class Children {
 
   signal(id: string, signal: number): void {
     const child = this.#running.get(id)
-    if (child === undefined) throw new TsnetError('unchanged', 'child-gone', `${id} does not run`)
+    if (child === undefined || !isAlive(child))
+      throw new TsnetError('conflict', 'child-gone', `${id} is not running`)
     process.kill(child.pid, signal)
   }
 
@@ -195,6 +209,11 @@ export class Children {
     this.#hubs.delete(id)
     rmSync(childDir(this.#execRoot, id), { recursive: true, force: true })
   }
+}
+
+/** Between a program's end and its announcement its pid may already be another's. */
+function isAlive({ pid, startTime }: ChildRecord): boolean {
+  return readStartTime(pid) === startTime
 }
 
 function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {

@@ -101,8 +101,16 @@ export class Supervisor {
     }
   }
 
-  async call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+  /** When no supervisor could be started the last time, each call tries anew. */
+  async #connected(): Promise<void> {
+    const ready = this.#ready
+    await ready
+    if (this.#connection.destroyed && !this.#closed && this.#ready === ready) this.#ready = this.#replace()
     await this.#ready
+  }
+
+  async call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+    await this.#connected()
     if (this.#connection.destroyed) {
       throw new TsnetError(
         'unavailable',
@@ -119,7 +127,7 @@ export class Supervisor {
 
   /** A connection that carries the program's output and input. Resolves when the supervisor has taken it up. */
   async attach(request: StreamRequest): Promise<Socket> {
-    await this.#ready
+    await this.#connected()
     const connection = await open(this.#options.execRoot, true)
     connection.write(`${JSON.stringify(request)}\n`)
     await once(connection, 'readable')

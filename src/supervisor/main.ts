@@ -94,7 +94,7 @@ function handlersOf(children: Children, stop: () => void): Handlers {
       return null
     },
     shutdown: () => {
-      if (children.running.length > 0) return { stopping: false }
+      if (children.isBusy) return { stopping: false }
       setImmediate(stop)
       return { stopping: true }
     },

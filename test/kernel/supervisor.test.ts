@@ -168,9 +168,18 @@ describe('a program', () => {
     await supervisor.call('signal', { id: 'one', signal: 9 })
     expect(await exited('one')).toBe(137)
     await expect(supervisor.call('signal', { id: 'one', signal: 9 })).rejects.toMatchObject({
-      kind: 'unchanged',
+      kind: 'conflict',
       code: 'child-gone',
     })
+  })
+
+  test('can be entered while it runs, and no process beside it, nor is anything left of the attempt', async () => {
+    const { pid } = await supervisor.call('start', params('one', 'sleep 0.2'))
+    const entry = (into: number) => ({ ...params('two', 'true'), into })
+    await expect(supervisor.call('exec', entry(process.pid))).rejects.toMatchObject({ code: 'child-gone' })
+    expect(await exited('one')).toBe(0)
+    await expect(supervisor.call('exec', entry(pid))).rejects.toMatchObject({ code: 'child-gone' })
+    expect(existsSync(childDir(execRoot, 'two'))).toBe(false)
   })
 
   test('that is not there fails the start with what a shell says, and nothing is left', async () => {
