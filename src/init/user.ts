@@ -1,5 +1,5 @@
 /** Resolves `user[:group]` by the container's own /etc/passwd and /etc/group, as runc does. Runs inside the root. */
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { StartError } from './start-error.ts'
 
 export interface ResolvedUser {
@@ -73,11 +73,25 @@ export function findIdentity(
   return { uid: user.id, gid, groups: all, home: user.fields[5] || '/' }
 }
 
+/** bytes; more than any passwd or group file has that is meant as one */
+const largestFile = 16_777_216
+
+/** The image decides what is there: a FIFO would keep init waiting, a device without an end would fill the host's memory. */
 function readText(path: string): string {
+  let fd: number
   try {
-    return readFileSync(path, 'utf8')
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch {
     return ''
+  }
+  try {
+    const stats = fstatSync(fd)
+    if (!stats.isFile()) return ''
+    if (stats.size > largestFile)
+      throw new StartError(`${path} has ${stats.size} bytes, more than ${largestFile}`)
+    return readFileSync(fd, 'utf8')
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -1,5 +1,5 @@
 /** The files that a container gets from the host, kept in its directory below the data-root and bound into it. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 
 export interface ContainerText {
   /** Name of the file in the container's directory. */
@@ -43,6 +43,12 @@ export async function updateContainerFiles(
   for (const { name, text } of after) {
     const known = before.find((candidate) => candidate.name === name)?.text
     const path = `${dataRoot}/containers/${id}/${name}`
-    if (text !== known && (await readFile(path, 'utf8')) === known) await writeFile(path, text)
+    if (known !== undefined && text !== known && (await holds(path, known))) await writeFile(path, text)
   }
+}
+
+/** The size is asked for first: the container may have made the file as large as it likes. */
+async function holds(path: string, text: string): Promise<boolean> {
+  if ((await stat(path)).size !== Buffer.byteLength(text)) return false
+  return (await readFile(path, 'utf8')) === text
 }

@@ -131,3 +131,33 @@ describe('a container', () => {
     expect(daemon.inNetns('cat', ['/proc/sys/net/ipv4/ip_default_ttl'])).toBe(before)
   })
 })
+
+describe('what the image or the container has for a file', () => {
+  it.each([
+    ['a FIFO', 'rm /etc/passwd; mkfifo /etc/passwd'],
+    ['a device without an end', 'ln -sf /dev/zero /etc/passwd'],
+  ])('is %s where users are looked up, and nobody is kept waiting', async (_what, script) => {
+    await daemon.docker('run', '-d', '--name', 'odd', 'box', 'sh', '-c', `${script}; sleep 60`)
+    const { stdout } = await daemon.docker('exec', 'odd', 'echo', 'in')
+    await daemon.docker('rm', '-f', 'odd')
+    expect(stdout).toBe('in\n')
+  })
+
+  it('is as large as it likes, and is left alone when the container joins a network', async () => {
+    await daemon.docker('network', 'create', 'mynet')
+    await daemon.docker(
+      'run',
+      '-d',
+      '--name',
+      'odd',
+      'box',
+      'sh',
+      '-c',
+      'truncate -s 3G /etc/hosts; sleep 60',
+    )
+    while ((await daemon.docker('exec', 'odd', 'stat', '-c', '%s', '/etc/hosts')).stdout !== '3221225472\n');
+    expect(await daemon.docker('network', 'connect', 'mynet', 'odd')).toMatchObject({ code: 0, stderr: '' })
+    await daemon.docker('rm', '-f', 'odd')
+    await daemon.docker('network', 'rm', 'mynet')
+  })
+})
