@@ -112,6 +112,9 @@ function freeze<T>(value: T): T {
   return value
 }
 
+/** https://www.sqlite.org/rescode.html */
+const SQLITE_FULL = 13
+
 function migrate(db: DatabaseSync, path: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0)
   if (version > migrations.length) {
@@ -126,6 +129,31 @@ function migrate(db: DatabaseSync, path: string): void {
   }
 }
 
+/** bytes; more than the log ever grows to */
+const reserve = 1 << 20
+/** pages of 4 KiB after which the log is written over from its beginning */
+const logPages = 200
+
+/**
+ * Makes log and database larger than they need be: SQLite writes over what they have first. When a container fills the
+ * disk, its ending and its removal, which frees the disk, can still be recorded. A disk that is full already is let pass.
+ */
+function reserveSpace(db: DatabaseSync): void {
+  try {
+    db.exec(
+      `BEGIN; CREATE TABLE IF NOT EXISTS reserve (bytes); INSERT INTO reserve VALUES (zeroblob(${reserve})); COMMIT`,
+    )
+    db.exec(`DROP TABLE reserve; PRAGMA wal_checkpoint(RESTART); PRAGMA wal_autocheckpoint = ${logPages}`)
+  } catch (error) {
+    if (!isFull(error)) throw error
+    if (db.isTransaction) db.exec('ROLLBACK')
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return (error as { errcode?: number }).errcode === SQLITE_FULL
+}
+
 function openDatabase(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true, mode: 0o710 })
   const db = new DatabaseSync(path)
@@ -135,6 +163,7 @@ function openDatabase(path: string): DatabaseSync {
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT',
     )
     migrate(db, path)
+    reserveSpace(db)
     return db
   } catch (error) {
     db.close()
