@@ -137,7 +137,7 @@ export class Children {
     exec?: ExecParams,
   ): { terminal: number | null; started: () => void } {
     const open = (pid: number): number => {
-      const pty = openPty(`/proc/${pid}/root/dev/pts/ptmx`)
+      const pty = openPty(`/proc/${pid}/root`)
       hub.open(stdio, new TerminalStdio(pty.master))
       // The program may ask for it at once, before any client has told.
       if (rows > 0 && columns > 0) hub.resize(rows, columns)

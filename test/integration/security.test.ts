@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 
@@ -141,6 +145,21 @@ describe('what the image or the container has for a file', () => {
     const { stdout } = await daemon.docker('exec', 'odd', 'echo', 'in')
     await daemon.docker('rm', '-f', 'odd')
     expect(stdout).toBe('in\n')
+  })
+
+  it('leads its terminal nowhere else when /dev is a link', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'tsnet-link-'))
+    mkdirSync(join(root, 'bin'))
+    cpSync('/bin/busybox', join(root, 'bin/busybox'))
+    mkdirSync(join(root, 'elsewhere'))
+    symlinkSync('/elsewhere', join(root, 'dev'))
+    const input = execFileSync('tar', ['-C', root, '-cf', '-', '.'], { maxBuffer: 64 << 20 })
+    rmSync(root, { recursive: true })
+    await daemon.dockerWith({ input }, 'import', '-', 'linked')
+    await daemon.docker('run', '-dt', '--name', 'odd', 'linked', '/bin/busybox', 'tty')
+    expect(await daemon.docker('wait', 'odd')).toMatchObject({ code: 0, stdout: '0\n' })
+    expect((await daemon.docker('logs', 'odd')).stdout).toContain('/0')
+    await daemon.docker('rm', 'odd')
   })
 
   it('is as large as it likes, and is left alone when the container joins a network', async () => {

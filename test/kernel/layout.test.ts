@@ -22,7 +22,7 @@ const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
 const headersOf: Readonly<Record<string, readonly string[]>> = {
   bpf: ['linux/bpf.h'],
   capability: ['linux/capability.h'],
-  fcntl: ['fcntl.h', 'linux/close_range.h'],
+  fcntl: ['fcntl.h', 'linux/close_range.h', 'linux/openat2.h'],
   if: ['linux/if.h'],
   if_addr: ['linux/if_addr.h'],
   if_link: ['linux/if_link.h'],

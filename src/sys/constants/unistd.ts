@@ -10,4 +10,5 @@ export const SYS_bpf = arm64 ? 280 : 321
 export const SYS_pidfd_send_signal = 424
 export const SYS_pidfd_open = 434
 export const SYS_close_range = 436
+export const SYS_openat2 = 437
 export const SYS_fsopen = 430
