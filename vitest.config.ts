@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config'
 
 const slow = { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false, pool: 'forks' as const }
 
+// Emulated, everything takes ten times as long.
+const emulated = { ...slow, testTimeout: 300_000, hookTimeout: 600_000 }
+
 export default defineConfig({
   test: {
     projects: [
@@ -10,6 +13,7 @@ export default defineConfig({
       { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...slow } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...slow } },
       { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], ...slow } },
+      { test: { name: 'vm', include: ['test/vm/**/*.test.ts'], ...emulated } },
     ],
   },
 })
