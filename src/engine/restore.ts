@@ -38,6 +38,8 @@ export async function restore(parts: Parts, options: RestoreOptions): Promise<vo
   await adoptPools(parts)
   await restoreNetworks(parts)
   await finishJournal(parts, alive)
+  // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
+  await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, options)
   await adoptRunning(parts, alive, children.exited)
   await removeEnded(parts)
@@ -269,20 +271,22 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
 async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
   const live = running(parts)
   const ids = new Set<string>(live.map((container) => container.id))
-  const endpoints = live.flatMap((container) => container.endpoints)
-  const steps: (() => unknown)[] = [
+  await attemptAll(parts, [
     ...listSandboxes(parts.execRoot)
       .filter((id) => !ids.has(id))
       .map((id) => () => removeSandbox(parts.execRoot, id)),
     ...listCgroups(parts.mark)
       .filter((id) => !ids.has(id) && !alive.has(id))
       .map((id) => () => removeCgroup(parts.mark, id)),
-    ...parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints)),
+    ...driverSweeps(parts),
     ...(await listContainerDirs(parts.dataRoot))
       .filter((id) => !parts.store.containers.has(id))
       .map((id) => () => removeRootfs(parts.dataRoot, id)),
     () => parts.images.sweep(),
-  ]
+  ])
+}
+
+async function attemptAll(parts: Parts, steps: readonly (() => unknown)[]): Promise<void> {
   for (const step of steps) {
     try {
       await step()
@@ -290,6 +294,11 @@ async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
       parts.log.warn({ err: errorMessage(error) }, 'something left over could not be removed')
     }
   }
+}
+
+function driverSweeps(parts: Parts): (() => Promise<void>)[] {
+  const endpoints = running(parts).flatMap((container) => container.endpoints)
+  return parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints))
 }
 
 async function sweepDriver(parts: Parts, name: string, endpoints: readonly EndpointRecord[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { busyboxArchive, repository, TestDaemon } from '../helpers/daemon.ts'
@@ -172,5 +172,16 @@ describe('a daemon killed while a container runs', () => {
     expect((await daemon.docker('wait', 'kept')).code).toBe(0)
     expect((await daemon.docker('logs', 'kept')).stdout).toBe('one\ntwo\n')
     expect((await daemon.docker('rm', 'kept')).code).toBe(0)
+  })
+
+  it('starts anew when its data root was emptied under a running container', async () => {
+    expect((await daemon.docker('run', '-d', 'box', 'sleep', '600')).code).toBe(0)
+    await daemon.kill()
+    rmSync(daemon.dataRoot, { recursive: true })
+    await daemon.launch()
+    expect((await daemon.docker('ps', '-aq')).stdout).toBe('')
+    expect((await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')).code).toBe(0)
+    expect((await daemon.docker('run', '--rm', 'box', 'true')).code).toBe(0)
+    expect(daemon.inNetns('ip', ['-o', 'link', 'show', 'type', 'veth'])).toBe('')
   })
 })
