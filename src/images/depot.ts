@@ -1,6 +1,6 @@
 /** What the image part's verbs work on, and the removal of what no image needs any more. */
 import { join } from 'node:path'
-import { errorMessage } from '../errors.ts'
+import { errorMessage, TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { ContainerRecord, ImageRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
@@ -35,10 +35,12 @@ export class Depot {
   readonly downloads = new SharedWork<void>()
   readonly extractions = new SharedWork<Layer>()
   readonly downloadSlots = new Slots(mostDownloads)
+  readonly #dataRoot: string
   #working = 0
   #hasGarbage = false
 
   constructor(options: ImagesOptions) {
+    this.#dataRoot = options.dataRoot
     this.store = options.store
     this.log = options.log
     this.usersOf = options.usersOf
@@ -57,11 +59,18 @@ export class Depot {
       return await verb()
     } catch (error) {
       this.#hasGarbage = true
-      throw error
+      throw this.#explain(error)
     } finally {
       this.#working--
       await this.collect()
     }
+  }
+
+  /** A full disk is named; the system tells only of a write. */
+  #explain(error: unknown): unknown {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return error
+    const message = `${this.#dataRoot} is full: no space left on device`
+    return new TsnetError('unavailable', 'no-space', message, { cause: error })
   }
 
   /** Something may be without a record now. */
