@@ -23,6 +23,7 @@ import {
   MS_REC,
   MS_REMOUNT,
 } from '../sys/constants/mount.ts'
+import { CLONE_NEWNS } from '../sys/constants/sched.ts'
 import type { Fd } from '../sys/fd.ts'
 import { makeCharacterDevice } from '../sys/file.ts'
 import {
@@ -33,6 +34,7 @@ import {
   setMountTreeAttributes,
   umount,
 } from '../sys/mount.ts'
+import { changeDirectory, setns } from '../sys/process.ts'
 import { copyUp } from './copy-up.ts'
 import { StartError } from './start-error.ts'
 import type { AttachSource, EnterRoot, Step } from './steps.ts'
@@ -85,10 +87,23 @@ function enterRoot(step: EnterRoot): void {
   mount('', '/', '', MS_PRIVATE | MS_REC, '')
   process.chdir(step.layersDir)
   mount('overlay', step.merged, 'overlay', 0, overlayOptions(step))
-  process.chdir(step.merged)
+  const merged = openSync(step.merged, 'r')
+  leaveChroot()
+  changeDirectory(merged)
+  closeSync(merged)
   pivotRoot('.', '.')
   umount('.', MNT_DETACH)
   process.chdir('/')
+}
+
+/**
+ * Where tsnet runs in a chroot, only that folder would be exchanged: the machine's own root would stay in the container's
+ * mount namespace, and whoever enters that later (an exec) would land there. setns(2) into the own one leads to its real root.
+ */
+function leaveChroot(): void {
+  const own = openSync('/proc/self/ns/mnt', 'r')
+  setns(own, CLONE_NEWNS)
+  closeSync(own)
 }
 
 function overlayOptions(step: EnterRoot): string {

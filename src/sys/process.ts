@@ -81,6 +81,13 @@ function setCloseOnExecFrom(first: number): void {
   }
 }
 
+const nativeFchdir = declare<[number], number>('int fchdir(int)')
+
+/** fchdir(2): the current directory becomes the open one. */
+export function changeDirectory(fd: number): void {
+  check(nativeFchdir(fd), 'fchdir', `${fd}`)
+}
+
 /** setsid(2): a new session without a controlling terminal. */
 export function setsid(): void {
   check(nativeSetsid(), 'setsid')
