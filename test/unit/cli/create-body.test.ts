@@ -7,7 +7,7 @@ import { buildCreateBody } from '../../../src/cli/create-body.ts'
 import { containerFlags } from '../../../src/cli/flags.ts'
 
 const surroundings = {
-  directory: '/work/place',
+  directory: '/srv/place',
   environment: { KNOWN: 'here' },
   consoleSize: { rows: 0, columns: 0 },
 }
@@ -95,7 +95,7 @@ describe('buildCreateBody', () => {
 
   test('splits volumes into binds and anonymous ones', () => {
     const built = body('-v', './x:/x:ro', '-v', 'data:/data', '-v', '/anon', '-v', 'data:/data')
-    expect(built.HostConfig.Binds).toEqual(['/work/place/x:/x:ro', 'data:/data'])
+    expect(built.HostConfig.Binds).toEqual(['/srv/place/x:/x:ro', 'data:/data'])
     expect(built.Volumes).toEqual({ '/anon': {} })
   })
 
