@@ -16,7 +16,10 @@ const network: BridgeRule = {
   interface: 'bench0',
   subnet: '10.94.0.0/16',
   internal: false,
+  mode: 'nat',
   masquerade: true,
+  snatAddress: '',
+  trusted: [],
 }
 
 /** Each port of an endpoint of its own, as separate containers would have it. */
@@ -25,10 +28,13 @@ function publish(index: number): PublishRule {
     kind: 'publish',
     owner: index.toString(16).padStart(64, '0'),
     family: 4,
+    mode: 'dnat',
     protocol: 'tcp',
     hostAddress: '',
     hostPort: 10_000 + index,
     count: 1,
+    hostInterface: '',
+    sources: [],
     interface: network.interface,
     address: `10.94.${index >> 7}.${2 + (index & 127)}`,
     port: 80,

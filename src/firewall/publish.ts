@@ -16,22 +16,28 @@ const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** The rules behind published ports. A port that goes through the proxy has none. Pure. */
 export function publishRules(ports: readonly PublishedPort[], target: PublishTarget): PublishRule[] {
-  return ports.filter((port) => port.via === 'dnat').flatMap((port) => publishRule(port, target))
+  return ports.flatMap((port) => publishRule(port, target))
 }
 
 function publishRule(port: PublishedPort, target: PublishTarget): PublishRule[] {
+  if (port.via === 'proxy') return []
   const family = port.hostAddress.includes(':') ? 6 : 4
   const [address = ''] = (family === 4 ? target.address4 : target.address6).split('/')
-  if (address === '') return []
+  const sources = port.sources.filter((source) => source.includes(':') === (family === 6))
+  // whoever names clients of one family only means nobody of the other
+  if (address === '' || (port.sources.length > 0 && sources.length === 0)) return []
   return [
     {
       kind: 'publish',
       owner: target.owner,
       family,
+      mode: port.via,
       protocol: port.protocol,
       hostAddress: wildcards.has(port.hostAddress) ? '' : port.hostAddress,
       hostPort: port.hostPort,
       count: port.count,
+      hostInterface: port.hostInterface,
+      sources,
       interface: target.interface,
       address,
       port: port.containerPort,

@@ -5,6 +5,14 @@ import type { Protocol } from '../store/records.ts'
 
 export type Family = 4 | 6
 
+/**
+ * How a network and the outside meet: `nat` hides containers behind the host and lets only published ports in;
+ * `nat-unprotected` lets everything in, also directly to a container's address; `routed` knows no translation, only the
+ * container ports of `route` rules are let in, directly; `isolated` belongs to an internal network whose bridge has no
+ * address, so that not even the host reaches it.
+ */
+export type GatewayMode = 'nat' | 'nat-unprotected' | 'routed' | 'isolated'
+
 /** A bridge's share of the firewall: isolation, forwarding, masquerading. One per network and family. */
 export interface BridgeRule {
   readonly kind: 'bridge'
@@ -16,20 +24,34 @@ export interface BridgeRule {
   readonly subnet: string
   /** No packet is forwarded into or out of the bridge; the host itself still reaches it. */
   readonly internal: boolean
+  readonly mode: GatewayMode
+  /** What leaves the network has the host's address; only in the modes with NAT. */
   readonly masquerade: boolean
+  /** The host's address to masquerade with, '' for that of the interface by which a packet leaves. */
+  readonly snatAddress: string
+  /** Interfaces of the host from which every port of the containers is reached directly. */
+  readonly trusted: readonly string[]
 }
 
-/** A published port or range: host ports hostPort… are sent on to `address` at port…, `count` of them. */
+/**
+ * A published port or range. `dnat`: host ports hostPort… are sent on to `address` at port…, `count` of them. `route`:
+ * `address` is let be reached at port… from outside; host address and port mean nothing then.
+ */
 export interface PublishRule {
   readonly kind: 'publish'
   /** the endpoint's id */
   readonly owner: string
   readonly family: Family
+  readonly mode: 'dnat' | 'route'
   readonly protocol: Protocol
   /** '' for every local address of the family */
   readonly hostAddress: string
   readonly hostPort: number
   readonly count: number
+  /** The interface by which clients must come in, '' for any. */
+  readonly hostInterface: string
+  /** CIDRs of the clients that may use it, empty for everyone. */
+  readonly sources: readonly string[]
   /** the bridge behind which the container is */
   readonly interface: string
   /** the container's address, without prefix length */
@@ -52,11 +74,26 @@ export function inverse(batch: Batch): Batch {
 
 /** The same text for equal rules, whatever the order of their fields. */
 export function ruleKey(rule: Rule): string {
-  const parts =
-    rule.kind === 'bridge'
-      ? [rule.interface, rule.subnet, rule.internal, rule.masquerade]
-      : [rule.protocol, rule.hostAddress, rule.hostPort, rule.count, rule.interface, rule.address, rule.port]
+  const parts = rule.kind === 'bridge' ? bridgeKey(rule) : publishKey(rule)
   return [rule.kind, rule.owner, rule.family, ...parts].join(' ')
+}
+
+function bridgeKey({
+  interface: name,
+  subnet,
+  internal,
+  mode,
+  masquerade,
+  snatAddress,
+  trusted,
+}: BridgeRule) {
+  return [name, subnet, internal, mode, masquerade, snatAddress, trusted.join(',')]
+}
+
+function publishKey(rule: PublishRule) {
+  const { mode, protocol, hostAddress, hostPort, count, hostInterface, sources } = rule
+  const place = [mode, protocol, hostAddress, hostPort, count, hostInterface, sources.join(',')]
+  return [...place, rule.interface, rule.address, rule.port]
 }
 
 /**
@@ -71,20 +108,38 @@ export function checkRule(rule: Rule): void {
       `firewall rule of ${rule.owner}: "${given}" is not ${what}`,
     )
   }
-  if (!/^[^\s"/]{1,15}$/.test(rule.interface)) refuse('an interface name', rule.interface)
-  const address = `an IPv${rule.family} address`
+  const checkAddress = (given: string) => {
+    if (isIP(given) !== rule.family) refuse(`an IPv${rule.family} address`, given)
+  }
+  const checkSubnet = (given: string) => {
+    if (!isSubnet(given, rule.family)) refuse(`an IPv${rule.family} subnet`, given)
+  }
+  const checkName = (given: string) => {
+    if (!/^[^\s"/]{1,15}$/.test(given)) refuse('an interface name', given)
+  }
+  checkName(rule.interface)
   if (rule.kind === 'bridge') {
-    const [network = '', length = ''] = rule.subnet.split('/')
-    if (isIP(network) !== rule.family || !/^\d{1,3}$/.test(length))
-      refuse(`an IPv${rule.family} subnet`, rule.subnet)
+    checkSubnet(rule.subnet)
+    if (rule.snatAddress !== '') checkAddress(rule.snatAddress)
+    for (const name of rule.trusted) checkName(name)
     return
   }
-  if (isIP(rule.address) !== rule.family) refuse(address, rule.address)
-  if (rule.hostAddress !== '' && isIP(rule.hostAddress) !== rule.family) refuse(address, rule.hostAddress)
-  for (const first of [rule.hostPort, rule.port]) {
+  checkAddress(rule.address)
+  if (rule.hostAddress !== '') checkAddress(rule.hostAddress)
+  if (rule.hostInterface !== '') checkName(rule.hostInterface)
+  for (const source of rule.sources) checkSubnet(source)
+  for (const first of rule.mode === 'dnat' ? [rule.hostPort, rule.port] : [rule.port]) {
     if (first < 1 || first + rule.count - 1 > 65_535)
       refuse('a range of ports', `${first}, ${rule.count} of them`)
   }
+}
+
+function isSubnet(text: string, family: Family): boolean {
+  const [network = '', length = '', ...rest] = text.split('/')
+  const longest = family === 4 ? 32 : 128
+  return (
+    isIP(network) === family && /^\d{1,3}$/.test(length) && Number(length) <= longest && rest.length === 0
+  )
 }
 
 /** `tsnet:` and the owner's short id: by this mark in the kernel, what is tsnet's is found without the store. */

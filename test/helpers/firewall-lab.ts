@@ -249,7 +249,10 @@ export function bridgeRules(families: readonly Family[] = [4, 6]): BridgeRule[] 
       interface: `br-${letter}`,
       subnet: family === 4 ? `172.30.${numbers[letter]}.0/24` : `fd00:30:${numbers[letter]}::/64`,
       internal: letter === 'i',
+      mode: 'nat' as const,
       masquerade: true,
+      snatAddress: '',
+      trusted: [],
     })),
   )
 }

@@ -15,7 +15,10 @@ export function bridgeRules(network: NetworkRecord, options: BridgeOptions, brid
       interface: bridge,
       subnet: formatCidr(subnet),
       internal: network.internal,
+      mode: 'nat',
       masquerade: options.masquerade && !network.internal,
+      snatAddress: '',
+      trusted: [],
     }
   })
 }

@@ -26,7 +26,10 @@ test('each subnet has a rule of its own family', () => {
       interface: 'br-abc',
       subnet: '10.1.0.0/24',
       internal: false,
+      mode: 'nat',
       masquerade: true,
+      snatAddress: '',
+      trusted: [],
     },
     {
       kind: 'bridge',
@@ -35,7 +38,10 @@ test('each subnet has a rule of its own family', () => {
       interface: 'br-abc',
       subnet: 'fd00::/64',
       internal: false,
+      mode: 'nat',
       masquerade: true,
+      snatAddress: '',
+      trusted: [],
     },
   ])
 })

@@ -8,7 +8,10 @@ const network: BridgeRule = {
   interface: 'br-a1b2c3d4e5f6',
   subnet: '172.18.0.0/16',
   internal: false,
+  mode: 'nat',
   masquerade: true,
+  snatAddress: '',
+  trusted: [],
 }
 const network6: BridgeRule = { ...network, family: 6, subnet: 'fd12:3456:789a::/64' }
 
@@ -16,10 +19,13 @@ const port: PublishRule = {
   kind: 'publish',
   owner: '0f1e2d3c4b5a69788796a5b4',
   family: 4,
+  mode: 'dnat',
   protocol: 'tcp',
   hostAddress: '',
   hostPort: 8080,
   count: 1,
+  hostInterface: '',
+  sources: [],
   interface: network.interface,
   address: '172.18.0.2',
   port: 80,
