@@ -51,9 +51,13 @@ function endpoint(number: number): EndpointSpec {
     mac: '',
     address4: `10.92.${1 + (number >> 7)}.${1 + (number & 127)}/16`,
     address6: `fd00:92::1:${number.toString(16)}/64`,
-    options: {},
+    linkLocal: [],
+    gateway4: '10.92.0.1',
+    gateway6: 'fd00:92::1',
     defaultRoute4: true,
     defaultRoute6: true,
+    sysctls: {},
+    options: {},
   }
 }
 

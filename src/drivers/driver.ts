@@ -2,7 +2,7 @@
 import type { Rule } from '../firewall/rules.ts'
 import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Labels, NetworkRecord } from '../store/records.ts'
+import type { Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
 import type { EndpointId } from '../values/id.ts'
 
 export interface DriverContext {
@@ -24,10 +24,18 @@ export interface EndpointSpec {
   /** With prefix length, '' for none. */
   readonly address4: string
   readonly address6: string
-  readonly options: Labels
+  /** Further addresses, without prefix length. */
+  readonly linkLocal: readonly string[]
+  /** As `gatewayFor` said. */
+  readonly gateway4: string
+  readonly gateway6: string
   /** Whether this endpoint's gateways become the sandbox's default routes. */
   readonly defaultRoute4: boolean
   readonly defaultRoute6: boolean
+  /** Below /proc/sys, with the interface's name filled in. */
+  readonly sysctls: Labels
+  /** The driver's own, those of every driver taken out. */
+  readonly options: Labels
 }
 
 /** What attach made. The interface is up, addressed and routed. */
@@ -48,7 +56,14 @@ export interface NetworkDriver<O = unknown> {
     readonly ports: 'engine' | 'driver' | 'none'
   }
   /** Turns labels into typed options; throws kind 'invalid' on unknown keys and bad values. Pure. */
-  parseOptions(network: Pick<NetworkRecord, 'name' | 'options'>): O
+  parseOptions(network: NetworkSpec): O
+  /** Throws kind 'invalid' on options of an endpoint that this driver does not know, or not with these values. Pure. */
+  checkEndpointOptions(network: NetworkSpec, options: Labels): void
+  /**
+   * What leads out of a network for endpoints with an address of `pool`: a next hop, '0.0.0.0' or '::' for the link itself,
+   * '' when nothing does. Pure.
+   */
+  gatewayFor(network: NetworkSpec, pool: PoolRecord): string
   /** Makes or completes the kernel's side of a network; safe to repeat. Returns the rules that the network needs. */
   createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly Rule[]>
   /** Safe to repeat. */

@@ -45,7 +45,7 @@ async function lease(
     })
     undo.defer(() => ipam.release(pool, endpoint.id, bareAddress(address)))
     result[`address${family}`] = address
-    result[`gateway${family}`] = pool.gateway
+    result[`gateway${family}`] = parts.networkDriver(network.driver).gatewayFor(network, pool)
   }
   return result
 }
@@ -78,6 +78,10 @@ function specOf(
     mac: endpoint.request.mac ?? endpoint.mac,
     address4: endpoint.address4,
     address6: endpoint.address6,
+    linkLocal: endpoint.request.linkLocal,
+    gateway4: endpoint.gateway4,
+    gateway6: endpoint.gateway6,
+    sysctls: {},
     options: endpoint.request.options,
     defaultRoute4: defaults.v4 === endpoint.id,
     defaultRoute6: defaults.v6 === endpoint.id,
@@ -90,17 +94,20 @@ export interface DefaultRoutes {
   readonly v6: string
 }
 
-/** The first endpoint whose network leads out, in the order in which the user named them. */
+/** For each family the endpoint of highest priority whose network leads out, the first in the user's order among equals. */
 export function chooseDefaultRoutes(parts: Parts, endpoints: readonly EndpointRecord[]): DefaultRoutes {
+  const ranked = endpoints.toSorted((a, b) => b.request.gatewayPriority - a.request.gatewayPriority)
   const leading = (family: 4 | 6): string =>
-    endpoints.find((endpoint) => {
-      const network = networkOf(parts, endpoint)
-      return (
-        !network.internal &&
-        network.pools.some((pool) => pool.subnet.includes(':') === (family === 6) && pool.gateway !== '')
-      )
-    })?.id ?? ''
+    ranked.find((endpoint) => gatewayOf(parts, endpoint, family) !== '')?.id ?? ''
   return { v4: leading(4), v6: leading(6) }
+}
+
+/** What leads out of an endpoint's network for the addresses that it has or is going to have; '' for nothing. */
+function gatewayOf(parts: Parts, endpoint: EndpointRecord, family: 4 | 6): string {
+  const network = networkOf(parts, endpoint)
+  const { address4, address6 } = endpoint.request
+  const pool = poolFor(network, family, family === 4 ? address4 : address6)
+  return pool === undefined ? '' : parts.networkDriver(network.driver).gatewayFor(network, pool)
 }
 
 /** Leases and attaches; what was done goes to `undo`. Returns the endpoint as it is now. */

@@ -142,7 +142,10 @@ export const noRequest: EndpointRequest = {
   address4: null,
   address6: null,
   mac: null,
+  linkLocal: [],
   aliases: [],
+  links: [],
+  gatewayPriority: 0,
   options: {},
 }
 

@@ -62,8 +62,8 @@ export function forgetFlows(parts: Parts, ports: readonly PublishedPort[]): void
   }
 }
 
-function sameBinding({ protocol, containerPort, hostAddress, hostPort, count }: PublishedPort): PortBinding {
-  return { protocol, containerPort, hostAddress, hostPort, hostPortEnd: hostPort + count - 1, count }
+function sameBinding({ via: _via, ...port }: PublishedPort): PortBinding {
+  return { ...port, hostPortEnd: port.hostPort + port.count - 1 }
 }
 
 /** The container's addresses to which its ports are published; '' where it has none that leads out. */
@@ -99,6 +99,8 @@ function anyHostPort(exposed: string): PortBinding {
     protocol: (protocol ?? 'tcp') as PortBinding['protocol'],
     containerPort: Number(port),
     hostAddress: '',
+    hostInterface: '',
+    sources: [],
     hostPort: 0,
     hostPortEnd: 0,
     count: 1,

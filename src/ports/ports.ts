@@ -156,9 +156,18 @@ function exhausted({ hostAddress, hostPort, hostPortEnd, protocol }: PortBinding
 }
 
 function publishedAt(binding: PortBinding, place: Place, first: number, targets: PortTargets): PublishedPort {
-  const { protocol, containerPort, count } = binding
+  const { protocol, hostInterface, sources, containerPort, count } = binding
   const via = chooseWay(place, targets)
-  return { protocol, hostAddress: place.address, hostPort: first, containerPort, count, via }
+  return {
+    protocol,
+    hostAddress: place.address,
+    hostInterface,
+    sources,
+    hostPort: first,
+    containerPort,
+    count,
+    via,
+  }
 }
 
 /** The name of the container that holds a port, by tsnet's own knowledge. */

@@ -13,4 +13,18 @@ export const migrations: readonly string[] = [
      step TEXT NOT NULL,
      data TEXT NOT NULL
    ) STRICT;`,
+  `UPDATE record SET value = json_set(value,
+     '$.endpoints', json((
+       SELECT json_group_array(json_patch(each.value, '{"request":{"linkLocal":[],"links":[],"gatewayPriority":0}}'))
+       FROM json_each(record.value, '$.endpoints') AS each)),
+     '$.spec.endpoints', json((
+       SELECT json_group_object(each.key, json_patch(each.value, '{"linkLocal":[],"links":[],"gatewayPriority":0}'))
+       FROM json_each(record.value, '$.spec.endpoints') AS each)),
+     '$.spec.ports', json((
+       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[]}'))
+       FROM json_each(record.value, '$.spec.ports') AS each)),
+     '$.published', json((
+       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[]}'))
+       FROM json_each(record.value, '$.published') AS each)))
+   WHERE collection = 'container';`,
 ]

@@ -13,6 +13,10 @@ export interface PortBinding {
   readonly containerPort: number
   /** '' means every address of the host, of both families. */
   readonly hostAddress: string
+  /** The interface by which clients must come in, '' for any. */
+  readonly hostInterface: string
+  /** CIDRs of those who may use it, empty for everyone. */
+  readonly sources: readonly string[]
   /** The first host port, or 0 to choose free ones. */
   readonly hostPort: number
   /** The last host port to choose from when more are offered than wanted, else hostPort + count - 1 (0 with hostPort 0). */
@@ -25,11 +29,18 @@ export interface PublishedPort {
   readonly protocol: Protocol
   /** '0.0.0.0' and '::' are the wildcard addresses of their families. */
   readonly hostAddress: string
+  /** The interface by which clients must come in, '' for any. */
+  readonly hostInterface: string
+  /** CIDRs of those who may use it, empty for everyone. */
+  readonly sources: readonly string[]
   readonly hostPort: number
   readonly containerPort: number
   readonly count: number
-  /** How packets travel: by DNAT in the kernel, or through the daemon's proxy, which hides the client's address. */
-  readonly via: 'dnat' | 'proxy'
+  /**
+   * How packets travel: by DNAT in the kernel, through the daemon's proxy, which hides the client's address, or routed to the
+   * container's own address, where no host port is taken.
+   */
+  readonly via: 'dnat' | 'proxy' | 'route'
 }
 
 export interface MountRequest {
@@ -69,7 +80,13 @@ export interface EndpointRequest {
   readonly address4: string | null
   readonly address6: string | null
   readonly mac: string | null
+  /** Further addresses of the interface, of either family, without prefix length. */
+  readonly linkLocal: readonly string[]
   readonly aliases: readonly string[]
+  /** `container:alias`: names by which this container alone finds neighbours. */
+  readonly links: readonly string[]
+  /** Of a container's networks that lead out, the one with the highest does; 0 unless said otherwise. */
+  readonly gatewayPriority: number
   readonly options: Labels
 }
 

@@ -55,9 +55,13 @@ export function endpointSpec(
     mac: '',
     address4: `10.91.0.${host}/24`,
     address6: `fd00:91::${host.toString(16)}/64`,
-    options: {},
+    linkLocal: [],
+    gateway4: '10.91.0.1',
+    gateway6: 'fd00:91::1',
     defaultRoute4: true,
     defaultRoute6: true,
+    sysctls: {},
+    options: {},
     ...part,
   }
 }
@@ -302,10 +306,8 @@ export function describeDriver(name: string, create: () => NetworkDriver): void 
 
     test('an option that it does not know is refused by its name', () => {
       const options = { 'com.docker.network.no.such': '1' }
-      expect(() => driver.parseOptions({ name: 'contract', options })).toThrow(
-        /com\.docker\.network\.no\.such/,
-      )
-      expect(() => driver.parseOptions({ name: 'contract', options: { colour: 'blue' } })).toThrow(/colour/)
+      expect(() => driver.parseOptions(networkRecord({ options }))).toThrow(/com\.docker\.network\.no\.such/)
+      expect(() => driver.parseOptions(networkRecord({ options: { colour: 'blue' } }))).toThrow(/colour/)
     })
   })
 }

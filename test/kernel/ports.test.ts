@@ -19,7 +19,17 @@ function binding(wish: Partial<PortBinding>): PortBinding {
   const hostPort = wish.hostPort ?? 0
   const count = wish.count ?? 1
   const end = hostPort === 0 ? 0 : hostPort + count - 1
-  return { protocol: 'tcp', containerPort: 80, hostAddress: '', hostPort, hostPortEnd: end, count, ...wish }
+  return {
+    protocol: 'tcp',
+    containerPort: 80,
+    hostAddress: '',
+    hostInterface: '',
+    sources: [],
+    hostPort,
+    hostPortEnd: end,
+    count,
+    ...wish,
+  }
 }
 
 const openDescriptors = () => readdirSync('/proc/self/fd').length

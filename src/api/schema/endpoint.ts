@@ -14,8 +14,8 @@ export type EndpointSettings = Static<typeof EndpointSettings>
 
 /** The same as it is, in answers. */
 export interface EndpointState {
-  IPAMConfig: { IPv4Address?: string; IPv6Address?: string } | null
-  Links: null
+  IPAMConfig: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: readonly string[] } | null
+  Links: readonly string[] | null
   Aliases: readonly string[] | null
   MacAddress: string
   DriverOpts: Readonly<Record<string, string>> | null

@@ -1,27 +1,22 @@
 /** A container's connection to a network on the wire. */
 import { TsnetError } from '../../errors.ts'
 import type { EndpointRecord, EndpointRequest } from '../../store/records.ts'
-import { isIp } from '../../values/ip.ts'
+import { canonicalIp, isIp } from '../../values/ip.ts'
 import { formatMac, parseMac } from '../../values/mac.ts'
 import type { EndpointSettings, EndpointState } from '../schema/endpoint.ts'
-import { unsupported } from './unsupported-options.ts'
 
 /** Throws kind 'invalid' for bad addresses, 'unsupported' for options that are not carried out here. */
 export function toEndpointRequest(settings: EndpointSettings | null): EndpointRequest {
   const { IPAMConfig: ipam, Links: links, GwPriority: priority } = settings ?? {}
-  if (links != null && links.length > 0) {
-    throw unsupported('Links is not supported: containers of a user-defined network find each other by name')
-  }
-  if (ipam?.LinkLocalIPs != null && ipam.LinkLocalIPs.length > 0) {
-    throw unsupported('LinkLocalIPs is not supported: the kernel gives link-local addresses itself')
-  }
-  if (priority) throw unsupported('GwPriority is not supported: the first network leads out')
   const mac = settings?.MacAddress || null
   return {
     address4: checkAddress(ipam?.IPv4Address || null, 4),
     address6: checkAddress(ipam?.IPv6Address || null, 6),
     mac: mac === null ? null : formatMac(parseMac(mac)),
+    linkLocal: (ipam?.LinkLocalIPs ?? []).map(checkLinkLocal),
     aliases: settings?.Aliases ?? [],
+    links: links ?? [],
+    gatewayPriority: priority ?? 0,
     options: settings?.DriverOpts ?? {},
   }
 }
@@ -37,6 +32,15 @@ function checkAddress(address: string | null, family: 4 | 6): string | null {
   )
 }
 
+function checkLinkLocal(address: string): string {
+  if (isIp(address)) return canonicalIp(address)
+  throw new TsnetError(
+    'invalid',
+    'bad-endpoint',
+    `invalid endpoint settings: invalid link-local IP address: ${address}`,
+  )
+}
+
 /** What is given out only while the container runs is shown only then. */
 export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): EndpointState {
   const { request } = endpoint
@@ -45,14 +49,15 @@ export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): E
   const fixed = {
     ...(request.address4 !== null && { IPv4Address: request.address4 }),
     ...(request.address6 !== null && { IPv6Address: request.address6 }),
+    ...(request.linkLocal.length > 0 && { LinkLocalIPs: request.linkLocal }),
   }
   return {
     IPAMConfig: Object.keys(fixed).length > 0 ? fixed : null,
-    Links: null,
+    Links: request.links.length > 0 ? request.links : null,
     Aliases: request.aliases.length > 0 ? request.aliases : null,
     MacAddress: isRunning ? endpoint.mac : (request.mac ?? ''),
     DriverOpts: Object.keys(request.options).length > 0 ? request.options : null,
-    GwPriority: 0,
+    GwPriority: request.gatewayPriority,
     NetworkID: endpoint.network,
     EndpointID: isRunning ? endpoint.id : '',
     Gateway: isRunning ? endpoint.gateway4 : '',

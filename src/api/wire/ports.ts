@@ -71,7 +71,16 @@ function toBinding(
       `invalid port specification: "${hostPort}": ${count} container ports need as many host ports`,
     )
   }
-  return { protocol, containerPort: first, hostAddress, hostPort: host.first, hostPortEnd: host.last, count }
+  return {
+    protocol,
+    containerPort: first,
+    hostAddress,
+    hostInterface: '',
+    sources: [],
+    hostPort: host.first,
+    hostPortEnd: host.last,
+    count,
+  }
 }
 
 /** Whether the host ports are given one by one, not left to be chosen. */

@@ -4,8 +4,6 @@ import { findLink } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
 import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import type { NetworkRecord } from '../../store/records.ts'
-import { containsIp, parseCidr } from '../../values/cidr.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import {
@@ -27,6 +25,8 @@ export const bridgeDriver: NetworkDriver<BridgeOptions> = {
   name: 'bridge',
   capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
   parseOptions: parseBridgeOptions,
+  checkEndpointOptions: refuseEndpointOptions,
+  gatewayFor: (network, pool) => (network.internal ? '' : pool.gateway),
 
   async createNetwork(context, network) {
     context.signal.throwIfAborted()
@@ -63,12 +63,9 @@ export const bridgeDriver: NetworkDriver<BridgeOptions> = {
 }
 
 async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
-  const { id, network, interfaceName, address4, address6 } = endpoint
+  const { id, network, interfaceName, address4, address6, gateway4, gateway6 } = endpoint
   const options = parseBridgeOptions(network)
-  refuseEndpointOptions(network, endpoint.options)
   const mac = endpoint.mac === '' ? randomMac() : formatMac(parseMac(endpoint.mac))
-  const gateway4 = gatewayFor(network, address4)
-  const gateway6 = gatewayFor(network, address6)
   using socket = openRouteSocket()
   await using undo = new AsyncDisposableStack()
   const master =
@@ -92,11 +89,4 @@ async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): P
   forgetNeighbours(socket, master, [address4, address6])
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
-}
-
-/** The gateway of the subnet that the address is from, '' on a network that leads nowhere. */
-function gatewayFor(network: NetworkRecord, cidr: string): string {
-  if (cidr === '' || network.internal) return ''
-  const { address } = parseCidr(cidr)
-  return network.pools.find((pool) => containsIp(parseCidr(pool.subnet), address))?.gateway ?? ''
 }

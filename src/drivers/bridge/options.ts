@@ -68,7 +68,7 @@ function parseOption(network: string, name: string, value: string): Partial<Brid
   }
 }
 
-/** No option of a single endpoint is known yet; one that is given is refused rather than passed over. */
+/** Of a single endpoint the driver knows none; one that is given is refused rather than passed over. */
 export function refuseEndpointOptions(network: Pick<NetworkRecord, 'name'>, options: Labels): void {
   const names = Object.keys(options)
   if (names.length === 0) return

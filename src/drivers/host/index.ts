@@ -1,6 +1,6 @@
 /** The two networks that need no work: `host` is the daemon's own namespace, `null` a sandbox with loopback alone. */
 import { TsnetError } from '../../errors.ts'
-import type { NetworkRecord } from '../../store/records.ts'
+import type { Labels } from '../../store/records.ts'
 import type { NetworkId } from '../../values/id.ts'
 import type { Attachment, NetworkDriver } from '../driver.ts'
 
@@ -19,10 +19,12 @@ export function createHostDriver(name: 'host' | 'null'): NetworkDriver<null> {
   return {
     name,
     capabilities: { scope: 'local', addresses: 'none', ports: 'none' },
-    parseOptions: (network) => refuseOptions(name, network),
+    parseOptions: (network) => refuseOptions(name, network.name, network.options),
+    checkEndpointOptions: (network, options) => void refuseOptions(name, network.name, options),
+    gatewayFor: () => '',
 
     async createNetwork(_context, network) {
-      refuseOptions(name, network)
+      refuseOptions(name, network.name, network.options)
       if (only !== null && only !== network.id) {
         throw new TsnetError(
           'forbidden',
@@ -43,12 +45,12 @@ export function createHostDriver(name: 'host' | 'null'): NetworkDriver<null> {
   }
 }
 
-function refuseOptions(driver: string, network: Pick<NetworkRecord, 'name' | 'options'>): null {
-  const names = Object.keys(network.options)
+function refuseOptions(driver: string, network: string, options: Labels): null {
+  const names = Object.keys(options)
   if (names.length === 0) return null
   throw new TsnetError(
     'invalid',
     'bad-driver-option',
-    `network ${network.name}: the ${driver} driver has no option ${names.join(', ')}, it takes none`,
+    `network ${network}: the ${driver} driver has no option ${names.join(', ')}, it takes none`,
   )
 }

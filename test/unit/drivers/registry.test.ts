@@ -41,7 +41,7 @@ describe('host and null', () => {
 
   test('take no options', () => {
     const options = { 'com.docker.network.driver.mtu': '1400' }
-    expect(() => createHostDriver('null').parseOptions({ name: 'none', options })).toThrow(
+    expect(() => createHostDriver('null').parseOptions({ ...network('b'), name: 'none', options })).toThrow(
       /^network none: the null driver has no option com\.docker\.network\.driver\.mtu/,
     )
   })

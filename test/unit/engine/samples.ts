@@ -92,7 +92,10 @@ export const request: EndpointRequest = {
   address4: null,
   address6: null,
   mac: null,
+  linkLocal: [],
   aliases: [],
+  links: [],
+  gatewayPriority: 0,
   options: {},
 }
 
@@ -115,6 +118,8 @@ export const port: PortBinding = {
   protocol: 'tcp',
   containerPort: 80,
   hostAddress: '',
+  hostInterface: '',
+  sources: [],
   hostPort: 8080,
   hostPortEnd: 8080,
   count: 1,

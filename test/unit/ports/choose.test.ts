@@ -52,6 +52,8 @@ describe('candidates of a binding', () => {
     protocol: 'tcp',
     containerPort: 80,
     hostAddress: '',
+    hostInterface: '',
+    sources: [],
     hostPort: 8000,
     hostPortEnd: 8000,
     count: 1,

@@ -203,6 +203,29 @@ describe('a store', () => {
     expect(() => openStore(path)).toThrow(sentence)
   })
 
+  test('of the first schema gets what its containers have lacked', () => {
+    const request = { address4: null, aliases: ['a'] }
+    const added = { linkLocal: [], links: [], gatewayPriority: 0 }
+    const old = {
+      name: 'web',
+      spec: { image: 'x', endpoints: { net: request }, ports: [{ hostPort: 80 }] },
+      endpoints: [{ id: 'e', request }],
+      published: [{ hostPort: 80 }],
+    }
+    const db = new DatabaseSync(path)
+    db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
+    db.prepare('INSERT INTO record VALUES (?, ?, ?)').run('container', 'c', JSON.stringify(old))
+    db.close()
+    using store = openStore(path)
+    const port = { hostPort: 80, hostInterface: '', sources: [] }
+    expect(store.containers.get('c')).toEqual({
+      ...old,
+      spec: { ...old.spec, endpoints: { net: { ...request, ...added } }, ports: [port] },
+      endpoints: [{ id: 'e', request: { ...request, ...added } }],
+      published: [port],
+    })
+  })
+
   test('knows how far it has been migrated', () => {
     openStore(path).close()
     using db = new DatabaseSync(path)

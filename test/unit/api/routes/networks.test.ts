@@ -63,7 +63,16 @@ describe('connecting', () => {
 
   test('needs no settings', async () => {
     await post('/networks/bridge/connect', { Container: 'web' })
-    const request = { address4: null, address6: null, mac: null, aliases: [], options: {} }
+    const request = {
+      address4: null,
+      address6: null,
+      mac: null,
+      linkLocal: [],
+      aliases: [],
+      links: [],
+      gatewayPriority: 0,
+      options: {},
+    }
     expect(engine.calls).toEqual([{ name: 'connect', args: ['bridge', 'web', request] }])
   })
 

@@ -29,7 +29,16 @@ function run(record: ContainerRecord): ContainerRecord {
       gateway4: '172.17.0.1',
     })),
     published: [
-      { protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1, via: 'dnat' },
+      {
+        protocol: 'tcp',
+        hostAddress: '0.0.0.0',
+        hostInterface: '',
+        sources: [],
+        hostPort: 8080,
+        containerPort: 80,
+        count: 1,
+        via: 'dnat',
+      },
     ],
   }
 }

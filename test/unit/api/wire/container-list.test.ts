@@ -37,7 +37,16 @@ const web = record('1', 'web', {
   state: { ...state, status: 'running', startedAt: started },
   labels: { tier: 'front' },
   published: [
-    { protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 1, via: 'dnat' },
+    {
+      protocol: 'tcp',
+      hostAddress: '0.0.0.0',
+      hostInterface: '',
+      sources: [],
+      hostPort: 8080,
+      containerPort: 80,
+      count: 1,
+      via: 'dnat',
+    },
   ],
 })
 const job = record('2', 'job', {

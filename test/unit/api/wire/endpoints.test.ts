@@ -4,7 +4,16 @@ import type { EndpointRecord } from '../../../../src/store/records.ts'
 
 describe('wanted settings', () => {
   test('may be missing', () => {
-    const nothing = { address4: null, address6: null, mac: null, aliases: [], options: {} }
+    const nothing = {
+      address4: null,
+      address6: null,
+      mac: null,
+      linkLocal: [],
+      aliases: [],
+      links: [],
+      gatewayPriority: 0,
+      options: {},
+    }
     expect(toEndpointRequest(null)).toEqual(nothing)
     expect(toEndpointRequest({ IPAMConfig: null, Aliases: null, MacAddress: '', GwPriority: 0 })).toEqual(
       nothing,
@@ -53,7 +62,16 @@ describe('an endpoint', () => {
     id: 'e1' as EndpointRecord['id'],
     network: 'n1' as EndpointRecord['network'],
     networkName: 'net',
-    request: { address4: '10.0.0.2', address6: null, mac: null, aliases: ['db'], options: {} },
+    request: {
+      address4: '10.0.0.2',
+      address6: null,
+      mac: null,
+      linkLocal: [],
+      aliases: ['db'],
+      links: [],
+      gatewayPriority: 0,
+      options: {},
+    },
     interfaceName: 'eth0',
     mac: '02:00:00:00:00:02',
     address4: '10.0.0.2/24',

@@ -151,8 +151,26 @@ test('inspect writes open choices as they were given', () => {
 })
 
 const published: readonly PublishedPort[] = [
-  { protocol: 'tcp', hostAddress: '0.0.0.0', hostPort: 8080, containerPort: 80, count: 2, via: 'dnat' },
-  { protocol: 'tcp', hostAddress: '::', hostPort: 8080, containerPort: 80, count: 1, via: 'proxy' },
+  {
+    protocol: 'tcp',
+    hostAddress: '0.0.0.0',
+    hostInterface: '',
+    sources: [],
+    hostPort: 8080,
+    containerPort: 80,
+    count: 2,
+    via: 'dnat',
+  },
+  {
+    protocol: 'tcp',
+    hostAddress: '::',
+    hostInterface: '',
+    sources: [],
+    hostPort: 8080,
+    containerPort: 80,
+    count: 1,
+    via: 'proxy',
+  },
 ]
 
 test('published ports are told with every address, exposed ones with none', () => {
