@@ -116,6 +116,8 @@ test('ten thousand published ports pass, as one binding', async () => {
       protocol: 'udp',
       containerPort: 20_000,
       hostAddress: '',
+      hostInterface: '',
+      sources: [],
       hostPort: 20_000,
       hostPortEnd: 29_999,
       count: 10_000,

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -212,6 +212,7 @@ describe('a store', () => {
       endpoints: [{ id: 'e', request }],
       published: [{ hostPort: 80 }],
     }
+    mkdirSync(dirname(path))
     const db = new DatabaseSync(path)
     db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
     db.prepare('INSERT INTO record VALUES (?, ?, ?)').run('container', 'c', JSON.stringify(old))

@@ -102,7 +102,16 @@ describe('a body', () => {
       networkMode: 'net',
       endpoints: { net: { ...noEndpoint, aliases: ['x'] }, other: noEndpoint },
       ports: [
-        { protocol: 'tcp', containerPort: 80, hostAddress: '', hostPort: 8080, hostPortEnd: 8080, count: 1 },
+        {
+          protocol: 'tcp',
+          containerPort: 80,
+          hostAddress: '',
+          hostInterface: '',
+          sources: [],
+          hostPort: 8080,
+          hostPortEnd: 8080,
+          count: 1,
+        },
       ],
       publishAll: true,
       capAdd: ['NET_ADMIN'],

@@ -44,7 +44,14 @@ test('exposed ports are told one by one', () => {
 describe('a binding', () => {
   const one = (HostPort: string, HostIp = '', key = '80/tcp') =>
     toPortBindings({ [key]: [{ HostIp, HostPort }] })
-  const base = { protocol: 'tcp', containerPort: 80, hostAddress: '', count: 1 }
+  const base = {
+    protocol: 'tcp',
+    containerPort: 80,
+    hostAddress: '',
+    hostInterface: '',
+    sources: [],
+    count: 1,
+  }
 
   test.each([
     ['8080', { hostPort: 8080, hostPortEnd: 8080 }],
@@ -61,7 +68,14 @@ describe('a binding', () => {
   })
 
   test('of a range takes a range as long, or any free ports', () => {
-    const range = { protocol: 'udp', containerPort: 8000, hostAddress: '', count: 11 }
+    const range = {
+      protocol: 'udp',
+      containerPort: 8000,
+      hostAddress: '',
+      hostInterface: '',
+      sources: [],
+      count: 11,
+    }
     expect(one('9000-9010', '', '8000-8010/udp')).toEqual([{ ...range, hostPort: 9000, hostPortEnd: 9010 }])
     expect(one('', '', '8000-8010/udp')).toEqual([{ ...range, hostPort: 0, hostPortEnd: 0 }])
   })
