@@ -13,6 +13,7 @@ import { nfgenmsg } from '../../src/netlink/conntrack.ts'
 import { ifinfomsg } from '../../src/netlink/link.ts'
 import { nlmsgerr, nlmsghdr } from '../../src/netlink/message.ts'
 import { ndmsg } from '../../src/netlink/neighbour.ts'
+import { tc_ratespec, tc_tbf_qopt, tcmsg } from '../../src/netlink/qdisc.ts'
 import { rtmsg } from '../../src/netlink/route.ts'
 import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
 
@@ -32,6 +33,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   netlink: ['sys/socket.h', 'linux/netlink.h'],
   nf_tables: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nf_tables.h'],
   nfnetlink_conntrack: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nfnetlink_conntrack.h'],
+  pkt_sched: ['linux/pkt_sched.h'],
   prctl: ['linux/prctl.h'],
   resource: ['sys/resource.h'],
   rtnetlink: ['linux/rtnetlink.h'],
@@ -71,6 +73,9 @@ const layouts: readonly { c: string; prefix: string; header: string; layout: Lay
   { c: 'struct rtmsg', prefix: 'rtm_', header: 'linux/rtnetlink.h', layout: rtmsg },
   { c: 'struct nfgenmsg', prefix: '', header: 'linux/netfilter/nfnetlink.h', layout: nfgenmsg },
   { c: 'struct ndmsg', prefix: 'ndm_', header: 'linux/neighbour.h', layout: ndmsg },
+  { c: 'struct tcmsg', prefix: 'tcm_', header: 'linux/rtnetlink.h', layout: tcmsg },
+  { c: 'struct tc_ratespec', prefix: '', header: 'linux/pkt_sched.h', layout: tc_ratespec },
+  { c: 'struct tc_tbf_qopt', prefix: '', header: 'linux/pkt_sched.h', layout: tc_tbf_qopt },
 ]
 
 /** What the compiler says these integer expressions are. Throws when cc is missing or does not know one. */

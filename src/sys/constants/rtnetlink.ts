@@ -13,6 +13,12 @@ export const RTM_NEWNEIGH = 28
 export const RTM_DELNEIGH = 29
 export const RTM_GETNEIGH = 30
 
+export const RTM_NEWQDISC = 36
+export const RTM_DELQDISC = 37
+
+export const TCA_KIND = 1
+export const TCA_OPTIONS = 2
+
 export const RTN_UNICAST = 1
 
 export const RTPROT_BOOT = 3
