@@ -1,4 +1,5 @@
 /** What an upstream server sent: whether it answers, how long it may be kept, and what of it is passed on. */
+import { formatIp } from '../values/ip.ts'
 import type { Query } from './message.ts'
 import {
   flag,
@@ -56,6 +57,18 @@ function recordLifetime(message: Buffer, record: RecordSpan): number {
   if (ttl > 0x7fffffff) return 0
   if (record.type !== recordType.SOA || record.end - record.dataAt < 4) return ttl
   return Math.min(ttl, message.readUInt32BE(record.end - 4))
+}
+
+/** The addresses that a message gives for the name asked, and the seconds for which all of them hold; null without any. */
+export function addressesIn(message: Buffer): { readonly addresses: string[]; readonly ttl: number } | null {
+  const records = recordsOf(message).filter(
+    ({ section, type }) => section === 'answer' && (type === recordType.A || type === recordType.AAAA),
+  )
+  if (records.length === 0) return null
+  return {
+    addresses: records.map(({ dataAt, end }) => formatIp(message.subarray(dataAt, end))),
+    ttl: Math.min(...records.map(({ ttlAt }) => message.readUInt32BE(ttlAt))),
+  }
 }
 
 /** A copy of the message with that many seconds taken from every TTL. */

@@ -1,8 +1,7 @@
 /** Answers of upstream servers, kept for as long as their records live (RFC 1035, RFC 2308). */
 import { aged, lifetime } from './answer.ts'
 
-/** Bytes of messages and keys, with an allowance for what an entry costs besides. */
-const maxBytes = 8 * 2 ** 20
+/** Bytes, an allowance for what an entry costs besides its message and key. */
 const entryOverhead = 256
 
 interface Entry {
@@ -14,7 +13,12 @@ interface Entry {
 
 export class AnswerCache {
   readonly #entries = new Map<string, Entry>()
+  readonly #maxBytes: number
   #bytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
 
   /** The message with its TTLs counted down, or null. */
   get(key: string, now: number): Buffer | null {
@@ -36,6 +40,11 @@ export class AnswerCache {
     this.#evict()
   }
 
+  clear(): void {
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+
   get bytes(): number {
     return this.#bytes
   }
@@ -43,7 +52,7 @@ export class AnswerCache {
   /** A map keeps its order of insertion: the entry used longest ago comes first. */
   #evict(): void {
     for (const [key, entry] of this.#entries) {
-      if (this.#bytes <= maxBytes) return
+      if (this.#bytes <= this.#maxBytes) return
       this.#delete(key, entry)
     }
   }

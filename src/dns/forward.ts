@@ -1,4 +1,5 @@
-/** Asks upstream servers on behalf of all sandboxes: one cache, and one query on the way for each question. */
+/** Asks upstream servers from one network namespace: one cache, and one query on the way for each question. */
+import type { Fd } from '../sys/fd.ts'
 import { isFailure, withoutOpt } from './answer.ts'
 import { AnswerCache } from './cache.ts'
 import { addressTo, type Query } from './message.ts'
@@ -13,17 +14,39 @@ const deadline = 4500
 
 export class Forwarder {
   readonly #upstreams = new Map<string, Upstream>()
-  readonly #cache = new AnswerCache()
+  readonly #netns: Fd | null
+  readonly #cache: AnswerCache
   readonly #onTheWay = new Map<string, Promise<Buffer | null>>()
+
+  /** The servers are asked from `netns`, or from the daemon's own namespace. Answers are kept in `cacheBytes`. */
+  constructor(netns: Fd | null, cacheBytes: number) {
+    this.#netns = netns
+    this.#cache = new AnswerCache(cacheBytes)
+  }
+
+  /** Questions on their way. */
+  get waiting(): number {
+    return this.#onTheWay.size
+  }
+
+  /** What these servers have said before, made out to the client, or null. */
+  recall(query: Query, servers: readonly string[]): Buffer | null {
+    const answer = this.#cache.get(keyOf(query, servers), performance.now())
+    return answer === null ? null : addressTo(query, answer)
+  }
 
   /**
    * The first useful answer of these servers, made out to the client, or null when none came. A query that comes round
    * to us again while it is on its way waits for itself, so that a loop of forwarders ends at the deadline.
    */
-  async resolve(query: Query, servers: readonly string[]): Promise<Buffer | null> {
-    const key = `${servers.join()} ${query.key}`
-    const answer = this.#cache.get(key, performance.now()) ?? (await this.#share(key, query, servers))
+  async ask(query: Query, servers: readonly string[]): Promise<Buffer | null> {
+    const answer = await this.#share(keyOf(query, servers), query, servers)
     return answer === null ? null : addressTo(query, answer)
+  }
+
+  /** Forgets answers, e.g. because the servers may know better now. */
+  forget(): void {
+    this.#cache.clear()
   }
 
   close(): void {
@@ -52,10 +75,14 @@ export class Forwarder {
   }
 
   #upstream(address: string): Upstream {
-    const upstream = this.#upstreams.get(address) ?? new Upstream(address)
+    const upstream = this.#upstreams.get(address) ?? new Upstream(address, this.#netns)
     this.#upstreams.set(address, upstream)
     return upstream
   }
+}
+
+function keyOf(query: Query, servers: readonly string[]): string {
+  return `${servers.join()} ${query.key}`
 }
 
 /** One question on its way: round the servers until one answers, all have refused, or the time is over. */

@@ -9,6 +9,19 @@ export interface EndpointNames {
   readonly addresses: readonly string[]
 }
 
+/** A name that one sandbox alone knows: what `--link target:alias` gives. */
+export interface NameLink {
+  readonly network: NetworkId
+  readonly alias: string
+  /** Any name of the target on that network; looked up at each query, so that it may move or be away. */
+  readonly target: string
+}
+
+export interface Addresses {
+  readonly ipv4: readonly string[]
+  readonly ipv6: readonly string[]
+}
+
 interface Network {
   readonly name: string
   readonly endpoints: Map<EndpointId, EndpointNames>
@@ -47,18 +60,14 @@ export class NameRegistry {
 
   /**
    * The addresses of a name on these networks, or null when none of them knows it. `web` and `web.mynet` are the same
-   * name; case does not matter. Each family comes from the first network that has it.
+   * name; case does not matter. Each family comes from the first network that has it. Links go before names.
    */
-  lookup(
-    networks: readonly NetworkId[],
-    name: string,
-  ): { ipv4: readonly string[]; ipv6: readonly string[] } | null {
-    const found = networks.flatMap((id) => this.#addressesOn(id, name.toLowerCase()) ?? [])
-    if (found.length === 0) return null
-    return {
-      ipv4: found.find(({ ipv4 }) => ipv4.length > 0)?.ipv4 ?? [],
-      ipv6: found.find(({ ipv6 }) => ipv6.length > 0)?.ipv6 ?? [],
-    }
+  lookup(networks: readonly NetworkId[], name: string, links: readonly NameLink[] = []): Addresses | null {
+    const wanted = name.toLowerCase()
+    return (
+      merge(links.flatMap((link) => this.#addressesOfLink(link, wanted) ?? [])) ??
+      merge(networks.flatMap((id) => this.#addressesOn(id, wanted) ?? []))
+    )
   }
 
   /** The name with its network of the endpoint that has this address, `web.mynet`, or null. */
@@ -73,18 +82,36 @@ export class NameRegistry {
     return null
   }
 
-  #addressesOn(id: NetworkId, name: string): { ipv4: string[]; ipv6: string[] } | null {
+  #addressesOfLink(link: NameLink, name: string): Addresses | null {
+    const network = this.#networks.get(link.network)
+    const alias = link.alias.toLowerCase()
+    if (network === undefined || (name !== alias && withoutNetwork(network, name) !== alias)) return null
+    return this.#addressesOn(link.network, link.target.toLowerCase())
+  }
+
+  #addressesOn(id: NetworkId, name: string): Addresses | null {
     const network = this.#networks.get(id)
     if (network === undefined) return null
-    const suffix = `.${network.name.toLowerCase()}`
-    const bare = name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
-    const owners = network.byName.get(name) ?? network.byName.get(bare)
+    const owners = network.byName.get(name) ?? network.byName.get(withoutNetwork(network, name))
     if (owners === undefined) return null
     const addresses = [...owners].flatMap((endpoint) => network.endpoints.get(endpoint)!.addresses)
     return {
       ipv4: addresses.filter((address) => !address.includes(':')),
       ipv6: addresses.filter((address) => address.includes(':')),
     }
+  }
+}
+
+function withoutNetwork(network: Network, name: string): string {
+  const suffix = `.${network.name.toLowerCase()}`
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
+}
+
+function merge(found: readonly Addresses[]): Addresses | null {
+  if (found.length === 0) return null
+  return {
+    ipv4: found.find(({ ipv4 }) => ipv4.length > 0)?.ipv4 ?? [],
+    ipv6: found.find(({ ipv6 }) => ipv6.length > 0)?.ipv6 ?? [],
   }
 }
 

@@ -1,5 +1,7 @@
 /** What one sandbox sees: its networks' names first, then, where allowed, the world. */
 import type { NetworkId } from '../values/id.ts'
+import { addressesIn } from './answer.ts'
+import { createCounters, type QueryCounters } from './counters.ts'
 import type { Forwarder } from './forward.ts'
 import {
   addressRecord,
@@ -10,54 +12,92 @@ import {
   receive,
   reply,
 } from './message.ts'
-import type { NameRegistry } from './names.ts'
+import type { NameLink, NameRegistry } from './names.ts'
 import { addressOfReverseName } from './reverse-name.ts'
 import { rcode, recordType } from './wire.ts'
 
 export interface ResolverOptions {
   /** Where names are looked up, in this order. */
   readonly networks: readonly NetworkId[]
-  /** The container's own servers; empty for the host's. */
+  /** Names that this sandbox alone knows, before all others. */
+  readonly links: readonly NameLink[]
+  /** The container's own servers, asked from its own namespace; empty for the host's, asked from the host's. */
   readonly upstreams: readonly string[]
-  /** False keeps every query inside, as internal networks want it. */
+  /** False asks no servers of the host, as internal networks want it. Its own ones are reached only where it may go itself. */
   readonly forward: boolean
+  /** False answers names without a dot as having no data, so that the client goes on with its search list. */
+  readonly forwardBareNames: boolean
+  /** Told of every address that the sandbox gets to know. */
+  readonly onAnswer: AnswerListener | null
 }
+
+/**
+ * Hears of the addresses that answer a sandbox's query, its neighbours' too, before the answer is sent: `name` in lower
+ * case as it was asked for, `ttl` in seconds. The answer waits for the promise; when that rejects it is not sent, and the
+ * client asks again.
+ */
+export type AnswerListener = (
+  sandboxId: string,
+  name: string,
+  addresses: readonly string[],
+  ttl: number,
+) => Promise<void> | void
 
 /**
  * Seconds. Addresses move when containers are replaced, so caches in containers may keep them for a moment only; not 0,
  * which some clients read as "never ask again" and others as "ask for each packet".
  */
 const ttl = 5
-/** Queries of one sandbox on their way to upstream servers; one container must not use up what all share. */
-const maxForwarded = 4096
+/**
+ * Queries on their way to upstream servers: the most of one sandbox, the number of all beyond which that is too much,
+ * and what one may have on its way even then. One container must not use up what all share.
+ */
+const limits = { perSandbox: 4096, crowd: 16_384, inCrowd: 64 } as const
 /** Our own address asked from the host would lead nowhere. */
 const ownAddress = '127.0.0.11'
 
+/** What a resolver asks. */
+export interface Sources {
+  readonly names: NameRegistry
+  /** Asks from the host's namespace. */
+  readonly host: Forwarder
+  /** Asks from the sandbox's. */
+  readonly inside: Forwarder
+  readonly hostServers: () => readonly string[]
+}
+
 export class Resolver {
   options: ResolverOptions
-  readonly #names: NameRegistry
-  readonly #forwarder: Forwarder
-  readonly #hostServers: () => readonly string[]
-  #forwarded = 0
+  readonly #sandboxId: string
+  readonly #sources: Sources
+  readonly #counters = createCounters()
+  #onTheWay = 0
 
-  constructor(
-    options: ResolverOptions,
-    names: NameRegistry,
-    forwarder: Forwarder,
-    hostServers: () => readonly string[],
-  ) {
+  constructor(sandboxId: string, options: ResolverOptions, sources: Sources) {
+    this.#sandboxId = sandboxId
     this.options = options
-    this.#names = names
-    this.#forwarder = forwarder
-    this.#hostServers = hostServers
+    this.#sources = sources
+  }
+
+  get counters(): QueryCounters {
+    return { ...this.#counters }
   }
 
   /** The message to send back for what a client sent, or null for silence. */
   async answer(bytes: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | null> {
+    this.#counters.queries++
     const received = receive(bytes)
     if ('refusal' in received) return received.refusal
     const { query } = received
-    return fitToClient(query, this.#ownAnswer(query) ?? (await this.#forward(query)), transport)
+    const message = this.#ownAnswer(query) ?? (await this.#forward(query))
+    await this.#report(query, message)
+    return fitToClient(query, message, transport)
+  }
+
+  async #report(query: Query, message: Buffer): Promise<void> {
+    const { onAnswer } = this.options
+    const found = onAnswer === null ? null : addressesIn(message)
+    if (found !== null) await onAnswer?.(this.#sandboxId, query.name, found.addresses, found.ttl)
   }
 
   /**
@@ -67,11 +107,13 @@ export class Resolver {
   #ownAnswer(query: Query): Buffer | null {
     if (!isInternet(query)) return null
     const address = addressOfReverseName(query.name)
-    return address === null ? this.#addresses(query) : this.#pointer(query, address)
+    const answer = address === null ? this.#addresses(query) : this.#pointer(query, address)
+    if (answer !== null) this.#counters.own++
+    return answer
   }
 
   #addresses(query: Query): Buffer | null {
-    const found = this.#names.lookup(this.options.networks, query.name)
+    const found = this.#sources.names.lookup(this.options.networks, query.name, this.options.links)
     if (found === null) return null
     const wants = (type: number) => query.type === type || query.type === recordType.ANY
     const addresses = [
@@ -86,7 +128,7 @@ export class Resolver {
   }
 
   #pointer(query: Query, address: string): Buffer | null {
-    const name = this.#names.reverse(this.options.networks, address)
+    const name = this.#sources.names.reverse(this.options.networks, address)
     if (name === null) return null
     const isWanted = query.type === recordType.PTR || query.type === recordType.ANY
     return reply(query, rcode.NOERROR, isWanted ? [pointerRecord(name, ttl)] : [])
@@ -94,21 +136,45 @@ export class Resolver {
 
   /** SERVFAIL where nobody can be asked, as in Docker: that the name does not exist is more than we know. */
   async #forward(query: Query): Promise<Buffer> {
-    const servers = this.options.forward ? this.#servers() : []
-    if (servers.length === 0) return reply(query, rcode.SERVFAIL)
-    if (this.#forwarded >= maxForwarded) return reply(query, rcode.REFUSED)
-    this.#forwarded++
+    if (!this.options.forwardBareNames && isBareName(query)) return reply(query, rcode.NOERROR)
+    const { forwarder, servers } = this.#way()
+    const known = forwarder.recall(query, servers)
+    if (known !== null) {
+      this.#counters.cached++
+      return known
+    }
+    if (servers.length === 0) return this.#fail(query, rcode.SERVFAIL)
+    if (this.#onTheWay >= this.#limit(forwarder)) return this.#fail(query, rcode.REFUSED)
+    this.#counters.forwarded++
+    this.#onTheWay++
     try {
-      return (await this.#forwarder.resolve(query, servers)) ?? reply(query, rcode.SERVFAIL)
+      return (await forwarder.ask(query, servers)) ?? this.#fail(query, rcode.SERVFAIL)
     } finally {
-      this.#forwarded--
+      this.#onTheWay--
     }
   }
 
-  #servers(): readonly string[] {
-    const { upstreams } = this.options
-    return upstreams.length === 0 ? this.#hostServers() : upstreams.filter((server) => server !== ownAddress)
+  #fail(query: Query, code: number): Buffer {
+    this.#counters.failed++
+    return reply(query, code)
   }
+
+  #limit(forwarder: Forwarder): number {
+    return forwarder.waiting < limits.crowd ? limits.perSandbox : limits.inCrowd
+  }
+
+  /** Whom to ask, and from where. */
+  #way(): { forwarder: Forwarder; servers: readonly string[] } {
+    const { upstreams, forward } = this.options
+    const { inside, host, hostServers } = this.#sources
+    if (upstreams.length === 0) return { forwarder: host, servers: forward ? hostServers() : [] }
+    return { forwarder: inside, servers: upstreams.filter((server) => server !== ownAddress) }
+  }
+}
+
+/** Other types than addresses are not completed by search lists. */
+function isBareName(query: Query): boolean {
+  return !query.name.includes('.') && (query.type === recordType.A || query.type === recordType.AAAA)
 }
 
 /** In random order, so that clients which take the first address spread over all. */

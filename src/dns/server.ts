@@ -3,14 +3,17 @@
 import { errorMessage, TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
+import { duplicateNetns } from '../sys/netns.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
+import type { QueryCounters } from './counters.ts'
 import { Forwarder } from './forward.ts'
 import { type Listener, listen } from './listener.ts'
 import { type EndpointNames, NameRegistry } from './names.ts'
 import { Resolver, type ResolverOptions } from './resolve.ts'
 
-export type { EndpointNames } from './names.ts'
-export type { ResolverOptions } from './resolve.ts'
+export type { QueryCounters } from './counters.ts'
+export type { EndpointNames, NameLink } from './names.ts'
+export type { AnswerListener, ResolverOptions } from './resolve.ts'
 
 /** What the service needs of a sandbox. */
 export interface NamedSandbox {
@@ -37,6 +40,10 @@ export interface NameService {
   setEndpoint(network: NetworkId, networkName: string, endpoint: EndpointId, known: EndpointNames): void
   /** Safe to repeat. */
   removeEndpoint(network: NetworkId, endpoint: EndpointId): void
+  /** What became of each open sandbox's queries, by the sandbox's id. */
+  stats(): ReadonlyMap<string, QueryCounters>
+  /** Forgets what the host's servers have said: they have changed, or what they know. */
+  forgetAnswers(): void
   /** Closes every sandbox's sockets and those to the upstream servers. */
   stop(): void
 }
@@ -45,11 +52,21 @@ export function createNameService(options: NameServiceOptions): NameService {
   return new LocalNameService(options)
 }
 
+/** What is kept of answers: of the host's servers for all sandboxes together, of a container's own for it alone. */
+const cacheBytes = { host: 8 * 2 ** 20, sandbox: 2 ** 19 } as const
+
+interface OpenSandbox {
+  readonly resolver: Resolver
+  readonly listener: Listener
+  readonly inside: Forwarder
+  readonly netns: Fd
+}
+
 class LocalNameService implements NameService {
   readonly #options: NameServiceOptions
   readonly #names = new NameRegistry()
-  readonly #forwarder = new Forwarder()
-  readonly #open = new Map<string, { readonly resolver: Resolver; readonly listener: Listener }>()
+  readonly #host = new Forwarder(null, cacheBytes.host)
+  readonly #open = new Map<string, OpenSandbox>()
 
   constructor(options: NameServiceOptions) {
     this.#options = options
@@ -57,17 +74,23 @@ class LocalNameService implements NameService {
 
   async open(sandbox: NamedSandbox, options: ResolverOptions): Promise<void> {
     this.close(sandbox.id)
-    const resolver = new Resolver(options, this.#names, this.#forwarder, this.#options.upstreams)
+    await using undo = new AsyncDisposableStack()
+    const netns = undo.use(duplicateNetns(sandbox.netns))
+    const inside = new Forwarder(netns, cacheBytes.sandbox)
+    undo.defer(() => inside.close())
+    const resolver = new Resolver(sandbox.id, options, {
+      names: this.#names,
+      host: this.#host,
+      inside,
+      hostServers: this.#options.upstreams,
+    })
     const listener = await listen(sandbox.netns, (bytes, transport) =>
       this.#answer(sandbox.id, resolver, bytes, transport),
     )
-    try {
-      await this.#options.redirect(sandbox.netns, listener.ports)
-    } catch (error) {
-      listener.close()
-      throw error
-    }
-    this.#open.set(sandbox.id, { resolver, listener })
+    undo.defer(() => listener.close())
+    await this.#options.redirect(sandbox.netns, listener.ports)
+    this.#open.set(sandbox.id, { resolver, listener, inside, netns })
+    undo.move()
   }
 
   update(sandboxId: string, options: ResolverOptions): void {
@@ -79,8 +102,12 @@ class LocalNameService implements NameService {
   }
 
   close(sandboxId: string): void {
-    this.#open.get(sandboxId)?.listener.close()
+    const open = this.#open.get(sandboxId)
+    if (open === undefined) return
     this.#open.delete(sandboxId)
+    open.listener.close()
+    open.inside.close()
+    open.netns.close()
   }
 
   setEndpoint(network: NetworkId, networkName: string, endpoint: EndpointId, known: EndpointNames): void {
@@ -93,7 +120,15 @@ class LocalNameService implements NameService {
 
   stop(): void {
     for (const id of [...this.#open.keys()]) this.close(id)
-    this.#forwarder.close()
+    this.#host.close()
+  }
+
+  stats(): ReadonlyMap<string, QueryCounters> {
+    return new Map([...this.#open].map(([id, { resolver }]) => [id, resolver.counters]))
+  }
+
+  forgetAnswers(): void {
+    this.#host.forget()
   }
 
   /** Nothing that a container sends may end the daemon. */

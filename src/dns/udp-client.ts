@@ -3,7 +3,9 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import { TsnetError } from '../errors.ts'
+import type { Fd } from '../sys/fd.ts'
 import { isAnswerTo } from './answer.ts'
+import { openClientSocket } from './client-socket.ts'
 import { type Query, upstreamQuery } from './message.ts'
 
 interface Waiting {
@@ -23,13 +25,15 @@ export class UdpClient {
   readonly #waiting = new Map<number, Waiting>()
   #open = true
 
-  constructor(address: string) {
+  /** Throws SyscallError when `netns` has no socket to give. */
+  constructor(address: string, netns: Fd | null) {
     this.#address = address
     this.#socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4').unref()
     this.#connected = once(this.#socket, 'connect')
     this.#connected.catch(() => this.close())
     this.#socket.on('message', (message) => this.#receive(message))
     this.#socket.on('error', (error) => this.#failAll(error))
+    if (netns !== null) this.#socket.bind({ fd: openClientSocket(netns, address, 'datagram').release() })
     this.#socket.connect(53, address)
   }
 

@@ -1,5 +1,6 @@
 /** One upstream name server: shared UDP sockets to it, TCP where an answer does not fit. */
 import { randomInt } from 'node:crypto'
+import type { Fd } from '../sys/fd.ts'
 import { isTruncated } from './answer.ts'
 import type { Query } from './message.ts'
 import { askByTcp } from './tcp-client.ts'
@@ -20,9 +21,12 @@ export class Upstream {
   #silentUntil = 0
   #idle: NodeJS.Timeout | undefined
 
-  /** `address` may carry a zone, as link-local ones do. */
-  constructor(address: string) {
+  readonly #netns: Fd | null
+
+  /** `address` may carry a zone, as link-local ones do. It is asked from `netns`, or from the daemon's own namespace. */
+  constructor(address: string, netns: Fd | null) {
     this.address = address
+    this.#netns = netns
   }
 
   /** Whether the server let a query go unanswered lately. */
@@ -43,7 +47,7 @@ export class Upstream {
     this.#silentUntil = 0
     if (!isTruncated(answer)) return answer
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(tcpTime)])
-    return await askByTcp(this.address, query, inTime).catch(() => answer)
+    return await askByTcp(this.address, this.#netns, query, inTime).catch(() => answer)
   }
 
   close(): void {
@@ -58,7 +62,7 @@ export class Upstream {
     const index = randomInt(socketsPerServer)
     const known = this.#sockets.get(index)
     if (known?.isOpen) return known
-    const socket = new UdpClient(this.address)
+    const socket = new UdpClient(this.address, this.#netns)
     this.#sockets.set(index, socket)
     return socket
   }

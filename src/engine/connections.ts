@@ -13,12 +13,12 @@ import {
   nameEndpoint,
   networkOf,
   reserveFixed,
-  resolverOptions,
   usesNames,
 } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
+import { resolverOptions } from './resolver-options.ts'
 
 /** Throws kind 'forbidden' where Docker does, 'conflict' for a taken address; nothing is changed then. */
 export async function connect(

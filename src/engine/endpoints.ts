@@ -215,23 +215,6 @@ export function nameEndpoint(parts: Parts, endpoint: EndpointRecord): void {
   parts.names.setEndpoint(network.id, network.name, endpoint.id, { names: [...endpoint.dnsNames], addresses })
 }
 
-/** What a sandbox's resolver is to know: its networks, and whether anything leads out. */
-export function resolverOptions(
-  parts: Parts,
-  container: ContainerRecord,
-): {
-  networks: ContainerRecord['endpoints'][number]['network'][]
-  upstreams: readonly string[]
-  forward: boolean
-} {
-  const networks = container.endpoints.map((endpoint) => networkOf(parts, endpoint))
-  return {
-    networks: networks.map((network) => network.id),
-    upstreams: container.spec.dnsServers,
-    forward: networks.some((network) => !network.internal),
-  }
-}
-
 /** Whether a container has a network namespace of its own. */
 export function ownsSandbox(parts: Parts, container: ContainerRecord): boolean {
   return container.endpoints.every((endpoint) => networkOf(parts, endpoint).driver !== 'host')

@@ -19,12 +19,12 @@ import {
   nameEndpoint,
   networkOf,
   ownsSandbox,
-  resolverOptions,
   usesNames,
 } from './endpoints.ts'
 import { createNetwork, dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, portTargets } from './published.ts'
+import { resolverOptions } from './resolver-options.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
 
 export interface RestoreOptions {
@@ -257,7 +257,7 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
     const targets = portTargets(parts, container)
     await parts.ports.adopt(container.id, container.name, container.published, targets)
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
-    const sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
+    using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
     await parts.names.open(sandbox, resolverOptions(parts, container))
   } catch (error) {
     parts.log.error(

@@ -20,11 +20,11 @@ import {
   nameEndpoint,
   networkOf,
   ownsSandbox,
-  resolverOptions,
   usesNames,
 } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows, reservePublished } from './published.ts'
+import { resolverOptions } from './resolver-options.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
 interface Progress {

@@ -91,6 +91,11 @@ export function openNetns(path: string): Fd {
   return new Fd(openSync(path, 'r'))
 }
 
+/** Another descriptor of the namespace, for an owner who outlives the first. */
+export function duplicateNetns(fd: Fd): Fd {
+  return openNetns(`/proc/self/fd/${fd.number}`)
+}
+
 /** Unpins and removes; safe to repeat. The kernel frees the namespace when its last process and descriptor are gone. */
 export function removeNetns(path: string): void {
   try {

@@ -105,7 +105,7 @@ export function addressesOf(packet: Packet): string[] {
 
 export type Respond = (query: DecodedPacket, send: (part: Partial<Packet>) => void, raw: Buffer) => void
 
-/** A name server on port 53 of a loopback address in the present namespace. `seen` holds the names asked for. */
+/** A name server on port 53 of a loopback address. `seen` holds the names asked for. */
 export class FakeServer {
   readonly address: string
   readonly seen: string[] = []
@@ -116,7 +116,8 @@ export class FakeServer {
     this.address = address
   }
 
-  static async start(address: string, respond: Respond): Promise<FakeServer> {
+  /** In `netns`, or in the present namespace. */
+  static async start(address: string, respond: Respond, netns?: Fd): Promise<FakeServer> {
     const server = new FakeServer(address)
     server.#socket.on('message', (bytes, client) => {
       const query = decode(bytes)
@@ -133,8 +134,12 @@ export class FakeServer {
       }
       respond(query, send, bytes)
     })
-    server.#socket.bind(53, address)
-    await once(server.#socket, 'listening')
+    const options = { family: 4, type: 'datagram', address, port: 53 } as const
+    // a socket given by descriptor may be listening before bind returns
+    const listening = once(server.#socket, 'listening')
+    if (netns === undefined) server.#socket.bind(53, address)
+    else server.#socket.bind({ fd: inNetns(netns, () => openInetSocket(options)).release() })
+    await listening
     return server
   }
 

@@ -9,10 +9,16 @@ import { decode, encode } from 'dns-packet'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { containerResolvConf } from '../../src/dns/resolv-conf.ts'
-import { createNameService, type NameService, type ResolverOptions } from '../../src/dns/server.ts'
+import {
+  type AnswerListener,
+  createNameService,
+  type NameService,
+  type ResolverOptions,
+} from '../../src/dns/server.ts'
 import { frame, readFrames } from '../../src/dns/stream.ts'
 import { createDnsRedirect } from '../../src/firewall/redirect.ts'
 import { createLogger } from '../../src/log.ts'
+import type { Fd } from '../../src/sys/fd.ts'
 import { inNetns } from '../../src/sys/netns.ts'
 import { openInetSocket } from '../../src/sys/socket.ts'
 import type { EndpointId, NetworkId } from '../../src/values/id.ts'
@@ -46,14 +52,17 @@ const servers: FakeServer[] = []
 const redirect = createDnsRedirect('iptables')
 const options = (part: Partial<ResolverOptions> = {}): ResolverOptions => ({
   networks: [front],
+  links: [],
   upstreams: [],
   forward: true,
+  forwardBareNames: true,
+  onAnswer: null,
   ...part,
 })
 const sandbox = (of: Place) => ({ id: of.name, netns: of.netns })
 
-async function upstream(address: string, respond: Respond): Promise<FakeServer> {
-  const server = await FakeServer.start(address, respond)
+async function upstream(address: string, respond: Respond, netns?: Fd): Promise<FakeServer> {
+  const server = await FakeServer.start(address, respond, netns)
   servers.push(server)
   return server
 }
@@ -235,6 +244,23 @@ describe('names of the networks', () => {
     expect(addressesOf(await ask(place.netns, 'queue'))).toEqual(['10.2.0.9'])
   })
 
+  test('a link is this sandbox’s own name for another, goes before other names, and follows its target', async () => {
+    const links = [
+      { network: front, alias: 'Store', target: 'db' },
+      { network: front, alias: 'web', target: '0123456789ab' },
+    ]
+    names.update(place.name, options({ links }))
+    for (const name of ['store', 'STORE.front']) {
+      expect(codeAndAddresses(await ask(place.netns, name))).toEqual(['NOERROR', '10.1.0.3'])
+    }
+    names.setEndpoint(front, 'front', endpoint('db'), { names: ['db'], addresses: ['10.1.0.33'] })
+    expect(addressesOf(await ask(place.netns, 'store'))).toEqual(['10.1.0.33'])
+    names.update(place.name, options({ links: [{ network: front, alias: 'web', target: 'db' }] }))
+    expect(addressesOf(await ask(place.netns, 'web'))).toEqual(['10.1.0.33'])
+    hostServers = []
+    expect((await ask(place.netns, 'store')).rcode).toBe('SERVFAIL')
+  })
+
   test('an alias of three endpoints gives all addresses, each of them first sooner or later', async () => {
     for (const last of [5, 6, 7]) {
       names.setEndpoint(front, 'front', endpoint(`api${last}`), {
@@ -326,9 +352,29 @@ describe('the world', () => {
   })
 
   test('is asked at the container’s own servers where it has some', async () => {
-    const own = await upstream('127.0.0.55', answerWith('192.0.2.1'))
+    const own = await upstream('127.0.0.55', answerWith('192.0.2.1'), place.netns)
     names.update(place.name, options({ upstreams: ['127.0.0.11', own.address] }))
     expect(addressesOf(await ask(place.netns, 'www.test'))).toEqual(['192.0.2.1'])
+  })
+
+  test('is asked at the container’s own servers from its namespace only, an internal network’s too', async () => {
+    const outside = await upstream('127.0.0.55', answerWith('192.0.2.66'))
+    names.update(place.name, options({ upstreams: [outside.address], forward: false }))
+    expect((await ask(place.netns, 'www.test')).rcode).toBe('SERVFAIL')
+    expect(outside.seen).toEqual([])
+    await upstream('127.0.0.55', answerWith('192.0.2.1'), place.netns)
+    expect(addressesOf(await ask(place.netns, 'www.test'))).toEqual(['192.0.2.1'])
+  })
+
+  test('has no say about names without a dot where the user wants the search list first', async () => {
+    const other = await upstream('127.0.0.54', answerWith('192.0.2.1'))
+    hostServers = [other.address]
+    names.update(place.name, options({ forwardBareNames: false }))
+    for (const type of ['A', 'AAAA']) {
+      expect(codeAndAddresses(await ask(place.netns, 'printer', type))).toEqual(['NOERROR'])
+    }
+    expect(codeAndAddresses(await ask(place.netns, 'printer.test'))).toEqual(['NOERROR', '192.0.2.1'])
+    expect(other.seen).toEqual(['printer.test'])
   })
 
   test('is not asked at all from internal networks, which know their own names still', async () => {
@@ -474,8 +520,8 @@ describe('sharing', () => {
   })
 
   test('containers with different servers do not see each other’s answers', async () => {
-    const one = await upstream('127.0.0.54', answerWith('192.0.2.1'))
-    const two = await upstream('127.0.0.55', answerWith('192.0.2.2'))
+    const one = await upstream('127.0.0.54', answerWith('192.0.2.1'), place.netns)
+    const two = await upstream('127.0.0.55', answerWith('192.0.2.2'), place.netns)
     names.update(place.name, options({ upstreams: [one.address] }))
     expect(addressesOf(await ask(place.netns, 'a.example'))).toEqual(['192.0.2.1'])
     names.update(place.name, options({ upstreams: [two.address] }))
@@ -492,6 +538,58 @@ describe('sharing', () => {
     for (let from = 0; from < 2000; from += 200) {
       expect((await batch(from)).filter((answer) => answer.rcode !== 'NOERROR')).toEqual([])
     }
+  })
+})
+
+describe('what is told about answers', () => {
+  test('a listener hears of all addresses before the client does, and of their shortest time', async () => {
+    hostServers = [
+      (
+        await upstream('127.0.0.54', (query, send) => {
+          const name = query.questions![0]!.name
+          const answers = [
+            { type: 'CNAME' as const, name, ttl: 9, data: 'b.example' },
+            { type: 'A' as const, name: 'b.example', ttl: 60, data: '192.0.2.1' },
+            { type: 'A' as const, name: 'b.example', ttl: 30, data: '192.0.2.2' },
+          ]
+          send({ answers: name === 'none.example' ? [] : answers })
+        })
+      ).address,
+    ]
+    const heard: unknown[][] = []
+    const onAnswer: AnswerListener = async (...told) => {
+      await delay(50)
+      heard.push(told)
+    }
+    names.update(place.name, options({ onAnswer }))
+    await ask(place.netns, 'A.Example')
+    expect(heard).toEqual([[place.name, 'a.example', ['192.0.2.1', '192.0.2.2'], 30]])
+    await ask(place.netns, 'a.example')
+    await ask(place.netns, 'web', 'AAAA')
+    await ask(place.netns, 'none.example')
+    expect(heard.slice(1).map((told) => told.slice(1, 3))).toEqual([
+      ['a.example', ['192.0.2.1', '192.0.2.2']],
+      ['web', ['fd00:1::2']],
+    ])
+  })
+
+  test('an answer whose listener fails is not sent', async () => {
+    const onAnswer = () => Promise.reject(new Error('no set today'))
+    const quiet = createNameService({ log: createLogger('fatal'), redirect, upstreams: () => [] })
+    await quiet.open(sandbox(place), options({ onAnswer }))
+    quiet.setEndpoint(front, 'front', endpoint('web'), { names: ['web'], addresses: ['10.1.0.2'] })
+    expect(await sendUdp(place.netns, encodeQuery('web', 'A'), 200)).toBeNull()
+    quiet.stop()
+  })
+
+  test('queries are counted by what became of them', async () => {
+    hostServers = [(await upstream('127.0.0.54', answerWith('192.0.2.1'))).address]
+    for (const name of ['web', 'a.example', 'a.example', 'b.example']) await ask(place.netns, name)
+    hostServers = []
+    await ask(place.netns, 'c.example')
+    expect(names.stats()).toEqual(
+      new Map([[place.name, { queries: 5, own: 1, cached: 1, forwarded: 2, failed: 1 }]]),
+    )
   })
 })
 

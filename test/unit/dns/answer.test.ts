@@ -114,7 +114,7 @@ test('any damaged message is walked to its end or refused, never read past it', 
 
 describe('the cache', () => {
   test('an answer is there until its time is over, with its TTL counted down', () => {
-    const cache = new AnswerCache()
+    const cache = new AnswerCache(8 * 2 ** 20)
     cache.put('k', response(), 1000)
     expect(decode(cache.get('k', 11_000)!).answers).toMatchObject([{ ttl: 290 }])
     expect(cache.get('k', 301_000)).toBeNull()
@@ -122,7 +122,7 @@ describe('the cache', () => {
   })
 
   test('stays within 8 MiB and drops what was used longest ago', () => {
-    const cache = new AnswerCache()
+    const cache = new AnswerCache(8 * 2 ** 20)
     for (let i = 0; i < 40_000; i++) {
       cache.put(`k${i}`, response(), 0)
       cache.get('k0', 1)

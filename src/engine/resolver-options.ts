@@ -1,0 +1,32 @@
+/** What a container's name service is to know. */
+import type { NameLink, ResolverOptions } from '../dns/server.ts'
+import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import { networkOf } from './endpoints.ts'
+import type { Parts } from './parts.ts'
+
+export function resolverOptions(parts: Parts, container: ContainerRecord): ResolverOptions {
+  const networks = container.endpoints.map((endpoint) => networkOf(parts, endpoint))
+  const { dnsServers, dnsOptions } = container.spec
+  return {
+    networks: networks.map((network) => network.id),
+    links: container.endpoints.flatMap(linksOf),
+    upstreams: dnsServers,
+    forward: networks.some((network) => !network.internal),
+    // who sets ndots means the search list to come first
+    forwardBareNames: !dnsOptions.some((option) => /^ndots:0*[1-9]/.test(option)),
+    onAnswer: null,
+  }
+}
+
+/** `--link target` alone makes the target's own name the alias. */
+function linksOf({ network, request }: EndpointRecord): NameLink[] {
+  return request.links.map((link) => {
+    const [target = '', alias = target] = link.split(':')
+    // among the names is the short id
+    return { network, alias, target: isFullId(target) ? target.slice(0, 12) : target }
+  })
+}
+
+function isFullId(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
