@@ -4,6 +4,7 @@ import { updateContainerFiles } from '../sandbox/container-files.ts'
 import { setDefaultRoutes } from '../sandbox/interface.ts'
 import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } from '../store/records.ts'
+import { reserveFixed } from './addresses.ts'
 import { containerTexts } from './container-texts.ts'
 import {
   attachEndpoint,
@@ -12,7 +13,6 @@ import {
   freeInterface,
   nameEndpoint,
   networkOf,
-  reserveFixed,
   usesNames,
 } from './endpoints.ts'
 import type { Parts } from './parts.ts'
@@ -93,6 +93,7 @@ async function connectRunning(
   container: ContainerRecord,
   planned: EndpointRecord,
 ): Promise<ContainerRecord> {
+  await reserveFixed(parts, undo, [planned])
   using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
   // The routes out stay with the first network that has one.
   const defaults = chooseDefaultRoutes(parts, [...container.endpoints, planned])

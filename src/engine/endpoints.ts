@@ -5,8 +5,8 @@
 import type { Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
-import { containsIp, parseCidr } from '../values/cidr.ts'
 import type { ContainerId } from '../values/id.ts'
+import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
 
@@ -19,49 +19,6 @@ export function driverContext(parts: Parts): DriverContext {
 
 export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord {
   return findNetwork(parts.store.networks, endpoint.network)
-}
-
-function bareAddress(address: string): string {
-  return address.split('/')[0] ?? ''
-}
-
-/** Leases an address of each family; `before` is what the endpoint had when it last ran. */
-async function lease(
-  parts: Parts,
-  undo: AsyncDisposableStack,
-  network: NetworkRecord,
-  endpoint: EndpointRecord,
-): Promise<{ address4: string; address6: string; gateway4: string; gateway6: string }> {
-  const result = { address4: '', address6: '', gateway4: '', gateway6: '' }
-  const ipam = parts.ipam(network.ipamDriver)
-  for (const family of [4, 6] as const) {
-    const wanted = family === 4 ? endpoint.request.address4 : endpoint.request.address6
-    const pool = poolFor(network, family, wanted)
-    if (pool === undefined) continue
-    const before = bareAddress(family === 4 ? endpoint.address4 : endpoint.address6)
-    const address = await ipam.lease(pool, endpoint.id, {
-      ...(wanted === null ? {} : { address: wanted }),
-      ...(before === '' ? {} : { preferred: before }),
-    })
-    undo.defer(() => ipam.release(pool, endpoint.id, bareAddress(address)))
-    result[`address${family}`] = address
-    result[`gateway${family}`] = parts.networkDriver(network.driver).gatewayFor(network, pool)
-  }
-  return result
-}
-
-function poolFor(
-  network: NetworkRecord,
-  family: 4 | 6,
-  address: string | null,
-): NetworkRecord['pools'][number] | undefined {
-  const pools = network.pools.filter((pool) => pool.subnet.includes(':') === (family === 6))
-  if (address === null) return pools[0]
-  return pools.find((pool) => isInside(pool.subnet, address)) ?? pools[0]
-}
-
-function isInside(subnet: string, address: string): boolean {
-  return containsIp(parseCidr(subnet), address)
 }
 
 /** What an endpoint is to be, so that its driver can make it. */
@@ -121,7 +78,7 @@ export async function attachEndpoint(
 ): Promise<EndpointRecord> {
   const network = networkOf(parts, endpoint)
   const driver = parts.networkDriver(network.driver)
-  const addressed = { ...endpoint, ...(await lease(parts, undo, network, endpoint)) }
+  const addressed = { ...endpoint, ...(await leaseAddresses(parts, undo, network, endpoint)) }
   undo.defer(() => driver.detach(driverContext(parts), { id: endpoint.id, network }))
   const attachment = await driver.attach(
     driverContext(parts),
@@ -138,55 +95,13 @@ function attached(
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }
 
-/** Takes an endpoint's interface away and gives back what was leased, but a fixed address while `keepFixed`. Safe to repeat. */
-export async function detachEndpoint(
-  parts: Parts,
-  endpoint: EndpointRecord,
-  keepFixed: boolean,
-): Promise<void> {
+/** Takes an endpoint's interface away and gives back what was leased; with `keep` only the use of it. Safe to repeat. */
+export async function detachEndpoint(parts: Parts, endpoint: EndpointRecord, keep: boolean): Promise<void> {
   const network = parts.store.networks.get(endpoint.network)
   if (network === undefined) return
   parts.names.removeEndpoint(endpoint.network, endpoint.id)
   await parts.networkDriver(network.driver).detach(driverContext(parts), { id: endpoint.id, network })
-  await releaseAddresses(parts, network, endpoint, keepFixed)
-}
-
-/** Fixed addresses belong to the container as long as it exists, dynamic ones while it runs. */
-export async function releaseAddresses(
-  parts: Parts,
-  network: NetworkRecord,
-  endpoint: EndpointRecord,
-  keepFixed: boolean,
-): Promise<void> {
-  const ipam = parts.ipam(network.ipamDriver)
-  const { address4, address6 } = endpoint.request
-  for (const [address, fixed] of [
-    [endpoint.address4 || (address4 ?? ''), address4],
-    [endpoint.address6 || (address6 ?? ''), address6],
-  ] as const) {
-    if (address === '' || (keepFixed && fixed !== null)) continue
-    const pool = poolFor(network, address.includes(':') ? 6 : 4, bareAddress(address))
-    if (pool !== undefined) await ipam.release(pool, endpoint.id, bareAddress(address))
-  }
-}
-
-/** Fixed addresses are leased when the container is created, so that nobody else gets them while it is stopped. */
-export async function reserveFixed(
-  parts: Parts,
-  undo: AsyncDisposableStack,
-  endpoints: readonly EndpointRecord[],
-): Promise<void> {
-  for (const endpoint of endpoints) {
-    const { address4, address6 } = endpoint.request
-    const network = networkOf(parts, endpoint)
-    const ipam = parts.ipam(network.ipamDriver)
-    for (const address of [address4, address6]) {
-      const pool = address === null ? undefined : poolFor(network, address.includes(':') ? 6 : 4, address)
-      if (address === null || pool === undefined) continue
-      await ipam.lease(pool, endpoint.id, { address })
-      undo.defer(() => ipam.release(pool, endpoint.id, address))
-    }
-  }
+  await releaseAddresses(parts, network, endpoint, keep)
 }
 
 const interfacePrefix = 'com.docker.network.container_iface_prefix'

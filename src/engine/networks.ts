@@ -1,13 +1,8 @@
 import { TsnetError } from '../errors.ts'
-import type {
-  ContainerRecord,
-  EndpointRecord,
-  NetworkRecord,
-  NetworkSpec,
-  PoolRecord,
-} from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
+import { releasePools, requestPools } from './addresses.ts'
 import { connect, disconnect } from './connections.ts'
 import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
@@ -86,45 +81,6 @@ export async function createNetwork(
   })
 }
 
-async function requestPools(
-  parts: Parts,
-  undo: AsyncDisposableStack,
-  id: NetworkId,
-  spec: NetworkSpec,
-): Promise<PoolRecord[]> {
-  const ipam = parts.ipam(spec.ipamDriver)
-  const pools: PoolRecord[] = []
-  for (const wanted of wantedPools(spec)) {
-    const pool = await ipam.requestPool(id, {
-      family: wanted.family,
-      subnet: wanted.pool.subnet,
-      range: wanted.pool.range,
-      gateway: wanted.pool.gateway,
-      auxiliary: wanted.pool.auxiliary,
-      options: spec.ipamOptions,
-    })
-    undo.defer(() => ipam.releasePool(pool))
-    pools.push(pool)
-  }
-  return pools
-}
-
-const anyPool: PoolRecord = { subnet: '', range: '', gateway: '', auxiliary: {} }
-
-/** What the user gave, and one pool of the managers' choice for each family that was asked for but not given. */
-function wantedPools(spec: NetworkSpec): { family: 4 | 6; pool: PoolRecord }[] {
-  const given = spec.pools.map((pool) => ({
-    family: pool.subnet.includes(':') ? (6 as const) : (4 as const),
-    pool,
-  }))
-  const enabled = [...(spec.ipv4 ? [4 as const] : []), ...(spec.ipv6 ? [6 as const] : [])]
-  const missing = enabled.filter((family) => !given.some((pool) => pool.family === family))
-  return [
-    ...given.filter(({ family }) => enabled.includes(family)),
-    ...missing.map((family) => ({ family, pool: anyPool })),
-  ]
-}
-
 async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void> {
   if (network.predefined) {
     throw new TsnetError(
@@ -192,6 +148,5 @@ export async function dismantleNetwork(parts: Parts, network: NetworkRecord): Pr
     parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network),
   ])
   parts.networkRules.delete(network.id)
-  const ipam = parts.ipam(network.ipamDriver)
-  for (const pool of network.pools) await ipam.releasePool(pool)
+  await releasePools(parts, network)
 }

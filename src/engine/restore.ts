@@ -12,6 +12,7 @@ import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
 import { formatCidr, parseCidr } from '../values/cidr.ts'
 import type { ContainerId } from '../values/id.ts'
+import { adoptPools } from './addresses.ts'
 import { finishDisconnect } from './connections.ts'
 import {
   detachEndpoint,
@@ -54,32 +55,6 @@ export async function restore(parts: Parts, options: RestoreOptions): Promise<vo
 
 function running(parts: Parts): ContainerRecord[] {
   return [...parts.store.containers.values()].filter((container) => container.state.status === 'running')
-}
-
-/** Address managers learn what the records say is leased: gateways, fixed addresses, and those of running containers. */
-async function adoptPools(parts: Parts): Promise<void> {
-  const endpoints = [...parts.store.containers.values()].flatMap((container) =>
-    container.endpoints.map((endpoint) => ({ endpoint, running: container.state.status === 'running' })),
-  )
-  for (const network of parts.store.networks.values()) {
-    const leases = endpoints
-      .filter(({ endpoint }) => endpoint.network === network.id)
-      .flatMap(({ endpoint, running }) => leasedBy(endpoint, running))
-    for (const pool of network.pools) {
-      const ofFamily = leases.filter((lease) => lease.address.includes(':') === pool.subnet.includes(':'))
-      await parts.ipam(network.ipamDriver).adopt(network.id, pool, ofFamily)
-    }
-  }
-}
-
-function leasedBy(endpoint: EndpointRecord, running: boolean): { owner: string; address: string }[] {
-  const fixed = [endpoint.request.address4, endpoint.request.address6].filter((address) => address !== null)
-  const live = running
-    ? [endpoint.address4, endpoint.address6].map((address) => address.split('/')[0] ?? '')
-    : []
-  return [...new Set([...fixed, ...live])]
-    .filter((address) => address !== '')
-    .map((address) => ({ owner: endpoint.id, address }))
 }
 
 async function restoreNetworks(parts: Parts): Promise<void> {

@@ -3,7 +3,7 @@ import { TsnetError } from '../errors.ts'
 import type { PoolRecord } from '../store/records.ts'
 import { type Cidr, containsIp, formatCidr, overlaps, parseCidr } from '../values/cidr.ts'
 import { canonicalIp, ipFamily } from '../values/ip.ts'
-import type { Ipam, PoolRequest } from './ipam.ts'
+import type { PoolIpam, PoolRequest, PoolUsage, RecordedLease } from './ipam.ts'
 import { checkPoolRequest } from './request.ts'
 import { SubnetLeases } from './subnet-leases.ts'
 import {
@@ -29,14 +29,15 @@ export interface LocalIpamOptions {
 }
 
 /** Throws kind 'invalid' when a default pool cannot be cut as it says. */
-export function createLocalIpam(options: LocalIpamOptions): Ipam {
+export function createLocalIpam(options: LocalIpamOptions): PoolIpam {
   const pools = options.defaultPools ?? defaultAddressPools
   pools.forEach(checkAddressPool)
   return new LocalIpam(options, pools)
 }
 
-class LocalIpam implements Ipam {
+class LocalIpam implements PoolIpam {
   readonly name = 'default'
+  readonly from = 'pools'
   readonly #options: LocalIpamOptions
   readonly #pools: readonly AddressPool[]
   readonly #subnets = new Map<string, SubnetLeases>()
@@ -56,7 +57,7 @@ class LocalIpam implements Ipam {
     const range = request.range === '' ? subnet : parseCidr(request.range)
     const leases = this.#add(owner, subnet, range)
     try {
-      const gateway = takeGateway(leases, request.gateway)
+      const gateway = this.#takeGateway(leases, request.gateway)
       this.#reserve(leases, request.auxiliary)
       return {
         subnet: formatCidr(subnet),
@@ -84,26 +85,36 @@ class LocalIpam implements Ipam {
       wish.address !== undefined
         ? this.#takeStatic(leases, wish.address, owner)
         : (takePreferred(leases, wish.preferred, owner) ?? leases.takeNext(owner))
-    if (address === null) throw exhausted(leases)
+    if (address === null) throw this.#exhausted(leases)
     return `${address}/${leases.subnet.prefix}`
+  }
+
+  async keep(pool: PoolRecord, owner: string, address: string): Promise<void> {
+    this.#subnets.get(pool.subnet)?.keep(withoutPrefix(address), owner)
   }
 
   async release(pool: PoolRecord, owner: string, address: string): Promise<void> {
     this.#subnets.get(pool.subnet)?.release(withoutPrefix(address), owner)
   }
 
-  async adopt(
-    owner: string,
-    pool: PoolRecord,
-    held: readonly { owner: string; address: string }[],
-  ): Promise<void> {
+  async adopt(owner: string, pool: PoolRecord, recorded: readonly RecordedLease[]): Promise<void> {
     const subnet = parseCidr(pool.subnet)
     const known = this.#subnets.get(pool.subnet)
     const leases =
       known?.owner === owner ? known : this.#add(owner, subnet, parseCidr(pool.range || pool.subnet))
     if (pool.gateway !== '') this.#takeStatic(leases, pool.gateway, owner)
     this.#reserve(leases, pool.auxiliary)
-    for (const lease of held) this.#takeStatic(leases, withoutPrefix(lease.address), lease.owner)
+    for (const lease of recorded) {
+      if (lease.used) this.#takeStatic(leases, withoutPrefix(lease.address), lease.owner)
+    }
+    for (const lease of recorded) {
+      const address = withoutPrefix(lease.address)
+      if (!lease.used && leases.take(address, lease.owner)) leases.keep(address, lease.owner)
+    }
+  }
+
+  usage(pool: PoolRecord): PoolUsage {
+    return this.#leasesOf(pool).usage
   }
 
   #leasesOf(pool: PoolRecord): SubnetLeases {
@@ -139,21 +150,38 @@ class LocalIpam implements Ipam {
     const networks = [...this.#subnets.values()].map((leases) => leases.subnet)
     const routes = usedBlocks(this.#options.usedRoutes())
     const chosen = chooseSubnet(request.family, this.#pools, [...networks, ...routes], size)
-    if (chosen === null) throw this.#noSubnet(request, networks, routes)
+    if (chosen === null) throw this.#noSubnet(request, routes)
     return chosen
   }
 
-  #noSubnet(request: PoolRequest, networks: readonly Cidr[], routes: readonly Cidr[]): TsnetError {
+  #noSubnet(request: PoolRequest, routes: readonly Cidr[]): TsnetError {
     const pools = this.#pools.filter((pool) => poolFamily(pool) === request.family)
-    const inPools = (blocks: readonly Cidr[]) =>
-      blocks.filter((block) => pools.some((pool) => overlaps(parseCidr(pool.base), block))).length
+    const inPools = (block: Cidr) => pools.some((pool) => overlaps(parseCidr(pool.base), block))
+    const networks = [...this.#subnets.values()].filter(({ subnet }) => inPools(subnet))
+    const holders = networks.map(
+      ({ subnet, owner }) => `${formatCidr(subnet)} by ${this.#options.describeOwner(owner)}`,
+    )
+    const blocking = routes.filter(inPools).map(formatCidr)
     return new TsnetError(
       'unavailable',
       'no-more-subnets',
       'all predefined address pools have been fully subnetted: ' +
         `${pools.map((pool) => `${pool.base} holds ${subnetCount(pool)} of /${pool.size}`).join(', ') || 'there is none'}; ` +
-        `${inPools(networks)} taken by networks, ${inPools(routes)} routes of the host in the way; ` +
+        `${networks.length} taken by networks${listed(holders)}, ` +
+        `${blocking.length} routes or resolvers of the host in the way${listed(blocking)}; ` +
         'give the network a subnet, or the daemon another pool with --default-address-pool base=CIDR,size=N',
+    )
+  }
+
+  #exhausted(leases: SubnetLeases): TsnetError {
+    const holders = leases
+      .holders(shown + 1)
+      .map(({ owner, address }) => `${address} by ${this.#describe(leases, owner)}`)
+    return new TsnetError(
+      'unavailable',
+      'no-free-address',
+      `no available addresses on this pool: ${formatCidr(leases.subnet)} has ${leases.usage.inUse} addresses leased or ` +
+        `reserved${listed(holders)}; remove containers, or make a network with a larger --subnet or --ip-range`,
     )
   }
 
@@ -163,6 +191,21 @@ class LocalIpam implements Ipam {
       if (leases.holder(address) === leases.owner) continue
       this.#takeStatic(leases, address, `${auxiliaryOwner}${name}`)
     }
+  }
+
+  /** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
+  #takeGateway(leases: SubnetLeases, wanted: string): string {
+    if (wanted === '') {
+      const gateway = leases.takeNext(leases.owner)
+      if (gateway === null) throw this.#exhausted(leases)
+      return gateway
+    }
+    if (leases.take(wanted, leases.owner)) return canonicalIp(wanted)
+    throw new TsnetError(
+      'invalid',
+      'address-in-use',
+      `failed to allocate gateway (${wanted}): Address already in use: it is an edge of ${formatCidr(leases.subnet)}`,
+    )
   }
 
   #takeStatic(leases: SubnetLeases, address: string, owner: string): string {
@@ -187,6 +230,15 @@ class LocalIpam implements Ipam {
 
 const auxiliaryOwner = 'auxiliary:'
 
+/** How many holders an error names. */
+const shown = 5
+
+/** ` (a, b, c and more)`, '' for none. */
+function listed(things: readonly string[]): string {
+  if (things.length === 0) return ''
+  return ` (${things.slice(0, shown).join(', ')}${things.length > shown ? ' and more' : ''})`
+}
+
 /** `0.0.0.0/26` and `::/64` ask for any subnet of that size, as in Docker; null for all else. */
 function anySubnetOf(request: PoolRequest): number | null {
   const match = /^(?:0\.0\.0\.0|::)\/([1-9]\d*)$/.exec(request.subnet)
@@ -196,35 +248,12 @@ function anySubnetOf(request: PoolRequest): number | null {
   return Number(match[1])
 }
 
-/** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
-function takeGateway(leases: SubnetLeases, wanted: string): string {
-  if (wanted === '') {
-    const gateway = leases.takeNext(leases.owner)
-    if (gateway === null) throw exhausted(leases)
-    return gateway
-  }
-  if (leases.take(wanted, leases.owner)) return canonicalIp(wanted)
-  throw new TsnetError(
-    'invalid',
-    'address-in-use',
-    `failed to allocate gateway (${wanted}): Address already in use: it is an edge of ${formatCidr(leases.subnet)}`,
-  )
-}
-
 /** A wish that cannot be had, or no longer makes sense, is no error. */
 function takePreferred(leases: SubnetLeases, preferred: string | undefined, owner: string): string | null {
   if (preferred === undefined || preferred === '') return null
   const address = withoutPrefix(preferred)
   if (ipFamily(address) !== leases.subnet.family || !containsIp(leases.subnet, address)) return null
-  return leases.take(address, owner) ? canonicalIp(address) : null
-}
-
-function exhausted(leases: SubnetLeases): TsnetError {
-  return new TsnetError(
-    'unavailable',
-    'no-free-address',
-    `no available addresses on this pool: ${formatCidr(leases.subnet)} has ${leases.count} addresses leased or reserved`,
-  )
+  return leases.takeFree(address, owner) ? canonicalIp(address) : null
 }
 
 function withoutPrefix(address: string): string {

@@ -1,7 +1,8 @@
 /** The leases of one subnet: who holds which address. */
 import { TsnetError } from '../errors.ts'
 import { broadcastAddress, type Cidr, containsIp } from '../values/cidr.ts'
-import { canonicalIp, familyBits, integerToIp, ipToInteger } from '../values/ip.ts'
+import { familyBits, integerToIp, ip4ToNumber, ipFamily, ipToInteger, numberToIp4 } from '../values/ip.ts'
+import type { PoolUsage } from './ipam.ts'
 import { OffsetPool } from './pool.ts'
 
 /**
@@ -13,84 +14,158 @@ const dynamicWindow = { 4: 1n << 24n, 6: 1n << 20n } as const
 /** Owners that are no endpoint: what stands for itself in the subnet. */
 const structural = { network: 'reserved:network', broadcast: 'reserved:broadcast' } as const
 
+/** An address's distance from the subnet's first one: a number while that is exact. */
+type Offset = number | bigint
+
 export class SubnetLeases {
   readonly subnet: Cidr
   /** the network's id */
   readonly owner: string
-  readonly #start: bigint
-  readonly #offsets: OffsetPool
-  readonly #holders = new Map<string, string>()
+  /** Of the subnet's first address; used for IPv4 alone. */
+  readonly #first4: number
+  /** The distance from the subnet's start to the range's. */
+  readonly #start: Offset
+  readonly #window: OffsetPool
+  readonly #holders = new Map<Offset, string>()
+  /** Those of the leases whose owners do not use them now, the longest unused first. */
+  readonly #kept = new Set<Offset>()
 
   constructor(owner: string, subnet: Cidr, range: Cidr) {
     this.owner = owner
     this.subnet = subnet
-    this.#start = range.first
+    this.#first4 = Number(subnet.first)
+    this.#start = exact(range.first - subnet.first)
     const size = range.last - range.first + 1n
     const window = dynamicWindow[subnet.family]
-    this.#offsets = new OffsetPool(Number(size < window ? size : window))
+    this.#window = new OffsetPool(Number(size < window ? size : window))
     this.#reserveEdges()
   }
 
   /** The first address names the subnet (IPv6: its routers, RFC 4291), except in point-to-point blocks (RFC 3021, 6164). */
   #reserveEdges(): void {
     if (this.subnet.prefix >= familyBits(this.subnet.family) - 1) return
-    this.#hold(this.subnet.network, structural.network)
+    this.#hold(0, structural.network)
     const broadcast = broadcastAddress(this.subnet)
-    if (broadcast !== null) this.#hold(broadcast, structural.broadcast)
+    if (broadcast !== null) this.#hold(this.#offsetOf(broadcast), structural.broadcast)
   }
 
-  /** Who holds the address, or null. */
+  /** Who holds the address, whether or not it uses it now; null for nobody. */
   holder(address: string): string | null {
-    return this.#holders.get(canonicalIp(address)) ?? null
+    return this.#holders.get(this.#offsetOf(address)) ?? null
   }
 
-  /** Leases that address; true when it is the owner's now. Throws kind 'invalid' outside the subnet. */
+  /** Up to `limit` of those who hold addresses, with their addresses. */
+  holders(limit: number): { owner: string; address: string }[] {
+    return this.#holders
+      .entries()
+      .filter(([, owner]) => !isStructural(owner))
+      .take(limit)
+      .map(([offset, owner]) => ({ owner, address: this.#addressOf(offset) }))
+      .toArray()
+  }
+
+  /** Leases that address, which who asks for it by name may take from an owner that does not use it; true when it is the owner's now. */
   take(address: string, owner: string): boolean {
-    if (!containsIp(this.subnet, address)) {
-      throw new TsnetError(
-        'invalid',
-        'address-outside-subnet',
-        `no configured subnet contains IP address ${address}`,
-      )
-    }
-    const canonical = canonicalIp(address)
-    const holder = this.#holders.get(canonical)
-    if (holder === undefined) this.#hold(canonical, owner)
-    return holder === undefined || holder === owner
+    const offset = this.#offsetInside(address)
+    const holder = this.#holders.get(offset)
+    if (holder !== undefined && holder !== owner && !this.#kept.has(offset)) return false
+    this.#kept.delete(offset)
+    if (holder !== owner) this.#hold(offset, owner)
+    return true
   }
 
-  /** Leases the next free address of the range, or returns null. */
+  /** As `take`, but leaves to other owners what they do not use now. */
+  takeFree(address: string, owner: string): boolean {
+    const holder = this.#holders.get(this.#offsetInside(address))
+    return (holder === undefined || holder === owner) && this.take(address, owner)
+  }
+
+  /** Leases the next free address of the range, else the one that has been unused for longest; null when all are used. */
   takeNext(owner: string): string | null {
-    const offset = this.#offsets.take()
-    if (offset === null) return null
-    const address = integerToIp(this.#start + BigInt(offset), this.subnet.family)
-    this.#holders.set(address, owner)
-    return address
+    const inWindow = this.#window.take()
+    if (inWindow === null) return this.#reclaim(owner)
+    const offset = typeof this.#start === 'number' ? this.#start + inWindow : this.#start + BigInt(inWindow)
+    this.#holders.set(offset, owner)
+    return this.#addressOf(offset)
+  }
+
+  #reclaim(owner: string): string | null {
+    const offset = this.#kept.values().find((candidate) => this.#inWindow(candidate) !== null)
+    if (offset === undefined) return null
+    this.#kept.delete(offset)
+    this.#holders.set(offset, owner)
+    return this.#addressOf(offset)
+  }
+
+  /** The owner does not use the address for now; safe to repeat, and nothing when it is not its own. */
+  keep(address: string, owner: string): void {
+    const offset = this.#offsetOf(address)
+    if (this.#holders.get(offset) === owner) this.#kept.add(offset)
   }
 
   /** Safe to repeat; another owner's lease stays. */
   release(address: string, owner: string): void {
-    const canonical = canonicalIp(address)
-    if (this.#holders.get(canonical) !== owner) return
-    this.#holders.delete(canonical)
-    const offset = this.#offsetOf(canonical)
-    if (offset !== null) this.#offsets.free(offset)
-  }
-
-  /** How many addresses are leased, the reserved ones included. */
-  get count(): number {
-    return this.#holders.size
-  }
-
-  #hold(address: string, owner: string): void {
-    this.#holders.set(address, owner)
     const offset = this.#offsetOf(address)
-    if (offset !== null) this.#offsets.takeAt(offset)
+    if (this.#holders.get(offset) !== owner) return
+    this.#holders.delete(offset)
+    this.#kept.delete(offset)
+    const inWindow = this.#inWindow(offset)
+    if (inWindow !== null) this.#window.free(inWindow)
+  }
+
+  get usage(): PoolUsage {
+    const unused = this.#kept
+      .values()
+      .filter((offset) => this.#inWindow(offset) !== null)
+      .toArray().length
+    return {
+      inUse: this.#holders.size - this.#kept.size,
+      available: this.#window.size - this.#window.taken + unused,
+    }
+  }
+
+  #hold(offset: Offset, owner: string): void {
+    this.#holders.set(offset, owner)
+    const inWindow = this.#inWindow(offset)
+    if (inWindow !== null) this.#window.takeAt(inWindow)
+  }
+
+  /** Throws kind 'invalid' outside the subnet. */
+  #offsetInside(address: string): Offset {
+    if (containsIp(this.subnet, address)) return this.#offsetOf(address)
+    throw new TsnetError(
+      'invalid',
+      'address-outside-subnet',
+      `no configured subnet contains IP address ${address}`,
+    )
+  }
+
+  /** Negative for the other family's. Throws kind 'invalid' for what is no address. */
+  #offsetOf(address: string): Offset {
+    const number = ip4ToNumber(address)
+    if (number >= 0) return this.subnet.family === 4 ? number - this.#first4 : -1
+    return ipFamily(address) === this.subnet.family ? exact(ipToInteger(address) - this.subnet.first) : -1
+  }
+
+  #addressOf(offset: Offset): string {
+    if (this.subnet.family === 4) return numberToIp4(this.#first4 + Number(offset))
+    return integerToIp(this.subnet.first + BigInt(offset), 6)
   }
 
   /** Null for an address outside the window of dynamic leases. */
-  #offsetOf(address: string): number | null {
-    const offset = ipToInteger(address) - this.#start
-    return offset >= 0n && offset < BigInt(this.#offsets.size) ? Number(offset) : null
+  #inWindow(offset: Offset): number | null {
+    const distance =
+      typeof offset === 'number' && typeof this.#start === 'number'
+        ? offset - this.#start
+        : Number(BigInt(offset) - BigInt(this.#start))
+    return distance >= 0 && distance < this.#window.size ? distance : null
   }
+}
+
+function isStructural(owner: string): boolean {
+  return owner === structural.network || owner === structural.broadcast
+}
+
+function exact(distance: bigint): Offset {
+  return distance <= Number.MAX_SAFE_INTEGER ? Number(distance) : distance
 }

@@ -108,3 +108,30 @@ export function integerToIp(value: bigint, family: Family): string {
   }
   return formatIp(bytes)
 }
+
+/** The integer of a dotted quad, or -1 for any other text. Reads digits only once: leases are looked up by it. */
+export function ip4ToNumber(text: string): number {
+  let value = 0
+  let octet = -1
+  let dots = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit === -2) {
+      if (octet < 0) return -1
+      value = value * 256 + octet
+      octet = -1
+      dots++
+    } else {
+      // a leading zero, which some read as octal, is no part of a dotted quad
+      if (digit < 0 || digit > 9 || octet === 0) return -1
+      octet = octet < 0 ? digit : octet * 10 + digit
+      if (octet > 255) return -1
+    }
+  }
+  return dots === 3 && octet >= 0 ? value * 256 + octet : -1
+}
+
+/** The dotted quad of an unsigned 32-bit integer. */
+export function numberToIp4(value: number): string {
+  return `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`
+}

@@ -39,7 +39,7 @@ describe('default subnets', () => {
     })
     await ipam.requestPool('one', poolRequest())
     await expect(ipam.requestPool('two', poolRequest())).rejects.toThrow(
-      /^all predefined address pools have been fully subnetted: 10\.9\.0\.0\/23 holds 2 of \/24; 1 taken by networks, 1 routes .*--default-address-pool/,
+      /^all predefined address pools have been fully subnetted: 10\.9\.0\.0\/23 holds 2 of \/24; 1 taken by networks \(10\.9\.0\.0\/24 by owner one\), 1 routes or resolvers .*\(10\.9\.1\.0\/26\).*--default-address-pool/,
     )
   })
 
@@ -69,4 +69,15 @@ test('an overlap names the other network in words', async () => {
     kind: 'forbidden',
     message: expect.stringContaining('10.9.1.0/24 overlaps 10.9.0.0/16 of owner one'),
   })
+})
+
+test('a full subnet’s error names who holds it, and what helps', async () => {
+  const ipam = local()
+  const pool = await ipam.requestPool('one', poolRequest({ subnet: '10.9.0.0/29' }))
+  for (const owner of ['a', 'b', 'c', 'd', 'e']) await ipam.lease(pool, owner, {})
+  await expect(ipam.lease(pool, 'late', {})).rejects.toThrow(
+    'no available addresses on this pool: 10.9.0.0/29 has 8 addresses leased or reserved (10.9.0.1 by owner one as its ' +
+      'gateway, 10.9.0.2 by owner a, 10.9.0.3 by owner b, 10.9.0.4 by owner c, 10.9.0.5 by owner d and more); remove ' +
+      'containers, or make a network with a larger --subnet or --ip-range',
+  )
 })

@@ -1,7 +1,7 @@
 /** What every address manager must do. An implementation runs it with a way to make a fresh manager. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Ipam, PoolRequest } from '../../src/ipam/ipam.ts'
+import type { PoolIpam, PoolRequest } from '../../src/ipam/ipam.ts'
 import { containsIp, parseCidr } from '../../src/values/cidr.ts'
 
 export function poolRequest(part: Partial<PoolRequest> = {}): PoolRequest {
@@ -10,7 +10,7 @@ export function poolRequest(part: Partial<PoolRequest> = {}): PoolRequest {
 
 const addressOf = (lease: string) => lease.split('/')[0]!
 
-export function describeIpam(name: string, create: () => Ipam): void {
+export function describeIpam(name: string, create: () => PoolIpam): void {
   describe(`the ${name} address manager`, () => {
     describe('pools', () => {
       test('a wanted subnet comes back in canonical form with a gateway inside', async () => {
@@ -188,7 +188,143 @@ export function describeIpam(name: string, create: () => Ipam): void {
       })
     })
 
+    describe('an address that its owner does not use for now', () => {
+      const small = poolRequest({ subnet: '10.9.0.0/29' })
+
+      test('is its owner’s again, while strangers get others', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool('net', small)
+        const address = addressOf(await ipam.lease(pool, 'web', {}))
+        await ipam.keep(pool, 'web', address)
+        await ipam.keep(pool, 'web', address)
+        for (const stranger of ['a', 'b', 'c', 'd'])
+          expect(addressOf(await ipam.lease(pool, stranger, { preferred: address }))).not.toBe(address)
+        expect(addressOf(await ipam.lease(pool, 'web', { preferred: address }))).toBe(address)
+        await expect(ipam.lease(pool, 'late', {})).rejects.toThrow(/^no available addresses on this pool/)
+      })
+
+      test('goes to a stranger when no other is left, that of the longest unused first', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool('net', small)
+        const owners = ['a', 'b', 'c', 'd', 'e']
+        const addresses = new Map<string, string>()
+        for (const owner of owners) addresses.set(owner, addressOf(await ipam.lease(pool, owner, {})))
+        for (const owner of ['c', 'a']) await ipam.keep(pool, owner, addresses.get(owner)!)
+        const [first, second] = [await ipam.lease(pool, 'x', {}), await ipam.lease(pool, 'y', {})]
+        expect([first, second].map(addressOf)).toEqual([addresses.get('c'), addresses.get('a')])
+        await expect(ipam.lease(pool, 'z', {})).rejects.toThrow(/^no available addresses on this pool/)
+      })
+
+      test('goes to whoever asks for it by name', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool('net', small)
+        const address = addressOf(await ipam.lease(pool, 'web', {}))
+        await ipam.keep(pool, 'web', address)
+        expect(addressOf(await ipam.lease(pool, 'db', { address }))).toBe(address)
+        expect(addressOf(await ipam.lease(pool, 'web', { preferred: address }))).not.toBe(address)
+        await ipam.release(pool, 'web', address)
+        await expect(ipam.lease(pool, 'late', { address })).rejects.toThrow(/already in use.*db/)
+      })
+
+      test('cannot be given up by a stranger, and is free once its owner releases it', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool(
+          'net',
+          poolRequest({ subnet: '10.9.0.0/30', gateway: '10.9.0.1' }),
+        )
+        await ipam.lease(pool, 'web', { address: '10.9.0.2' })
+        await ipam.keep(pool, 'stranger', '10.9.0.2')
+        await expect(ipam.lease(pool, 'db', {})).rejects.toThrow(/no available addresses/)
+        await ipam.keep(pool, 'web', '10.9.0.2')
+        await ipam.release(pool, 'web', '10.9.0.2')
+        expect(await ipam.lease(pool, 'db', {})).toBe('10.9.0.2/30')
+      })
+    })
+
+    describe('usage', () => {
+      test('counts what is in use or reserved, and what can be given out', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool(
+          'net',
+          poolRequest({ subnet: '10.9.0.0/24', range: '10.9.0.128/28', gateway: '10.9.0.1' }),
+        )
+        expect(ipam.usage(pool)).toEqual({ inUse: 3, available: 16 })
+        await ipam.lease(pool, 'fixed', { address: '10.9.0.9' })
+        const address = addressOf(await ipam.lease(pool, 'web', {}))
+        expect(ipam.usage(pool)).toEqual({ inUse: 5, available: 15 })
+        await ipam.keep(pool, 'web', address)
+        expect(ipam.usage(pool)).toEqual({ inUse: 4, available: 16 })
+        await ipam.release(pool, 'fixed', '10.9.0.9')
+        expect(ipam.usage(pool)).toEqual({ inUse: 3, available: 16 })
+      })
+    })
+
     describe('after a restart', () => {
+      test('the manager is as it was before, whatever was done with it', async () => {
+        const owner = fc.constantFrom(...Array.from({ length: 20 }, (_, number) => `ep${number}`))
+        const call = fc.tuple(fc.constantFrom('lease', 'static', 'keep', 'release'), owner, fc.nat(15))
+        await fc.assert(
+          fc.asyncProperty(fc.array(call, { maxLength: 60 }), async (calls) => {
+            const ipam = create()
+            const pool = await ipam.requestPool('net', poolRequest({ subnet: '10.9.0.0/28' }))
+            const held = new Map<string, { owner: string; used: boolean }>()
+            for (const [what, owner, last] of calls) {
+              const address = `10.9.0.${last}`
+              if (what === 'keep' || what === 'release') {
+                await ipam[what](pool, owner, address)
+                if (held.get(address)?.owner !== owner) continue
+                held.delete(address)
+                if (what === 'keep') held.set(address, { owner, used: false })
+                continue
+              }
+              const lease = await ipam
+                .lease(pool, owner, what === 'static' ? { address } : {})
+                .catch(() => null)
+              if (lease === null) continue
+              held.delete(addressOf(lease))
+              held.set(addressOf(lease), { owner, used: true })
+            }
+            const next = create()
+            const leases = [...held].map(([address, lease]) => ({ address, ...lease }))
+            await next.adopt('net', pool, leases)
+            expect(next.usage(pool)).toEqual(ipam.usage(pool))
+            const drain = async (manager: PoolIpam): Promise<string[]> => {
+              const given: string[] = []
+              for (;;) {
+                const lease = await manager.lease(pool, 'drain', {}).catch(() => null)
+                if (lease === null) return given
+                given.push(addressOf(lease))
+              }
+            }
+            const free = await drain(ipam)
+            expect((await drain(next)).toSorted()).toEqual(free.toSorted())
+          }),
+          { numRuns: 60 },
+        )
+      })
+
+      test('of two owners of an address that is not in use the later one has it', async () => {
+        const pool = { subnet: '10.9.0.0/29', range: '', gateway: '10.9.0.1', auxiliary: {} }
+        const ipam = create()
+        const lease = { address: '10.9.0.4/29', used: false }
+        await ipam.adopt('net', pool, [
+          { owner: 'early', ...lease },
+          { owner: 'late', ...lease },
+        ])
+        expect(await ipam.lease(pool, 'early', { preferred: '10.9.0.4' })).not.toBe('10.9.0.4/29')
+        expect(await ipam.lease(pool, 'late', { preferred: '10.9.0.4' })).toBe('10.9.0.4/29')
+      })
+
+      test('an address in use stays with its owner when an older record names it too', async () => {
+        const pool = { subnet: '10.9.0.0/29', range: '', gateway: '10.9.0.1', auxiliary: {} }
+        const ipam = create()
+        await ipam.adopt('net', pool, [
+          { owner: 'runs', address: '10.9.0.4', used: true },
+          { owner: 'stopped', address: '10.9.0.4', used: false },
+        ])
+        await expect(ipam.lease(pool, 'x', { address: '10.9.0.4' })).rejects.toThrow(/in use.*runs/)
+      })
+
       test('adopted leases are held by their owners', async () => {
         const pool = {
           subnet: '10.9.0.0/29',
@@ -197,7 +333,7 @@ export function describeIpam(name: string, create: () => Ipam): void {
           auxiliary: { printer: '10.9.0.2' },
         }
         const ipam = create()
-        await ipam.adopt('net', pool, [{ owner: 'web', address: '10.9.0.4/29' }])
+        await ipam.adopt('net', pool, [{ owner: 'web', address: '10.9.0.4/29', used: true }])
         expect(await ipam.lease(pool, 'a', {})).toBe('10.9.0.3/29')
         expect(await ipam.lease(pool, 'b', {})).toBe('10.9.0.5/29')
         await expect(ipam.lease(pool, 'c', { address: '10.9.0.4' })).rejects.toThrow(/in use.*web/)
@@ -208,7 +344,7 @@ export function describeIpam(name: string, create: () => Ipam): void {
 
       test('adopting twice changes nothing', async () => {
         const pool = { subnet: '10.9.0.0/29', range: '', gateway: '10.9.0.1', auxiliary: {} }
-        const leases = [{ owner: 'web', address: '10.9.0.4/29' }]
+        const leases = [{ owner: 'web', address: '10.9.0.4/29', used: true }]
         const ipam = create()
         await ipam.adopt('net', pool, leases)
         await ipam.adopt('net', pool, leases)
@@ -217,7 +353,7 @@ export function describeIpam(name: string, create: () => Ipam): void {
 
       test('two owners of one address in the records are found', async () => {
         const pool = { subnet: '10.9.0.0/29', range: '', gateway: '10.9.0.1', auxiliary: {} }
-        const leases = ['web', 'db'].map((owner) => ({ owner, address: '10.9.0.4/29' }))
+        const leases = ['web', 'db'].map((owner) => ({ owner, address: '10.9.0.4/29', used: true }))
         await expect(create().adopt('net', pool, leases)).rejects.toThrow(/already in use.*web/)
       })
     })
