@@ -1,9 +1,11 @@
 /** An interface inside a sandbox, brought into its wanted state. */
 import { existsSync } from 'node:fs'
+import { TsnetError } from '../errors.ts'
 import { addAddress } from '../netlink/address.ts'
 import { getLink, type Link, setLink } from '../netlink/link.ts'
 import { setRoute } from '../netlink/route.ts'
 import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
+import type { Labels } from '../store/records.ts'
 import { type Sandbox, writeSysctls } from './sandbox.ts'
 
 export interface InterfaceSpec {
@@ -12,21 +14,42 @@ export interface InterfaceSpec {
   /** With prefix length, '' for none. */
   readonly address4: string
   readonly address6: string
-  /** The sandbox's default routes through this interface, '' for none. */
+  /** Further addresses, without prefix length. */
+  readonly linkLocal: readonly string[]
+  /** The sandbox's default routes through this interface: a next hop, '0.0.0.0' or '::' for the link itself, '' for none. */
   readonly gateway4: string
   readonly gateway6: string
+  /** Below /proc/sys. */
+  readonly sysctls: Labels
 }
 
-/** Addresses the link, brings it up and routes through it; returns the link as it was found. Safe to repeat. */
+/**
+ * Addresses the link, brings it up and routes through it; returns the link as it was found. Safe to repeat. Throws kind 'invalid'
+ * when the kernel has no such sysctl or does not take its value.
+ */
 export function configureInterface(sandbox: Sandbox, spec: InterfaceSpec): Link {
   using socket = openRouteSocket(sandbox.netns)
   const link = getLink(socket, spec.name)
-  switchIpv6(sandbox, spec)
-  if (spec.address4 !== '') addAddress(socket, link.index, spec.address4)
-  if (spec.address6 !== '') addAddress(socket, link.index, spec.address6)
+  const linkLocal = spec.linkLocal.map(withPrefix)
+  const addresses = [spec.address4, spec.address6, ...linkLocal].filter((address) => address !== '')
+  switchIpv6(
+    sandbox,
+    spec.name,
+    addresses.some((address) => address.includes(':')),
+  )
+  for (const address of addresses) addAddress(socket, link.index, address)
+  applySysctls(sandbox, spec.sysctls)
   setLink(socket, link.index, { up: true })
   routeOut(socket, link, spec)
   return link
+}
+
+/**
+ * IPv6 has fe80::/64 on every link. IPv4's 169.254.0.0/16 does not lead into the network for it: services of the host's surroundings have
+ * addresses there too.
+ */
+function withPrefix(address: string): string {
+  return `${address}/${address.includes(':') ? 64 : 32}`
 }
 
 /** Gives the sandbox default routes through an interface that it has, or leads those there are through it. */
@@ -44,13 +67,28 @@ function routeOut(
   { index }: Link,
   { gateway4, gateway6 }: Pick<InterfaceSpec, 'gateway4' | 'gateway6'>,
 ): void {
-  if (gateway4 !== '') setRoute(socket, { destination: '0.0.0.0/0', gateway: gateway4, index })
-  if (gateway6 !== '') setRoute(socket, { destination: '::/0', gateway: gateway6, index })
+  if (gateway4 !== '') setRoute(socket, { destination: '0.0.0.0/0', gateway: nextHop(gateway4), index })
+  if (gateway6 !== '') setRoute(socket, { destination: '::/0', gateway: nextHop(gateway6), index })
+}
+
+function nextHop(gateway: string): string {
+  return gateway === '0.0.0.0' || gateway === '::' ? '' : gateway
 }
 
 /** As in Docker, an interface without an IPv6 address has no IPv6 at all, not even a link-local address. */
-function switchIpv6(sandbox: Sandbox, spec: InterfaceSpec): void {
+function switchIpv6(sandbox: Sandbox, name: string, enabled: boolean): void {
   if (!existsSync('/proc/sys/net/ipv6')) return
-  const disabled = spec.address6 === '' ? '1' : '0'
-  writeSysctls(sandbox.netns, { [`net/ipv6/conf/${spec.name}/disable_ipv6`]: disabled })
+  writeSysctls(sandbox.netns, { [`net/ipv6/conf/${name}/disable_ipv6`]: enabled ? '0' : '1' })
+}
+
+function applySysctls(sandbox: Sandbox, sysctls: Labels): void {
+  for (const [path, value] of Object.entries(sysctls)) {
+    try {
+      writeSysctls(sandbox.netns, { [path]: value })
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      const why = code === 'ENOENT' || code === 'EACCES' ? 'is not a sysctl file' : `does not take '${value}'`
+      throw new TsnetError('invalid', 'bad-sysctl', `/proc/sys/${path} ${why} (${code})`, { cause: error })
+    }
+  }
 }

@@ -1,6 +1,6 @@
 /** What every network driver that makes interfaces does. Run as root; the file's process lives in a throw-away namespace. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -210,10 +210,74 @@ export function describeDriver(name: string, create: () => NetworkDriver): void 
     test('an internal network has no gateway', async () => {
       network = { ...network, internal: true }
       await driver.createNetwork(context, network)
+      expect(network.pools.map((pool) => driver.gatewayFor(network, pool))).toEqual(['', ''])
       const sandbox = places.open()
-      const attachment = await driver.attach(context, endpointSpec(network, 2), sandbox)
-      expect(attachment).toMatchObject({ gateway4: '', gateway6: '' })
+      const endpoint = endpointSpec(network, 2, { gateway4: '', gateway6: '' })
+      expect(await driver.attach(context, endpoint, sandbox)).toMatchObject({ gateway4: '', gateway6: '' })
       expect(ipJson('route show default', sandbox)).toEqual([])
+      expect(ipJson('-6 route show default', sandbox)).toEqual([])
+    })
+
+    test('a gateway of zeros leads to the link itself, without a next hop', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, 2, { gateway4: '0.0.0.0', gateway6: '::' })
+      await driver.attach(context, endpoint, sandbox)
+      for (const family of ['-4', '-6']) {
+        const routes = ipJson(`${family} route show default`, sandbox)
+        expect(routes).toMatchObject([{ dev: 'eth0' }])
+        expect(routes[0]).not.toHaveProperty('gateway')
+      }
+    })
+
+    test('an endpoint has its link-local addresses beside the others', async () => {
+      await driver.createNetwork(context, network)
+      const sandbox = places.open()
+      const linkLocal = ['169.254.34.34', 'fe80::34']
+      await driver.attach(context, endpointSpec(network, 2, { linkLocal }), sandbox)
+      const [view] = ipJson<InterfaceView>('addr show dev eth0', sandbox)
+      const addresses = view!.addr_info.map(({ local }) => local)
+      expect(addresses).toEqual(expect.arrayContaining(['10.91.0.2', 'fd00:91::2', ...linkLocal]))
+    })
+
+    test('an endpoint of one family has nothing of the other', async () => {
+      await driver.createNetwork(context, network)
+      const [one, two] = [places.open(), places.open()]
+      await driver.attach(context, endpointSpec(network, 2, { address4: '', gateway4: '' }), one)
+      await driver.attach(context, endpointSpec(network, 3, { address6: '', gateway6: '' }), two)
+      const families = (sandbox: Sandbox) =>
+        new Set(
+          ipJson<InterfaceView>('addr show dev eth0', sandbox)[0]!.addr_info.map(({ family }) => family),
+        )
+      expect([...families(one)]).toEqual(['inet6'])
+      expect([...families(two)]).toEqual(['inet'])
+    })
+
+    test('sysctls of an endpoint are those of its interface, and a wrong one lets nothing be made', async () => {
+      await driver.createNetwork(context, network)
+      const state = kernelState()
+      const sandbox = places.open()
+      const odd = { 'net/ipv4/conf/eth0/colour': '1' }
+      await expect(
+        driver.attach(context, endpointSpec(network, 2, { sysctls: odd }), sandbox),
+      ).rejects.toMatchObject({ kind: 'invalid' })
+      expect(kernelState()).toBe(state)
+      const sysctls = { 'net/ipv4/conf/eth0/log_martians': '1' }
+      await driver.attach(context, endpointSpec(network, 2, { sysctls }), sandbox)
+      const value = inNetns(sandbox.netns, (() =>
+        readFileSync('/proc/sys/net/ipv4/conf/eth0/log_martians', 'utf8')) as () => never)
+      expect(value).toBe('1\n')
+    })
+
+    test('an option of an endpoint that it does not know is refused by its name', () => {
+      const odd = { 'com.docker.network.endpoint.odd': '1' }
+      expect(() => driver.checkEndpointOptions(network, odd)).toThrow(
+        expect.objectContaining({
+          kind: 'invalid',
+          message: expect.stringContaining('com.docker.network.endpoint.odd'),
+        }),
+      )
+      driver.checkEndpointOptions(network, {})
     })
 
     test('detaching twice leaves the network as it was before attach', async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { veth } from '../../src/netlink/kinds/veth.ts'
 import { createLink, getLink, setLink } from '../../src/netlink/link.ts'
 import { openRouteSocket } from '../../src/netlink/socket.ts'
-import { configureInterface } from '../../src/sandbox/interface.ts'
+import { configureInterface, type InterfaceSpec } from '../../src/sandbox/interface.ts'
 import {
   adoptSandbox,
   listSandboxes,
@@ -95,7 +95,22 @@ function withLink(): Sandbox {
   return sandbox
 }
 
-const wanted = { name: 'eth0', address4: '10.1.0.2/24', address6: '', gateway4: '10.1.0.1', gateway6: '' }
+const wanted: InterfaceSpec = {
+  name: 'eth0',
+  address4: '10.1.0.2/24',
+  address6: '',
+  linkLocal: [],
+  gateway4: '10.1.0.1',
+  gateway6: '',
+  sysctls: {},
+}
+
+function addresses(sandbox: Sandbox): string[] {
+  const [view] = ipJson(sandbox, 'addr show eth0')
+  return (view!['addr_info'] as { local: string; prefixlen: number }[]).map(
+    (a) => `${a.local}/${a.prefixlen}`,
+  )
+}
 
 test('an interface without an IPv6 address has no IPv6 at all', () => {
   using sandbox = withLink()
@@ -110,6 +125,37 @@ test('an interface with an IPv6 address has it switched on, whatever the namespa
   configureInterface(sandbox, wanted)
   configureInterface(sandbox, { ...wanted, address6: 'fd00::2/64', gateway6: 'fd00::1' })
   expect(ipJson(sandbox, '-6 route show default')).toMatchObject([{ gateway: 'fd00::1', dev: 'eth0' }])
+})
+
+test('link-local addresses are on the interface, of IPv6 too where it has no other', () => {
+  using sandbox = withLink()
+  configureInterface(sandbox, { ...wanted, linkLocal: ['169.254.7.7', 'fe80::7'] })
+  expect(addresses(sandbox)).toEqual(expect.arrayContaining(['10.1.0.2/24', '169.254.7.7/32', 'fe80::7/64']))
+})
+
+test('a default route without a next hop goes to the link itself', () => {
+  using sandbox = withLink()
+  configureInterface(sandbox, { ...wanted, address6: 'fd00::2/64', gateway4: '0.0.0.0', gateway6: '::' })
+  for (const family of ['-4', '-6']) {
+    const routes = ipJson(sandbox, `${family} route show default`)
+    expect(routes).toMatchObject([{ dev: 'eth0' }])
+    expect(routes[0]).not.toHaveProperty('gateway')
+  }
+})
+
+test('sysctls of the interface are set, and one that the kernel does not have is named', () => {
+  using sandbox = withLink()
+  configureInterface(sandbox, { ...wanted, sysctls: { 'net/ipv4/conf/eth0/log_martians': '1' } })
+  expect(sysctl(sandbox, 'net/ipv4/conf/eth0/log_martians')).toBe('1')
+  const odd = { ...wanted, sysctls: { 'net/ipv4/conf/eth0/colour': '1' } }
+  expect(() => configureInterface(sandbox, odd)).toThrow(
+    expect.objectContaining({
+      kind: 'invalid',
+      message: '/proc/sys/net/ipv4/conf/eth0/colour is not a sysctl file (ENOENT)',
+    }),
+  )
+  const loud = { ...wanted, sysctls: { 'net/ipv4/conf/eth0/log_martians': 'very' } }
+  expect(() => configureInterface(sandbox, loud)).toThrow(/does not take 'very'/)
 })
 
 test('configuring twice is the same as once', () => {

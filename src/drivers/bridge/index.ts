@@ -6,6 +6,7 @@ import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
+import { refuseEndpointOptions } from '../network-options.ts'
 import {
   bridgeNameOf,
   createPort,
@@ -15,7 +16,7 @@ import {
   removePort,
   sweepLinks,
 } from './links.ts'
-import { type BridgeOptions, parseBridgeOptions, refuseEndpointOptions } from './options.ts'
+import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
 import { bridgeRules } from './rules.ts'
 
 export type { BridgeOptions }
@@ -25,8 +26,8 @@ export const bridgeDriver: NetworkDriver<BridgeOptions> = {
   name: 'bridge',
   capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
   parseOptions: parseBridgeOptions,
-  checkEndpointOptions: refuseEndpointOptions,
-  gatewayFor: (network, pool) => (network.internal ? '' : pool.gateway),
+  checkEndpointOptions: (network, options) => refuseEndpointOptions('bridge', network, options),
+  gatewayFor: gatewayOf,
 
   async createNetwork(context, network) {
     context.signal.throwIfAborted()
@@ -83,10 +84,12 @@ async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): P
     name: interfaceName,
     address4,
     address6,
+    linkLocal: endpoint.linkLocal,
+    sysctls: endpoint.sysctls,
     gateway4: endpoint.defaultRoute4 ? gateway4 : '',
     gateway6: endpoint.defaultRoute6 ? gateway6 : '',
   })
-  forgetNeighbours(socket, master, [address4, address6])
+  forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }

@@ -46,7 +46,7 @@ export function ensureBridge(
   const link = findBridge(socket, mark, network, options) ?? createBridge(socket, mark, network, options)
   // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
   const isOwn = link.alias === tagOf(mark, network.id)
-  writeBridgeSysctls(link.name, network, isOwn)
+  writeBridgeSysctls(link.name, network, options, isOwn)
   setLink(socket, link.index, isOwn ? { up: true, mtu } : { up: true })
   ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
   return getLink(socket, link.index)
@@ -133,9 +133,14 @@ function hasIpv6(network: NetworkRecord): boolean {
 function gatewaysOf(network: NetworkRecord, options: BridgeOptions): string[] {
   return network.pools.flatMap((pool) => {
     const { family, prefix } = parseCidr(pool.subnet)
-    if (pool.gateway === '' || (family === 4 && options.inhibit4)) return []
-    return [`${pool.gateway}/${prefix}`]
+    const isBare = family === 4 ? options.inhibit4 || isIsolated(options, 4) : isIsolated(options, 6)
+    return pool.gateway === '' || isBare ? [] : [`${pool.gateway}/${prefix}`]
   })
+}
+
+/** The host is not to be reached from the network by this family. */
+function isIsolated(options: BridgeOptions, family: 4 | 6): boolean {
+  return (family === 4 ? options.gatewayMode4 : options.gatewayMode6) === 'isolated'
 }
 
 function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly string[], isOwn: boolean): void {
@@ -153,13 +158,20 @@ function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly stri
  * are not to change the host's routes. Without a link-local address of its own the kernel asks no container for its hardware address
  * (ndisc_solicit() in net/ipv6/ndisc.c), and duplicate detection holds that back for a second or two.
  */
-function writeBridgeSysctls(name: string, network: NetworkRecord, isOwn: boolean): void {
+function writeBridgeSysctls(
+  name: string,
+  network: NetworkRecord,
+  options: BridgeOptions,
+  isOwn: boolean,
+): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
   const ipv6 = `/proc/sys/net/ipv6/conf/${name}`
   if (!existsSync(ipv6)) return
   writeFileSync(`${ipv6}/accept_ra`, '0')
   if (isOwn) writeFileSync(`${ipv6}/accept_dad`, '0')
-  if (hasIpv6(network)) writeFileSync(`${ipv6}/disable_ipv6`, '0')
+  if (!hasIpv6(network)) return
+  // Without IPv6 the bridge passes its containers' packets on but has no address, not even a link-local one.
+  writeFileSync(`${ipv6}/disable_ipv6`, isOwn && isIsolated(options, 6) ? '1' : '0')
 }
 
 /** Removes the network's bridge; one that somebody else made stays. Safe to repeat. */
@@ -232,10 +244,11 @@ export async function removePort(socket: RouteSocket, mark: string, id: Endpoint
   return isOwn
 }
 
-/** Makes the host forget which hardware address had these addresses before; '' is skipped. */
+/** Makes the host forget which hardware address had these addresses before, with or without prefix length; '' is skipped. */
 export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresses: readonly string[]): void {
-  for (const cidr of addresses) {
-    if (cidr !== '') removeNeighbour(socket, bridgeLink.index, parseCidr(cidr).address)
+  for (const text of addresses) {
+    const [address = ''] = text.split('/')
+    if (address !== '') removeNeighbour(socket, bridgeLink.index, address)
   }
 }
 

@@ -1,109 +1,119 @@
 /** The bridge driver's options: Docker's names in, typed values out. Pure. */
-import { TsnetError } from '../../errors.ts'
-import type { Labels, NetworkRecord } from '../../store/records.ts'
+import type { GatewayMode } from '../../firewall/rules.ts'
+import type { NetworkSpec, PoolRecord } from '../../store/records.ts'
 import { checkInterfaceName } from '../../values/interface-name.ts'
-import { ipFamily, isIp } from '../../values/ip.ts'
+import { isIp } from '../../values/ip.ts'
+import {
+  badOption,
+  type InterfaceOptions,
+  interfaceDefaults,
+  interfaceParsers,
+  type OptionParsers,
+  parseAddress,
+  parseBoolean,
+  parseNetworkOptions,
+} from '../network-options.ts'
 
-export interface BridgeOptions {
+export interface BridgeOptions extends InterfaceOptions {
   /** The bridge's name, '' for the one derived from the network's id. */
   readonly bridgeName: string
   /** Whether containers on the bridge reach each other directly. */
   readonly interContainer: boolean
   readonly masquerade: boolean
+  readonly gatewayMode4: GatewayMode
+  readonly gatewayMode6: GatewayMode
+  /** The host's addresses that packets to the outside come from, '' for that of the interface by which they leave. */
+  readonly snatAddress4: string
+  readonly snatAddress6: string
   /** Where ports are published that name no host address; '' for everywhere. */
   readonly hostBinding4: string
-  /** bytes; 0 takes that of the way out */
-  readonly mtu: number
-  /** What interface names in containers begin with. */
-  readonly interfacePrefix: string
+  readonly hostBinding6: string
+  /** Interfaces of the host from which containers are reached directly. */
+  readonly trusted: readonly string[]
   /** Leaves the bridge without its IPv4 gateway address. */
   readonly inhibit4: boolean
 }
 
 const defaults: BridgeOptions = {
+  ...interfaceDefaults,
   bridgeName: '',
   interContainer: true,
   masquerade: true,
+  gatewayMode4: 'nat',
+  gatewayMode6: 'nat',
+  snatAddress4: '',
+  snatAddress6: '',
   hostBinding4: '',
-  mtu: 0,
-  interfacePrefix: 'eth',
+  hostBinding6: '',
+  trusted: [],
   inhibit4: false,
 }
 
-type Parser = (value: string) => Partial<BridgeOptions>
-
-/** Room for a number after the prefix. */
-const maxPrefix = 11
-
-const parsers: Readonly<Record<string, Parser>> = {
+const parsers: OptionParsers<BridgeOptions> = {
   'com.docker.network.bridge.name': (value) => ({
     bridgeName: value === '' ? '' : checkInterfaceName(value),
   }),
   'com.docker.network.bridge.enable_icc': (value) => ({ interContainer: parseBoolean(value) }),
   'com.docker.network.bridge.enable_ip_masquerade': (value) => ({ masquerade: parseBoolean(value) }),
-  'com.docker.network.bridge.host_binding_ipv4': (value) => ({ hostBinding4: parseAddress4(value) }),
+  'com.docker.network.bridge.gateway_mode_ipv4': (value) => ({ gatewayMode4: parseMode(value) }),
+  'com.docker.network.bridge.gateway_mode_ipv6': (value) => ({ gatewayMode6: parseMode(value) }),
+  'com.docker.network.host_ipv4': (value) => ({ snatAddress4: parseAddress(value, 4) }),
+  'com.docker.network.host_ipv6': (value) => ({ snatAddress6: parseAddress(value, 6) }),
+  'com.docker.network.bridge.host_binding_ipv4': (value) => ({ hostBinding4: parseBinding(value) }),
+  'com.docker.network.bridge.host_binding_ipv6': (value) => ({ hostBinding6: parseAddress(value, 6) }),
+  'com.docker.network.bridge.trusted_host_interfaces': (value) => ({ trusted: parseNames(value) }),
   'com.docker.network.bridge.inhibit_ipv4': (value) => ({ inhibit4: parseBoolean(value) }),
-  'com.docker.network.driver.mtu': (value) => ({ mtu: parseMtu(value) }),
-  'com.docker.network.container_iface_prefix': (value) => ({ interfacePrefix: parsePrefix(value) }),
+  ...interfaceParsers,
 }
 
 /** Throws kind 'invalid', naming the network, the option and what would be right. */
-export function parseBridgeOptions(network: Pick<NetworkRecord, 'name' | 'options'>): BridgeOptions {
-  const parsed = Object.entries(network.options).map(([name, value]) =>
-    parseOption(network.name, name, value),
-  )
-  return Object.freeze(Object.assign({}, defaults, ...parsed) as BridgeOptions)
-}
-
-function parseOption(network: string, name: string, value: string): Partial<BridgeOptions> {
-  const parser = Object.hasOwn(parsers, name) ? parsers[name] : undefined
-  if (parser === undefined) {
-    const known = Object.keys(parsers).join(', ')
-    throw bad(`network ${network}: the bridge driver has no option ${name}, it knows ${known}`)
+export function parseBridgeOptions(
+  network: Pick<NetworkSpec, 'name' | 'options' | 'internal'>,
+): BridgeOptions {
+  const options = parseNetworkOptions('bridge', network, parsers, defaults)
+  const isIsolated = options.gatewayMode4 === 'isolated' || options.gatewayMode6 === 'isolated'
+  if (isIsolated && !network.internal) {
+    throw badOption(
+      `network ${network.name}: gateway mode 'isolated' can only be used for an internal network: give --internal`,
+    )
   }
-  try {
-    return parser(value)
-  } catch (error) {
-    throw bad(`network ${network}: option ${name}: ${error instanceof Error ? error.message : error}`)
-  }
+  return options
 }
 
-/** Of a single endpoint the driver knows none; one that is given is refused rather than passed over. */
-export function refuseEndpointOptions(network: Pick<NetworkRecord, 'name'>, options: Labels): void {
-  const names = Object.keys(options)
-  if (names.length === 0) return
-  throw bad(
-    `network ${network.name}: the bridge driver has no endpoint option ${names.join(', ')}, it takes none`,
-  )
+/**
+ * The next hop of containers with an address of `pool`: the auxiliary address of Docker's special name, else the bridge's own. Nothing
+ * leads out of an internal network.
+ */
+export function gatewayOf(network: Pick<NetworkSpec, 'internal'>, pool: PoolRecord): string {
+  if (network.internal) return ''
+  const name = pool.subnet.includes(':') ? 'DefaultGatewayIPv6' : 'DefaultGatewayIPv4'
+  return pool.auxiliary[name] ?? pool.gateway
 }
 
-/** The spellings that Docker takes, which are Go's. */
-function parseBoolean(value: string): boolean {
-  if (['1', 't', 'T', 'true', 'True', 'TRUE'].includes(value)) return true
-  if (['0', 'f', 'F', 'false', 'False', 'FALSE'].includes(value)) return false
-  throw bad(`${JSON.stringify(value)} is not true or false`)
+/** Where ports go that name no host address: '' for everywhere. */
+export function hostBindingsOf(network: Pick<NetworkSpec, 'name' | 'options' | 'internal'>): string[] {
+  const { hostBinding4, hostBinding6 } = parseBridgeOptions(network)
+  const given = [hostBinding4, hostBinding6].filter((address) => address !== '')
+  // Docker's word for every address of both families.
+  return given.length === 0 || given.join() === '0.0.0.0' ? [''] : given
 }
 
-function parseAddress4(value: string): string {
-  if (isIp(value) && ipFamily(value) === 4) return value
-  throw bad(`${JSON.stringify(value)} is not an IPv4 address`)
+const modes: readonly string[] = ['nat', 'nat-unprotected', 'routed', 'isolated'] satisfies GatewayMode[]
+
+function parseMode(value: string): GatewayMode {
+  if (modes.includes(value)) return value as GatewayMode
+  throw badOption(`unknown gateway mode ${value}, wanted is one of ${modes.join(', ')}`)
 }
 
-/** 68 is the smallest that IPv4 works with (RFC 791), 65535 the largest that bridge and veth take. */
-function parseMtu(value: string): number {
-  const mtu = /^\d+$/.test(value) ? Number(value) : Number.NaN
-  if (mtu === 0 || (mtu >= 68 && mtu <= 65535)) return mtu
-  throw bad(`${JSON.stringify(value)} is not an MTU, wanted is a number of bytes from 68 to 65535`)
+/** In spite of the option's name either family, as in Docker. */
+function parseBinding(value: string): string {
+  if (isIp(value)) return value
+  throw badOption(`${JSON.stringify(value)} is not an IP address`)
 }
 
-function parsePrefix(value: string): string {
-  checkInterfaceName(value)
-  if (Buffer.byteLength(value) <= maxPrefix && value !== 'lo') return value
-  throw bad(
-    `${JSON.stringify(value)} cannot begin an interface name, wanted are 1 to ${maxPrefix} bytes, not lo`,
-  )
-}
-
-function bad(message: string): TsnetError {
-  return new TsnetError('invalid', 'bad-driver-option', message)
+function parseNames(value: string): string[] {
+  return value
+    .split(':')
+    .filter((name) => name !== '')
+    .map(checkInterfaceName)
 }

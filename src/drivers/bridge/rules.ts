@@ -8,6 +8,7 @@ import type { BridgeOptions } from './options.ts'
 export function bridgeRules(network: NetworkRecord, options: BridgeOptions, bridge: string): BridgeRule[] {
   return network.pools.map((pool) => {
     const subnet = parseCidr(pool.subnet)
+    const isIpv4 = subnet.family === 4
     return {
       kind: 'bridge',
       owner: network.id,
@@ -15,10 +16,10 @@ export function bridgeRules(network: NetworkRecord, options: BridgeOptions, brid
       interface: bridge,
       subnet: formatCidr(subnet),
       internal: network.internal,
-      mode: 'nat',
+      mode: isIpv4 ? options.gatewayMode4 : options.gatewayMode6,
       masquerade: options.masquerade && !network.internal,
-      snatAddress: '',
-      trusted: [],
+      snatAddress: isIpv4 ? options.snatAddress4 : options.snatAddress6,
+      trusted: options.trusted,
     }
   })
 }
