@@ -7,6 +7,7 @@ import {
   RTA_DST,
   RTA_GATEWAY,
   RTA_OIF,
+  RTA_PREFSRC,
   RTA_PRIORITY,
   RTA_TABLE,
   RTM_DELROUTE,
@@ -43,6 +44,8 @@ export interface RouteSpec {
   readonly gateway: string
   /** The index of the link that packets leave by. */
   readonly index: number
+  /** The address that packets come from if their sender does not say; without, the kernel chooses. */
+  readonly source?: string
 }
 
 export interface Route extends RouteSpec {
@@ -75,6 +78,7 @@ export function encodeRoute(route: RouteSpec): Buffer {
   if (prefix > 0) parts.push(attribute(RTA_DST, parseIp(network)))
   if (route.gateway !== '') parts.push(attribute(RTA_GATEWAY, parseIp(route.gateway)))
   parts.push(attributeU32(RTA_OIF, route.index))
+  if (route.source !== undefined) parts.push(attribute(RTA_PREFSRC, parseIp(route.source)))
   return Buffer.concat(parts)
 }
 

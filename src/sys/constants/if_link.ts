@@ -24,6 +24,16 @@ export const MACVLAN_MODE_VEPA = 2
 export const MACVLAN_MODE_BRIDGE = 4
 export const MACVLAN_MODE_PASSTHRU = 8
 
+export const IFLA_IPVLAN_MODE = 1
+export const IFLA_IPVLAN_FLAGS = 2
+export const IPVLAN_MODE_L2 = 0
+export const IPVLAN_MODE_L3 = 1
+export const IPVLAN_MODE_L3S = 2
+export const IPVLAN_F_PRIVATE = 1
+export const IPVLAN_F_VEPA = 2
+
+export const IFLA_VLAN_ID = 1
+
 export const IFLA_VXLAN_ID = 1
 export const IFLA_VXLAN_LOCAL = 4
 export const IFLA_VXLAN_LEARNING = 7

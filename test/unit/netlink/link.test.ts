@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { decodeAttributes } from '../../../src/netlink/attribute.ts'
 import { bridge, decodeBridge, encodeBridgePort } from '../../../src/netlink/kinds/bridge.ts'
+import { dummy } from '../../../src/netlink/kinds/dummy.ts'
+import { ipvlan } from '../../../src/netlink/kinds/ipvlan.ts'
 import { macvlan } from '../../../src/netlink/kinds/macvlan.ts'
 import { veth } from '../../../src/netlink/kinds/veth.ts'
+import { vlan } from '../../../src/netlink/kinds/vlan.ts'
 import { vxlan } from '../../../src/netlink/kinds/vxlan.ts'
 import { decodeLink, encodeLink, encodeLinkSpec, isUp } from '../../../src/netlink/link.ts'
 import { Fd } from '../../../src/sys/fd.ts'
@@ -51,6 +54,20 @@ describe('kinds', () => {
         '08 00 01 00  04 00 00 00', // IFLA_MACVLAN_MODE MACVLAN_MODE_BRIDGE
       ),
     )
+  })
+
+  test('ipvlan: mode and flag, of 16 bits each', () => {
+    expect(ipvlan('l3s', 'vepa').data).toEqual(
+      bytes(
+        '06 00 01 00  02 00 00 00', // IFLA_IPVLAN_MODE IPVLAN_MODE_L3S
+        '06 00 02 00  02 00 00 00', // IFLA_IPVLAN_FLAGS IPVLAN_F_VEPA
+      ),
+    )
+  })
+
+  test('vlan: the tag; dummy: nothing', () => {
+    expect(vlan(4094).data).toEqual(bytes('06 00 01 00  fe 0f 00 00'))
+    expect(dummy().data).toHaveLength(0)
   })
 
   test('vxlan: number, local address by family, port in network order, no learning', () => {

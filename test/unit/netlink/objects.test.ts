@@ -60,6 +60,11 @@ describe('routes', () => {
     expect(body.subarray(0, 12)).toEqual(bytes('02 10 00 00  fe 03 fd 01  00 00 00 00'))
   })
 
+  test('the address that packets come from goes last', () => {
+    const route = { destination: '10.1.0.2/32', gateway: '', index: 7, source: '10.1.0.9' }
+    expect(encodeRoute(route).subarray(-8)).toEqual(bytes('08 00 07 00  0a 01 00 09')) // RTA_PREFSRC
+  })
+
   test('what was encoded is read back', () => {
     for (const route of [
       { destination: '0.0.0.0/0', gateway: '10.1.0.1', index: 7 },
