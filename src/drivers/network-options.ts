@@ -80,6 +80,18 @@ export function interfacePrefixOf(network: Pick<NetworkSpec, 'options'>): string
   return network.options[prefixOption] || interfaceDefaults.interfacePrefix
 }
 
+export const hostBindingOptions = [
+  'com.docker.network.bridge.host_binding_ipv4',
+  'com.docker.network.bridge.host_binding_ipv6',
+] as const
+
+/** Where ports of a network's containers go that name no host address: '' for everywhere. */
+export function hostBindingsOf(network: Pick<NetworkSpec, 'options'>): string[] {
+  const given = hostBindingOptions.flatMap((name) => network.options[name] || [])
+  // Docker's word for every address of both families.
+  return given.length === 0 || given.join() === '0.0.0.0' ? [''] : given
+}
+
 export function badOption(message: string): TsnetError {
   return new TsnetError('invalid', 'bad-driver-option', message)
 }

@@ -10,11 +10,11 @@ import {
   attachEndpoint,
   chooseDefaultRoutes,
   detachEndpoint,
-  freeInterface,
   nameEndpoint,
   networkOf,
   usesNames,
 } from './endpoints.ts'
+import { interfaceNameOf, refuseTakenNames } from './interface-names.ts'
 import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
@@ -28,8 +28,9 @@ export async function connect(
   request: EndpointRequest,
 ): Promise<void> {
   refuseConnect(parts, network, container)
-  checkRequest(network, request)
+  checkRequest(network, request, parts.networkDriver(network.driver).checkEndpointOptions)
   const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
+  refuseTakenNames([...container.endpoints, planned], container.state.status === 'running')
   const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))
@@ -97,7 +98,7 @@ async function connectRunning(
   using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
   // The routes out stay with the first network that has one.
   const defaults = chooseDefaultRoutes(parts, [...container.endpoints, planned])
-  const name = freeInterface(networkOf(parts, planned), container.endpoints)
+  const name = interfaceNameOf(networkOf(parts, planned), planned, container.endpoints)
   const endpoint = await attachEndpoint(parts, undo, sandbox, planned, name, defaults)
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
   undo.defer(async () => void (await followPorts(parts, changed, container)))

@@ -49,6 +49,8 @@ export async function createContainer(
   const planned = planContainer(id, name, spec, {
     image,
     network: (ref) => findWantedNetwork(parts, ref),
+    checkOptions: (network, options) =>
+      parts.networkDriver(network.driver).checkEndpointOptions(network, options),
   })
   await checkBindSources(planned)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))

@@ -3,6 +3,7 @@
  * restore and their undoing.
  */
 import type { Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
+import { parseEndpointOptions, sysctlsOf } from '../drivers/endpoint-options.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
@@ -28,6 +29,7 @@ function specOf(
   interfaceName: string,
   defaults: DefaultRoutes,
 ): EndpointSpec {
+  const options = parseEndpointOptions(endpoint.request.options)
   return {
     id: endpoint.id,
     network,
@@ -38,8 +40,8 @@ function specOf(
     linkLocal: endpoint.request.linkLocal,
     gateway4: endpoint.gateway4,
     gateway6: endpoint.gateway6,
-    sysctls: {},
-    options: endpoint.request.options,
+    sysctls: sysctlsOf(options, interfaceName),
+    options: options.others,
     defaultRoute4: defaults.v4 === endpoint.id,
     defaultRoute6: defaults.v6 === endpoint.id,
   }
@@ -102,15 +104,6 @@ export async function detachEndpoint(parts: Parts, endpoint: EndpointRecord, kee
   parts.names.removeEndpoint(endpoint.network, endpoint.id)
   await parts.networkDriver(network.driver).detach(driverContext(parts), { id: endpoint.id, network })
   await releaseAddresses(parts, network, endpoint, keep)
-}
-
-const interfacePrefix = 'com.docker.network.container_iface_prefix'
-
-/** The lowest free number after the network's prefix: interfaces that are there keep their names. */
-export function freeInterface(network: NetworkRecord, present: readonly EndpointRecord[]): string {
-  const prefix = network.options[interfacePrefix] || 'eth'
-  const used = new Set(present.map((endpoint) => endpoint.interfaceName))
-  for (let index = 0; ; index++) if (!used.has(`${prefix}${index}`)) return `${prefix}${index}`
 }
 
 /** The network `none` has no names; the host's has its own. */

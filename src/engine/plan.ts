@@ -3,6 +3,7 @@
  * made here, before anything is touched.
  */
 import { posix } from 'node:path'
+import { parseEndpointOptions } from '../drivers/endpoint-options.ts'
 import { TsnetError } from '../errors.ts'
 import type {
   ContainerRecord,
@@ -10,6 +11,7 @@ import type {
   EndpointRecord,
   EndpointRequest,
   ImageRecord,
+  Labels,
   MountPoint,
   MountRequest,
   NetworkRecord,
@@ -18,13 +20,18 @@ import { resolveCapabilities } from '../sys/caps.ts'
 import { parseSignal } from '../sys/signal.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import { type ContainerId, type EndpointId, newId, shortId } from '../values/id.ts'
+import { refuseTakenNames } from './interface-names.ts'
 import { checkTmpfsOptions } from './mount-options.ts'
 
 export interface Snapshot {
   readonly image: ImageRecord
   /** Throws kind 'not-found' for a network that there is not. */
   readonly network: (ref: string) => NetworkRecord
+  /** Throws what a network's driver has against options of an endpoint. */
+  readonly checkOptions: OptionsCheck
 }
+
+export type OptionsCheck = (network: NetworkRecord, options: Labels) => void
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 export const defaultStopSignal = 'SIGTERM'
@@ -47,6 +54,7 @@ export function planContainer(
   resolveCapabilities({ add: spec.capAdd, drop: spec.capDrop })
   const endpoints = endpointsOf(id, name, spec, snapshot)
   checkExclusive(spec, endpoints, snapshot)
+  refuseTakenNames(endpoints, false)
   return {
     id,
     name,
@@ -133,7 +141,7 @@ function endpointsOf(
   const networks = [mode, ...Object.keys(spec.endpoints)].map(snapshot.network)
   return [...new Map(networks.map((network) => [network.id, network])).values()].map((network) => {
     const request = requests.get(network.id) ?? noRequest
-    checkRequest(network, request)
+    checkRequest(network, request, snapshot.checkOptions)
     return planEndpoint(id, name, spec.hostname, network, request)
   })
 }
@@ -174,7 +182,12 @@ export function planEndpoint(
 }
 
 /** Addresses must lie in one of the network's pools, and need one that the user has chosen. Throws kind 'invalid'. */
-export function checkRequest(network: NetworkRecord, request: EndpointRequest): void {
+export function checkRequest(
+  network: NetworkRecord,
+  request: EndpointRequest,
+  checkOptions: OptionsCheck,
+): void {
+  checkOptions(network, parseEndpointOptions(request.options).others)
   for (const address of [request.address4, request.address6]) {
     if (address === null) continue
     if (network.driver === 'host' || network.driver === 'null' || network.name === 'bridge') {

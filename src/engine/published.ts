@@ -1,4 +1,5 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
+import { hostBindingsOf } from '../drivers/network-options.ts'
 import { publishRules } from '../firewall/publish.ts'
 import type { Rule } from '../firewall/rules.ts'
 import { forgetUdpFlows } from '../netlink/conntrack.ts'
@@ -13,7 +14,7 @@ export async function reservePublished(
   container: ContainerRecord,
 ): Promise<readonly PublishedPort[]> {
   const { v4, v6 } = publishingEndpoints(parts, container)
-  return reserve(parts, container, wantedPorts(container, hostAddressOf(parts, v4 ?? v6)))
+  return reserve(parts, container, wantedPorts(container, hostAddressesOf(parts, v4 ?? v6)))
 }
 
 async function reserve(
@@ -76,13 +77,12 @@ function bare(address: string | undefined): string {
   return address?.split('/')[0] ?? ''
 }
 
-/** An address for bindings that name none, as the network's host_binding_ipv4 option says. */
-function hostAddressOf(parts: Parts, endpoint: EndpointRecord | undefined): string {
-  if (endpoint === undefined) return ''
-  return networkOf(parts, endpoint).options['com.docker.network.bridge.host_binding_ipv4'] ?? ''
+/** Addresses for bindings that name none, as the network says. */
+function hostAddressesOf(parts: Parts, endpoint: EndpointRecord | undefined): string[] {
+  return endpoint === undefined ? [''] : hostBindingsOf(networkOf(parts, endpoint))
 }
 
-function wantedPorts(container: ContainerRecord, hostAddress: string): PortBinding[] {
+function wantedPorts(container: ContainerRecord, hostAddresses: readonly string[]): PortBinding[] {
   const { ports, publishAll } = container.spec
   const bound = new Set(
     ports.flatMap((port) =>
@@ -90,7 +90,9 @@ function wantedPorts(container: ContainerRecord, hostAddress: string): PortBindi
     ),
   )
   const rest = publishAll ? container.exposedPorts.filter((port) => !bound.has(port)).map(anyHostPort) : []
-  return [...ports, ...rest].map((port) => (port.hostAddress === '' ? { ...port, hostAddress } : port))
+  return [...ports, ...rest].flatMap((port) =>
+    port.hostAddress === '' ? hostAddresses.map((hostAddress) => ({ ...port, hostAddress })) : [port],
+  )
 }
 
 function anyHostPort(exposed: string): PortBinding {

@@ -16,7 +16,6 @@ import { containerTexts } from './container-texts.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
-  freeInterface,
   nameEndpoint,
   networkOf,
   ownsSandbox,
@@ -134,8 +133,9 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   if (sandbox === null) return
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const endpoints: EndpointRecord[] = []
-  for (const endpoint of container.endpoints) {
-    const name = freeInterface(networkOf(parts, endpoint), endpoints)
+  for (const [index, endpoint] of container.endpoints.entries()) {
+    const others = [...endpoints, ...container.endpoints.slice(index + 1)]
+    const name = interfaceNameOf(networkOf(parts, endpoint), endpoint, others)
     endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, name, defaults))
   }
   progress.container = { ...container, endpoints }

@@ -5,6 +5,7 @@ import { checkInterfaceName } from '../../values/interface-name.ts'
 import { isIp } from '../../values/ip.ts'
 import {
   badOption,
+  hostBindingOptions,
   type InterfaceOptions,
   interfaceDefaults,
   interfaceParsers,
@@ -59,8 +60,8 @@ const parsers: OptionParsers<BridgeOptions> = {
   'com.docker.network.bridge.gateway_mode_ipv6': (value) => ({ gatewayMode6: parseMode(value) }),
   'com.docker.network.host_ipv4': (value) => ({ snatAddress4: parseAddress(value, 4) }),
   'com.docker.network.host_ipv6': (value) => ({ snatAddress6: parseAddress(value, 6) }),
-  'com.docker.network.bridge.host_binding_ipv4': (value) => ({ hostBinding4: parseBinding(value) }),
-  'com.docker.network.bridge.host_binding_ipv6': (value) => ({ hostBinding6: parseAddress(value, 6) }),
+  [hostBindingOptions[0]]: (value) => ({ hostBinding4: parseBinding(value) }),
+  [hostBindingOptions[1]]: (value) => ({ hostBinding6: parseAddress(value, 6) }),
   'com.docker.network.bridge.trusted_host_interfaces': (value) => ({ trusted: parseNames(value) }),
   'com.docker.network.bridge.inhibit_ipv4': (value) => ({ inhibit4: parseBoolean(value) }),
   ...interfaceParsers,
@@ -88,14 +89,6 @@ export function gatewayOf(network: Pick<NetworkSpec, 'internal'>, pool: PoolReco
   if (network.internal) return ''
   const name = pool.subnet.includes(':') ? 'DefaultGatewayIPv6' : 'DefaultGatewayIPv4'
   return pool.auxiliary[name] ?? pool.gateway
-}
-
-/** Where ports go that name no host address: '' for everywhere. */
-export function hostBindingsOf(network: Pick<NetworkSpec, 'name' | 'options' | 'internal'>): string[] {
-  const { hostBinding4, hostBinding6 } = parseBridgeOptions(network)
-  const given = [hostBinding4, hostBinding6].filter((address) => address !== '')
-  // Docker's word for every address of both families.
-  return given.length === 0 || given.join() === '0.0.0.0' ? [''] : given
 }
 
 const modes: readonly string[] = ['nat', 'nat-unprotected', 'routed', 'isolated'] satisfies GatewayMode[]

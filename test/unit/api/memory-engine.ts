@@ -168,7 +168,14 @@ export function createMemoryEngine(): MemoryEngine {
       create: async (spec, name) => {
         const id = newId<ContainerId>()
         const image = findImage(spec.image)
-        records.set(id, planContainer(id, name ?? 'some_name', spec, { image, network: findNetwork }))
+        records.set(
+          id,
+          planContainer(id, name ?? 'some_name', spec, {
+            image,
+            network: findNetwork,
+            checkOptions: () => {},
+          }),
+        )
         emit({ type: 'container', action: 'create', id, attributes: { image: spec.image, name: name ?? '' } })
         return { id, warnings: [] }
       },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { gatewayOf, hostBindingsOf, parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
+import { gatewayOf, parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
+import { hostBindingsOf } from '../../../src/drivers/network-options.ts'
 
 const parse = (options: Record<string, string>, internal = false) =>
   parseBridgeOptions({ name: 'mynet', options, internal })
@@ -145,6 +146,6 @@ describe('ports without a host address', () => {
     [{ [`${key}4`]: '0.0.0.0', [`${key}6`]: '::1' }, ['0.0.0.0', '::1']],
     [{ [`${key}4`]: '::' }, ['::']],
   ])('with %j are published on %j', (options: Record<string, string>, addresses) => {
-    expect(hostBindingsOf({ name: 'mynet', options, internal: false })).toEqual(addresses)
+    expect(hostBindingsOf({ options })).toEqual(addresses)
   })
 })

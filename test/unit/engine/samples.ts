@@ -184,5 +184,6 @@ export function plan(
   change: Partial<ContainerSpec> = {},
   config: Partial<ImageConfig> = {},
 ): ContainerRecord {
-  return planContainer(id, 'web', { ...spec, ...change }, { image: imageWith(config), network: findSample })
+  const snapshot = { image: imageWith(config), network: findSample, checkOptions: () => {} }
+  return planContainer(id, 'web', { ...spec, ...change }, snapshot)
 }

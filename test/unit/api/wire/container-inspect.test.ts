@@ -15,7 +15,12 @@ const places = {
 }
 
 function plan(fields: Partial<ContainerSpec> = {}): ContainerRecord {
-  return planContainer(id, 'web', { ...plainSpec, ...fields }, { image: demoImage, network: () => bridge })
+  return planContainer(
+    id,
+    'web',
+    { ...plainSpec, ...fields },
+    { image: demoImage, network: () => bridge, checkOptions: () => {} },
+  )
 }
 
 function run(record: ContainerRecord): ContainerRecord {
