@@ -1,34 +1,25 @@
 /**
- * The wanted rules in the language of iptables-restore(8), tsnet's chains only. What comes first in one chain is told
- * apart by chains, so that rules may be appended and deleted in any order:
+ * The wanted rules as input of iptables-restore(8), tsnet's chains only. What comes first in one chain is told apart by
+ * chains, so that rules may be appended and deleted in any order:
  *
  *     filter FORWARD ──▶ TSNET-FORWARD ──▶ TSNET-USER, TSNET-WITHIN, TSNET-INTERNAL, TSNET-INTO, TSNET-OUT
+ *                                          TSNET-INTO ──▶ TSNET-OPEN (routed), TSNET-BETWEEN (unprotected)
  *     nat PREROUTING, OUTPUT ──▶ TSNET-PUBLISH        nat POSTROUTING ──▶ TSNET-MASQUERADE
- *     raw PREROUTING ──▶ TSNET-LOOPBACK (IPv4)
+ *     raw PREROUTING ──▶ TSNET-LOOPBACK (IPv4), TSNET-ISOLATED
+ *
+ * Ports stand in small chains below TSNET-PUBLISH, TSNET-OPEN and TSNET-LOOPBACK, each for 256 host ports or for container
+ * addresses with the same last byte: a change reads and writes one of them, however many ports are published.
  */
-import { type BridgeRule, type Family, ownerComment, type PublishRule, type Rule } from './rules.ts'
+import { type Bucket, type Line, linesOf, loopback, type Table } from './iptables-lines.ts'
+import type { Batch, Family, Rule } from './rules.ts'
 
-export type Table = 'filter' | 'nat' | 'raw'
-
-/** A rule without its verb: `TABLE: -A CHAIN SPEC`. */
-interface Line {
-  readonly table: Table
-  readonly chain: string
-  readonly spec: string
-}
-
-const loopback: Readonly<Record<Family, string>> = { 4: '127.0.0.0/8', 6: '::1/128' }
-
-/** Chains of tsnet's by table; USER is made once and never touched again. */
+/** Chains of tsnet's that always stand, by table; USER is made once and never touched again. */
 const chains: Readonly<Record<Table, readonly string[]>> = {
-  filter: ['FORWARD', 'WITHIN', 'INTERNAL', 'INTO', 'OUT'],
+  filter: ['FORWARD', 'WITHIN', 'INTERNAL', 'INTO', 'OPEN', 'BETWEEN', 'OUT'],
   nat: ['PUBLISH', 'MASQUERADE'],
-  raw: ['LOOPBACK'],
+  raw: ['LOOPBACK', 'ISOLATED'],
 }
-const tables: Readonly<Record<Family, readonly Table[]>> = {
-  4: ['filter', 'nat', 'raw'],
-  6: ['filter', 'nat'],
-}
+const tables = Object.keys(chains) as Table[]
 
 /** `TSNET-PUBLISH`, or `TSNET-abc-PUBLISH` for an instance: never longer than a chain's name may be (28). */
 export function chainName(instance: string, purpose: string): string {
@@ -43,125 +34,164 @@ interface Jump {
 }
 
 function describeJumps(family: Family): readonly Jump[] {
-  const local = '-m addrtype --dst-type LOCAL'
-  const jumps: Jump[] = [
+  const local = '-m addrtype --dst-type LOCAL '
+  const outside = `! -d ${loopback[family]} ${local}`
+  return [
     { table: 'filter', from: 'FORWARD', match: '', to: 'FORWARD' },
     // what comes for 127.0.0.1 from outside must not be turned into something routable
-    { table: 'nat', from: 'PREROUTING', match: `! -d ${loopback[family]} ${local}`, to: 'PUBLISH' },
+    { table: 'nat', from: 'PREROUTING', match: outside, to: 'PUBLISH' },
     // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it
-    {
-      table: 'nat',
-      from: 'OUTPUT',
-      match: family === 6 ? `! -d ${loopback[6]} ${local}` : local,
-      to: 'PUBLISH',
-    },
+    { table: 'nat', from: 'OUTPUT', match: family === 6 ? outside : local, to: 'PUBLISH' },
     { table: 'nat', from: 'POSTROUTING', match: '', to: 'MASQUERADE' },
+    { table: 'raw', from: 'PREROUTING', match: '', to: 'ISOLATED' },
+    { table: 'raw', from: 'PREROUTING', match: `-d ${loopback[family]} ! -i lo `, to: 'LOOPBACK' },
   ]
-  if (family === 4) jumps.push({ table: 'raw', from: 'PREROUTING', match: '', to: 'LOOPBACK' })
-  return jumps
 }
 
-function bridgeLines({ owner, family, interface: name, subnet, internal, masquerade }: BridgeRule): Line[] {
-  const mark = `-m comment --comment ${ownerComment(owner)}`
-  const filter = (chain: string, spec: string): Line => ({ table: 'filter', chain, spec })
-  const nat = (spec: string): Line => ({ table: 'nat', chain: 'MASQUERADE', spec })
-  const lines = [
-    filter('WITHIN', `-i ${name} -o ${name} ${mark} -j ACCEPT`),
-    nat(`-s ${subnet} -o ${name} -m conntrack --ctstate DNAT ${mark} -j MASQUERADE`),
-    nat(`-s ${loopback[family]} -o ${name} ${mark} -j MASQUERADE`),
-  ]
-  // route_localnet on a bridge opens 127.0.0.0/8 of the host to its containers: shut it again
-  if (family === 4)
-    lines.push({ table: 'raw', chain: 'LOOPBACK', spec: `-d ${loopback[4]} -i ${name} ${mark} -j DROP` })
-  if (internal) {
-    lines.push(
-      filter('INTERNAL', `-i ${name} ${mark} -j DROP`),
-      filter('INTERNAL', `-o ${name} ${mark} -j DROP`),
-    )
-    return lines
+/** How many lines stand in each of the chains that come and go, by `bucketKey`. */
+export type Buckets = ReadonlyMap<string, { readonly bucket: Bucket; readonly count: number }>
+
+const bucketKey = ({ table, purpose }: Bucket) => `${table} ${purpose}`
+
+/** The chains with ports in them when `delta` has been made where `standing` stood. */
+export function countBuckets(standing: Buckets, family: Family, delta: Batch): Buckets {
+  const counts = new Map(standing)
+  const move = (rules: readonly Rule[], step: 1 | -1) => {
+    for (const { bucket } of linesOf(rules, family)) {
+      if (bucket === undefined) continue
+      const key = bucketKey(bucket)
+      const count = (counts.get(key)?.count ?? 0) + step
+      if (count === 0) counts.delete(key)
+      else counts.set(key, { bucket, count })
+    }
   }
-  lines.push(
-    filter('INTO', `-o ${name} -m conntrack --ctstate RELATED,ESTABLISHED ${mark} -j ACCEPT`),
-    filter('INTO', `-o ${name} -m conntrack --ctstate DNAT ${mark} -j ACCEPT`),
-    filter('INTO', `-o ${name} ${mark} -j DROP`),
-    filter('OUT', `-i ${name} ${mark} -j ACCEPT`),
-  )
-  if (masquerade) lines.push(nat(`-s ${subnet} ! -o ${name} ${mark} -j MASQUERADE`))
-  return lines
-}
-
-/** One rule for a port or a range; `/base` makes the kernel keep the offset between the two ranges. */
-function publishLine(rule: PublishRule): Line {
-  const { protocol, hostAddress, hostPort, count, address, port } = rule
-  const host = rule.family === 6 ? `[${address}]` : address
-  const last = count - 1
-  const ports = count === 1 ? `${hostPort}` : `${hostPort}:${hostPort + last}`
-  const target = count === 1 ? `${host}:${port}` : `${host}:${port}-${port + last}/${hostPort}`
-  const place = hostAddress === '' ? '' : `-d ${hostAddress} `
-  const mark = `-m comment --comment ${ownerComment(rule.owner)}`
-  const spec = `${place}-p ${protocol} -m ${protocol} --dport ${ports} ${mark} -j DNAT --to-destination ${target}`
-  return { table: 'nat', chain: 'PUBLISH', spec }
-}
-
-function linesOf(rules: readonly Rule[]): Line[] {
-  return rules.flatMap((rule) => (rule.kind === 'bridge' ? bridgeLines(rule) : publishLine(rule)))
+  move(delta.remove, -1)
+  move(delta.add, 1)
+  return counts
 }
 
 /** A difference as input of `iptables-restore --noflush`; '' when the family has no part in it. */
 export function renderChange(
   instance: string,
   family: Family,
-  delta: { readonly add: readonly Rule[]; readonly remove: readonly Rule[] },
+  delta: Batch,
+  before: Buckets,
+  after: Buckets,
 ): string {
-  const of = (rules: readonly Rule[]) => linesOf(rules.filter((rule) => rule.family === family))
-  const remove = of(delta.remove)
-  const add = of(delta.add)
-  return tables[family]
-    .map((table) =>
-      section(table, [
-        ...appendOrDelete('-D', instance, table, remove),
-        ...appendOrDelete('-A', instance, table, add),
-      ]),
-    )
+  const removed = linesOf(delta.remove, family)
+  const added = linesOf(delta.add, family)
+  const made = [...after].filter(([key]) => !before.has(key)).map(([, { bucket }]) => bucket)
+  const gone = [...before].filter(([key]) => !after.has(key)).map(([, { bucket }]) => bucket)
+  return tables
+    .map((table) => {
+      const mine = (item: { readonly table: Table }) => item.table === table
+      const name = ({ purpose }: Bucket) => chainName(instance, purpose)
+      return section(table, [
+        ...made.filter(mine).map((bucket) => `:${name(bucket)} - [0:0]`),
+        ...made.filter(mine).map((bucket) => `-A ${bucketJump(instance, bucket)}`),
+        ...removed.filter(mine).map((line) => `-D ${lineText(instance, line)}`),
+        ...added.filter(mine).map((line) => `-A ${lineText(instance, line)}`),
+        ...gone.filter(mine).map((bucket) => `-D ${bucketJump(instance, bucket)}`),
+        ...gone.filter(mine).map((bucket) => `-X ${name(bucket)}`),
+      ])
+    })
     .join('')
+}
+
+/** What tsnet's chains should hold, save the user's: chains, and lines as iptables-save prints them. */
+interface Wanted {
+  readonly chains: readonly string[]
+  readonly lines: readonly string[]
+}
+
+function wantedIn(table: Table, instance: string, family: Family, rules: readonly Rule[]): Wanted {
+  const buckets = [...countBuckets(new Map(), family, { add: rules, remove: [] }).values()]
+    .map(({ bucket }) => bucket)
+    .filter((bucket) => bucket.table === table)
+  const frame = table === 'filter' ? frameLines(instance) : []
+  return {
+    chains: [...chains[table], ...buckets.map(({ purpose }) => purpose)].map((purpose) =>
+      chainName(instance, purpose),
+    ),
+    lines: [
+      ...frame,
+      ...buckets.map((bucket) => bucketJump(instance, bucket)),
+      ...linesOf(rules, family)
+        .filter((line) => line.table === table)
+        .map((line) => lineText(instance, line)),
+    ].map((text) => `-A ${text}`),
+  }
 }
 
 /**
- * Makes tsnet's chains hold `rules` and nothing else. `saved` is what `iptables-save` prints now: from it comes which
- * jumps from the built-in chains are missing.
+ * Makes tsnet's chains hold `rules` and nothing else. `saved` is what `iptables-save` prints now: from it come the jumps
+ * from the built-in chains that are missing or doubled, and chains left over.
  */
 export function renderAll(instance: string, family: Family, rules: readonly Rule[], saved: string): string {
-  const lines = linesOf(rules.filter((rule) => rule.family === family))
-  const present = new Set(saved.split('\n'))
   const user = chainName(instance, 'USER')
-  const hasUser = saved.includes(`\n:${user} `)
-  return tables[family]
-    .map((table) =>
-      section(table, [
-        ...(table === 'filter' && !hasUser ? [`:${user} - [0:0]`] : []),
-        ...chains[table].map((chain) => `:${chainName(instance, chain)} - [0:0]`),
-        ...(table === 'filter' ? frameLines(instance) : []),
-        ...describeJumps(family)
-          .filter((jump) => jump.table === table && !present.has(jumpLine('-A', instance, jump)))
-          .map((jump) => jumpLine('-I', instance, jump)),
-        ...appendOrDelete('-A', instance, table, lines),
-      ]),
-    )
+  return tables
+    .map((table) => {
+      const present = sectionOf(saved, table)
+      const { chains: names, lines } = wantedIn(table, instance, family, rules)
+      const leftOver = ownChains(instance, present).filter((name) => name !== user && !names.includes(name))
+      return section(table, [
+        ...(table === 'filter' && !hasChain(user, present) ? [`:${user} - [0:0]`] : []),
+        ...names.map((name) => `:${name} - [0:0]`),
+        ...leftOver.map((name) => `-F ${name}`),
+        ...jumpChanges(table, instance, family, present),
+        ...leftOver.map((name) => `-X ${name}`),
+        ...lines,
+      ])
+    })
     .join('')
 }
 
-/** Takes away all chains of tsnet's that `saved` shows, with the jumps to them; a user chain with rules stays. */
-export function renderClear(instance: string, family: Family, saved: string): string {
+function hasChain(name: string, present: readonly string[]): boolean {
+  return present.some((line) => line.startsWith(`:${name} `))
+}
+
+/** Jumps are to stand once each, first of all. */
+function jumpChanges(table: Table, instance: string, family: Family, present: readonly string[]): string[] {
+  return describeJumps(family)
+    .filter((jump) => jump.table === table)
+    .flatMap((jump) => {
+      const text = jumpText(instance, jump)
+      const count = present.filter((line) => line === `-A ${text}`).length
+      return count === 0 ? [`-I ${text}`] : Array<string>(count - 1).fill(`-D ${text}`)
+    })
+}
+
+/** Whether `saved` shows exactly these rules in tsnet's chains, reached by its jumps. */
+export function isStanding(instance: string, family: Family, rules: readonly Rule[], saved: string): boolean {
   const user = chainName(instance, 'USER')
-  const isUserKept = saved.includes(`\n-A ${user} `)
-  return tables[family]
+  return tables.every((table) => {
+    const present = sectionOf(saved, table)
+    const { chains: names, lines } = wantedIn(table, instance, family, rules)
+    const own = new Set(ownChains(instance, present))
+    const found = present.filter(
+      (line) => line.startsWith('-A ') && own.has(chainOf(line)) && chainOf(line) !== user,
+    )
+    const isFramed = table !== 'filter' || own.has(user)
+    return (
+      isFramed &&
+      names.every((name) => own.has(name)) &&
+      jumpChanges(table, instance, family, present).length === 0 &&
+      found.toSorted().join('\n') === lines.toSorted().join('\n')
+    )
+  })
+}
+
+/** Takes away all chains of tsnet's that `saved` shows, with the jumps to them; a user chain with rules stays. */
+export function renderClear(instance: string, saved: string): string {
+  const user = chainName(instance, 'USER')
+  return tables
     .map((table) => {
-      const names = [...chains[table], ...(table === 'filter' && !isUserKept ? ['USER'] : [])]
-        .map((chain) => chainName(instance, chain))
-        .filter((chain) => sectionOf(saved, table).includes(`\n:${chain} `))
-      const jumps = sectionOf(saved, table)
-        .split('\n')
-        .filter((line) => names.some((name) => line.endsWith(`-j ${name}`)) && !line.startsWith('-A TSNET-'))
+      const present = sectionOf(saved, table)
+      const isUserKept = present.some((line) => line.startsWith(`-A ${user} `))
+      const names = ownChains(instance, present).filter((name) => name !== user || !isUserKept)
+      const jumps = present.filter(
+        (line) => names.some((name) => line.endsWith(`-j ${name}`)) && !names.includes(chainOf(line)),
+      )
       return section(table, [
         ...jumps.map((line) => line.replace('-A', '-D')),
         ...names.map((name) => `-F ${name}`),
@@ -171,30 +201,44 @@ export function renderClear(instance: string, family: Family, saved: string): st
     .join('')
 }
 
+/** Chains of this instance's among the lines of one table. */
+function ownChains(instance: string, present: readonly string[]): string[] {
+  const purposes = [...Object.values(chains).flat(), 'USER'].join('|')
+  const pattern = new RegExp(`^:(${chainName(instance, '')}(?:${purposes}|(?:tcp|udp|sctp|to)-\\d+)) `)
+  return present.flatMap((line) => pattern.exec(line)?.[1] ?? [])
+}
+
+/** The chain of an `-A` line. */
+function chainOf(line: string): string {
+  return line.split(' ', 2)[1] ?? ''
+}
+
 function frameLines(instance: string): string[] {
   const targets = ['USER', 'WITHIN', 'INTERNAL', 'INTO', 'OUT']
   const from = chainName(instance, 'FORWARD')
-  return targets.map((to) => `-A ${from} -m comment --comment tsnet -j ${chainName(instance, to)}`)
+  return targets.map((to) => `${from} -m comment --comment tsnet -j ${chainName(instance, to)}`)
 }
 
 /** Spelled as iptables-save spells it, so that a jump that stands is recognised. */
-function jumpLine(verb: '-A' | '-I', instance: string, { from, match, to }: Jump): string {
-  const condition = match === '' ? '' : `${match} `
-  return `${verb} ${from} ${condition}-m comment --comment tsnet -j ${chainName(instance, to)}`
+function jumpText(instance: string, { from, match, to }: Jump): string {
+  return `${from} ${match}-m comment --comment tsnet -j ${chainName(instance, to)}`
 }
 
-function appendOrDelete(verb: '-A' | '-D', instance: string, table: Table, lines: readonly Line[]): string[] {
-  return lines
-    .filter((line) => line.table === table)
-    .map(({ chain, spec }) => `${verb} ${chainName(instance, chain)} ${spec}`)
+function bucketJump(instance: string, { parent, match, purpose }: Bucket): string {
+  return `${chainName(instance, parent)} ${match} -j ${chainName(instance, purpose)}`
+}
+
+function lineText(instance: string, { purpose, spec, jump }: Line): string {
+  const target = jump === undefined ? '' : ` -j ${chainName(instance, jump)}`
+  return `${chainName(instance, purpose)} ${spec}${target}`
 }
 
 function section(table: Table, lines: readonly string[]): string {
   return lines.length === 0 ? '' : `*${table}\n${lines.join('\n')}\nCOMMIT\n`
 }
 
-/** One table's part of iptables-save's output. */
-function sectionOf(saved: string, table: Table): string {
+/** The lines of one table's part of iptables-save's output. */
+function sectionOf(saved: string, table: Table): string[] {
   const start = saved.indexOf(`*${table}\n`)
-  return start < 0 ? '' : saved.slice(start, saved.indexOf('\nCOMMIT', start))
+  return start < 0 ? [] : saved.slice(start, saved.indexOf('\nCOMMIT', start)).split('\n')
 }

@@ -1,6 +1,13 @@
 import { execa } from 'execa'
 import { errorMessage, TsnetError } from '../errors.ts'
-import { renderAll, renderChange, renderClear } from './iptables-ruleset.ts'
+import {
+  type Buckets,
+  countBuckets,
+  isStanding,
+  renderAll,
+  renderChange,
+  renderClear,
+} from './iptables-ruleset.ts'
 import type { Batch, Family, Rule } from './rules.ts'
 import type { Backend } from './transactions.ts'
 
@@ -12,22 +19,27 @@ const LOCK_TIMEOUT = 10
 
 /** Rules in chains `TSNET-…` (`TSNET-<instance>-…`), changed by one execution of iptables-restore per family. */
 export function createIptables(instance: string): Backend {
-  const made = new Set<Family>()
+  /** The families whose chains were made, with those that come and go. */
+  const made = new Map<Family, Buckets>()
 
   async function change(family: Family, delta: Batch): Promise<void> {
-    const text = renderChange(instance, family, delta)
-    if (text === '') return
-    if (!made.has(family)) await replace(family, [])
-    await restore(family, text)
+    const isConcerned = [...delta.add, ...delta.remove].some((rule) => rule.family === family)
+    if (!isConcerned) return
+    const before = made.get(family) ?? (await replace(family, []))
+    const after = countBuckets(before, family, delta)
+    await restore(family, renderChange(instance, family, delta, before, after))
+    made.set(family, after)
   }
 
-  async function replace(family: Family, rules: readonly Rule[]): Promise<void> {
+  async function replace(family: Family, rules: readonly Rule[]): Promise<Buckets> {
     await restore(family, renderAll(instance, family, rules, await save(family)))
-    made.add(family)
+    const buckets = countBuckets(new Map(), family, { add: rules, remove: [] })
+    made.set(family, buckets)
+    return buckets
   }
 
   async function clear(family: Family): Promise<void> {
-    const text = renderClear(instance, family, await save(family))
+    const text = renderClear(instance, await save(family))
     made.delete(family)
     if (text !== '') await restore(family, text)
   }
@@ -44,6 +56,12 @@ export function createIptables(instance: string): Backend {
         if (rules.some((rule) => rule.family === family)) await replace(family, rules)
         else await clear(family)
       }
+    },
+    async holds(rules) {
+      for (const family of made.keys()) {
+        if (!isStanding(instance, family, rules, await save(family))) return false
+      }
+      return true
     },
     async clear() {
       for (const family of families) await clear(family)

@@ -3,47 +3,15 @@
  * map, so that a packet's way and a change's cost do not grow with their number:
  *
  *     prerouting, output (nat)  to a local address ──▶ publish: dnat by map
- *     prerouting (raw)          127.0.0.0/8 from a bridge: drop
+ *     prerouting (raw)          from outside to loopback, from an isolated bridge to the host: drop
  *     forward                   user ──▶ within a bridge: accept ──▶ internal: drop
- *                               ──▶ into a bridge: established or dnat, else drop ──▶ out of a bridge: accept
- *     postrouting (nat)         loopback and hairpin into a bridge, and what leaves a bridge's subnet: masquerade
+ *                               ──▶ into a bridge: inbound ──▶ out of a bridge: accept
+ *     inbound                   established, dnat, open port, trusted interface: accept ──▶ from another bridge: drop
+ *                               ──▶ into an unprotected bridge: accept, else drop
+ *     postrouting (nat)         loopback and hairpin into a bridge, and what leaves a bridge's subnet: masquerade or snat
  */
-import { type BridgeRule, type Family, ownerComment, type PublishRule, type Rule } from './rules.ts'
-
-/** An element of a set (no `data`) or map of the table. */
-interface Element {
-  readonly set: string
-  readonly key: string
-  readonly data?: string
-  readonly comment: string
-}
-
-interface Words {
-  readonly table: string
-  readonly address: string
-  readonly loopback: string
-}
-
-const words: Readonly<Record<Family, Words>> = {
-  4: { table: 'ip', address: 'ipv4_addr', loopback: '127.0.0.0/8' },
-  6: { table: 'ip6', address: 'ipv6_addr', loopback: '::1' },
-}
-
-/** Sets and maps by name: their declarations. */
-function declareSets(family: Family): Readonly<Record<string, string>> {
-  const { address } = words[family]
-  return {
-    bridges: 'type ifname',
-    internal: 'type ifname',
-    within: 'type ifname . ifname',
-    own: `type ${address} . ifname; flags interval`,
-    masqueraded: `type ${address}; flags interval`,
-    publish: `type inet_proto . inet_service : ${address} . inet_service`,
-    'publish-address': `type ${address} . inet_proto . inet_service : ${address} . inet_service`,
-    'publish-range': `type inet_proto . inet_service : ${address}; flags interval`,
-    'publish-range-address': `type ${address} . inet_proto . inet_service : ${address}; flags interval`,
-  }
-}
+import { declareSets, elementsBySet, formatElement, words } from './nft-elements.ts'
+import type { Family, Rule } from './rules.ts'
 
 interface Chain {
   readonly hook?: string
@@ -52,9 +20,25 @@ interface Chain {
 
 /** Chains by name, without `user`, whose rules are not tsnet's. */
 function describeChains(family: Family): Readonly<Record<string, Chain>> {
-  const { table: ip, loopback } = words[family]
+  const { table: ip, loopback, echoRequest } = words[family]
+  const place = `${ip} daddr . meta l4proto . th dport`
+  const way = `${ip} saddr . ${place}`
+  const withPorts = 'meta l4proto { tcp, udp, sctp }'
   return {
-    inbound: { rules: ['ct state established,related accept', 'ct status dnat accept', 'drop'] },
+    inbound: {
+      rules: [
+        'ct state established,related accept',
+        'ct status dnat accept',
+        `${place} @open accept`,
+        `${way} @open-limited accept`,
+        `iifname . ${way} @open-limited-interface accept`,
+        `oifname @routed ${echoRequest} accept`,
+        'iifname . oifname @trusted accept',
+        'iifname @bridges drop',
+        'oifname @unprotected accept',
+        'drop',
+      ],
+    },
     forward: {
       hook: 'type filter hook forward priority filter; policy accept',
       rules: [
@@ -67,16 +51,27 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
       ],
     },
     // route_localnet on a bridge opens 127.0.0.0/8 of the host to its containers: shut it again
-    loopback: {
+    guard: {
       hook: 'type filter hook prerouting priority raw; policy accept',
-      rules: [`iifname @bridges ${ip} daddr ${loopback} drop`],
+      rules: [
+        `iifname @bridges ${ip} daddr ${loopback} drop`,
+        ...(family === 4
+          ? ['loopback', 'loopback-range'].map(
+              (set) => `iifname != "lo" ip daddr ${loopback} ${place} @${set} drop`,
+            )
+          : []),
+        'iifname @isolated fib daddr type local drop',
+      ],
     },
     publish: {
       rules: [
         `dnat ${ip} to meta l4proto . th dport map @publish`,
-        `dnat ${ip} to ${ip} daddr . meta l4proto . th dport map @publish-address`,
-        `dnat to meta l4proto . th dport map @publish-range`,
-        `dnat to ${ip} daddr . meta l4proto . th dport map @publish-range-address`,
+        `dnat ${ip} to ${place} map @publish-address`,
+        // nft wants to see a protocol with ports before longer keys than the two above
+        `${withPorts} dnat ${ip} to ${way} map @publish-limited`,
+        `${withPorts} dnat ${ip} to iifname . ${way} map @publish-limited-interface`,
+        `dnat to ${way} map @publish-range`,
+        `dnat to iifname . ${way} map @publish-range-interface`,
       ],
     },
     // what comes for 127.0.0.1 from outside must not be turned into something routable
@@ -95,66 +90,19 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
         `oifname @bridges ${ip} saddr ${loopback} masquerade`,
         `${ip} saddr . oifname @own ct status dnat masquerade`,
         `${ip} saddr . oifname @own return`,
+        `snat to ${ip} saddr map @source-address`,
         `${ip} saddr @masqueraded masquerade`,
       ],
     },
   }
 }
 
-function bridgeElements(rule: BridgeRule): Element[] {
-  const comment = ownerComment(rule.owner)
-  const name = `"${rule.interface}"`
-  const elements: Element[] = [
-    { set: 'bridges', key: name, comment },
-    { set: 'within', key: `${name} . ${name}`, comment },
-    { set: 'own', key: `${rule.subnet} . ${name}`, comment },
-  ]
-  if (rule.internal) elements.push({ set: 'internal', key: name, comment })
-  else if (rule.masquerade) elements.push({ set: 'masqueraded', key: rule.subnet, comment })
-  return elements
-}
-
-/**
- * A single port is one element, and so is a range whose ports keep their numbers. nftables has no way to keep an
- * offset between two ranges, so a range that changes its numbers takes one element per port.
- */
-function publishElements(rule: PublishRule): Element[] {
-  const comment = ownerComment(rule.owner)
-  const place = rule.hostAddress === '' ? '' : `${rule.hostAddress} . `
-  const suffix = rule.hostAddress === '' ? '' : '-address'
-  if (rule.count > 1 && rule.hostPort === rule.port) {
-    const ports = `${rule.hostPort}-${rule.hostPort + rule.count - 1}`
-    const key = `${place}${rule.protocol} . ${ports}`
-    return [{ set: `publish-range${suffix}`, key, data: rule.address, comment }]
-  }
-  return Array.from({ length: rule.count }, (_, index) => ({
-    set: `publish${suffix}`,
-    key: `${place}${rule.protocol} . ${rule.hostPort + index}`,
-    data: `${rule.address} . ${rule.port + index}`,
-    comment,
-  }))
-}
-
-function elementsBySet(rules: readonly Rule[]): Map<string, Element[]> {
-  const sets = new Map<string, Element[]>()
-  for (const rule of rules) {
-    for (const element of rule.kind === 'bridge' ? bridgeElements(rule) : publishElements(rule)) {
-      const list = sets.get(element.set)
-      if (list === undefined) sets.set(element.set, [element])
-      else list.push(element)
-    }
-  }
-  return sets
-}
-
 /** `add element` commands, one per set or map. */
 export function addElements(table: string, family: Family, rules: readonly Rule[]): string {
   let text = ''
   for (const [set, elements] of elementsBySet(rules)) {
-    const list = elements.map(
-      ({ key, data, comment }) => `${key} comment "${comment}"${data === undefined ? '' : ` : ${data}`}`,
-    )
-    text += `add element ${words[family].table} ${table} ${set} { ${list.join(', ')} }\n`
+    const list = elements.map(formatElement).join(', ')
+    text += `add element ${words[family].table} ${table} ${set} { ${list} }\n`
   }
   return text
 }
@@ -199,6 +147,34 @@ export function deleteTable(table: string, family: Family): string {
 /** Prints the chain in which users keep rules of their own; fails when the table does not stand. */
 export function listUserChain(table: string, family: Family): string {
   return `list chain ${words[family].table} ${table} user\n`
+}
+
+/** Prints the table; fails when it does not stand. */
+export function listTable(table: string, family: Family): string {
+  return `list table ${words[family].table} ${table}\n`
+}
+
+/** What of a table printed tersely is tsnet's own: all but the rules in the chain `user`. */
+export function withoutUserRules(listing: string): string {
+  return listing.replace(/chain user \{[^}]*\}/, 'chain user { }')
+}
+
+/** Whether a printed table holds the elements of these rules and no others. */
+export function hasElements(listing: string, family: Family, rules: readonly Rule[]): boolean {
+  const printed = new Map<string, string>()
+  for (const [, set = '', elements = ''] of listing.matchAll(
+    /^\t(?:set|map) (\S+) \{[^}]*?elements = \{([^}]*)\}/gm,
+  ))
+    printed.set(set, sortedText(elements.split(',').map((element) => element.trim())))
+  const wanted = elementsBySet(rules.filter((rule) => rule.family === family))
+  return (
+    printed.size === wanted.size &&
+    [...wanted].every(([set, elements]) => printed.get(set) === sortedText(elements.map(formatElement)))
+  )
+}
+
+function sortedText(elements: readonly string[]): string {
+  return elements.toSorted().join('\n')
 }
 
 function setKind(declaration: string): 'map' | 'set' {

@@ -5,8 +5,11 @@ import {
   deleteElements,
   deleteTable,
   emptyTable,
+  hasElements,
+  listTable,
   listUserChain,
   replaceTable,
+  withoutUserRules,
 } from './nft-ruleset.ts'
 import type { Batch, Family, Rule } from './rules.ts'
 import type { Backend } from './transactions.ts'
@@ -16,7 +19,8 @@ const families = [4, 6] as const
 /** Rules in the tables `ip tsnet` and `ip6 tsnet` (with `-instance` appended), changed in process by `nft`. */
 export function createNftables(nft: Nft, instance: string): Backend {
   const table = instance === '' ? 'tsnet' : `tsnet-${instance}`
-  const made = new Set<Family>()
+  /** The families whose tables were made, with how they are printed without elements. */
+  const made = new Map<Family, string>()
 
   /** Removing rules makes the kernel wait for a grace period (10 ms): on fresh ground there are none to remove. */
   function make(family: Family, rules: readonly Rule[]): void {
@@ -25,7 +29,23 @@ export function createNftables(nft: Nft, instance: string): Backend {
     } catch {
       nft.run(replaceTable(table, family, rules))
     }
-    made.add(family)
+    made.set(family, printFrame(family))
+  }
+
+  function printFrame(family: Family): string {
+    return withoutUserRules(nft.listTersely(listTable(table, family)))
+  }
+
+  function isStanding(family: Family, rules: readonly Rule[]): boolean {
+    if (!made.has(family)) return true
+    try {
+      return (
+        printFrame(family) === made.get(family) &&
+        hasElements(nft.run(listTable(table, family)), family, rules)
+      )
+    } catch {
+      return false
+    }
   }
 
   /** The kernel's transaction spans both families. */
@@ -61,6 +81,9 @@ export function createNftables(nft: Nft, instance: string): Backend {
         const own = rules.filter((rule) => rule.family === family)
         if (own.length > 0 || hasTable(nft, table, family)) make(family, own)
       }
+    },
+    async holds(rules) {
+      return families.every((family) => isStanding(family, rules))
     },
     async clear() {
       for (const family of families) clearFamily(family)

@@ -1,4 +1,6 @@
 import type { PublishedPort } from '../store/records.ts'
+import { containsCidr, formatCidr, parseCidr } from '../values/cidr.ts'
+import { canonicalIp } from '../values/ip.ts'
 import type { PublishRule } from './rules.ts'
 
 /** Where the container's gateway endpoint is. */
@@ -23,9 +25,9 @@ function publishRule(port: PublishedPort, target: PublishTarget): PublishRule[] 
   if (port.via === 'proxy') return []
   const family = port.hostAddress.includes(':') ? 6 : 4
   const [address = ''] = (family === 4 ? target.address4 : target.address6).split('/')
-  const sources = port.sources.filter((source) => source.includes(':') === (family === 6))
+  const own = port.sources.filter((source) => source.includes(':') === (family === 6))
   // whoever names clients of one family only means nobody of the other
-  if (address === '' || (port.sources.length > 0 && sources.length === 0)) return []
+  if (address === '' || (port.sources.length > 0 && own.length === 0)) return []
   return [
     {
       kind: 'publish',
@@ -33,14 +35,23 @@ function publishRule(port: PublishedPort, target: PublishTarget): PublishRule[] 
       family,
       mode: port.via,
       protocol: port.protocol,
-      hostAddress: wildcards.has(port.hostAddress) ? '' : port.hostAddress,
+      hostAddress: wildcards.has(port.hostAddress) ? '' : canonicalIp(port.hostAddress),
       hostPort: port.hostPort,
       count: port.count,
       hostInterface: port.hostInterface,
-      sources,
+      sources: outermost(own),
       interface: target.interface,
       address,
       port: port.containerPort,
     },
   ]
+}
+
+/** The blocks that lie in no other, as sets of intervals want them; none when one of them is everyone. */
+function outermost(sources: readonly string[]): string[] {
+  const blocks = [...new Map(sources.map((text) => [formatCidr(parseCidr(text)), parseCidr(text)]))]
+  if (blocks.some(([, { prefix }]) => prefix === 0)) return []
+  return blocks
+    .filter(([key, inner]) => !blocks.some(([other, outer]) => other !== key && containsCidr(outer, inner)))
+    .map(([key]) => key)
 }

@@ -13,6 +13,8 @@ export interface Backend {
   /** Both lists are exact: nothing in `add` stands, everything in `remove` does. Throws when it finds it otherwise. */
   change(delta: Batch): Promise<void>
   replace(rules: readonly Rule[]): Promise<void>
+  /** Whether what it made stands and holds exactly these rules. */
+  holds(rules: readonly Rule[]): Promise<boolean>
   clear(): Promise<void>
   close(): void
 }

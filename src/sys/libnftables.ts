@@ -17,10 +17,17 @@ function bindLibrary(name: string) {
       context: Context,
       commands: string,
     ) => number,
+    setOutputFlags: library.func('void nft_ctx_output_set_flags(void *context, uint32_t flags)') as (
+      context: Context,
+      flags: number,
+    ) => void,
     output: library.func('const char *nft_ctx_get_output_buffer(void *context)') as (c: Context) => string,
     error: library.func('const char *nft_ctx_get_error_buffer(void *context)') as (c: Context) => string,
   }
 }
+
+/** enum nft_ctx_output_flags in nftables/libnftables.h */
+const NFT_CTX_OUTPUT_TERSE = 1 << 11
 
 type Library = NonNullable<ReturnType<typeof bindLibrary>>
 
@@ -46,6 +53,16 @@ export class Nft implements Disposable {
     if (this.#library.run(this.#context, commands) === 0) return this.#library.output(this.#context)
     const [reason = '', command = ''] = this.#library.error(this.#context).split('\n')
     throw new TsnetError('internal', 'nftables', `nftables refused \`${command.trim()}\`: ${reason}`)
+  }
+
+  /** What a list command prints, without the elements of sets and maps. */
+  listTersely(command: string): string {
+    this.#library.setOutputFlags(this.#context, NFT_CTX_OUTPUT_TERSE)
+    try {
+      return this.run(command)
+    } finally {
+      this.#library.setOutputFlags(this.#context, 0)
+    }
   }
 
   close(): void {

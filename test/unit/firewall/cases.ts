@@ -79,4 +79,48 @@ export const cases: readonly Case[] = [
     text: '`tsnet network create -o com.docker.network.bridge.enable_ip_masquerade=false net`.',
     rules: [{ ...network, masquerade: false }],
   },
+  {
+    name: 'fixed-address',
+    title: 'A fixed source address',
+    text: '`tsnet network create -o com.docker.network.host_ipv4=192.0.2.7 net`.',
+    rules: [{ ...network, snatAddress: '192.0.2.7' }],
+  },
+  {
+    name: 'trusted-interface',
+    title: 'A trusted interface of the host',
+    text: '`tsnet network create -o com.docker.network.bridge.trusted_host_interfaces=vpn0 net`.',
+    rules: [{ ...network, trusted: ['vpn0'] }],
+  },
+  {
+    name: 'limited-ports',
+    title: 'Ports for some clients only',
+    text: 'A container with `-p eth1:8080:80` and `-p 8443:443,from=10.0.0.0/8,from=192.168.0.0/16`.',
+    rules: [
+      network,
+      { ...port, hostInterface: 'eth1' },
+      { ...port, hostPort: 8443, port: 443, sources: ['10.0.0.0/8', '192.168.0.0/16'] },
+    ],
+  },
+  {
+    name: 'unprotected',
+    title: 'Gateway mode nat-unprotected',
+    text: '`tsnet network create -o com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected net`, and a container with `-p 8080:80`.',
+    rules: [{ ...network, mode: 'nat-unprotected' }, port],
+  },
+  {
+    name: 'routed',
+    title: 'Gateway mode routed',
+    text: '`tsnet network create -o com.docker.network.bridge.gateway_mode_ipv4=routed net`, and a container with `-p 80 -p 9000-9003`.',
+    rules: [
+      { ...network, mode: 'routed' },
+      { ...port, mode: 'route' },
+      { ...port, mode: 'route', hostPort: 9000, port: 9000, count: 4 },
+    ],
+  },
+  {
+    name: 'isolated',
+    title: 'Gateway mode isolated',
+    text: '`tsnet network create --internal -o com.docker.network.bridge.gateway_mode_ipv4=isolated net`.',
+    rules: [{ ...network, internal: true, masquerade: false, mode: 'isolated' }],
+  },
 ]

@@ -47,4 +47,27 @@ describe('publishRules', () => {
     expect(publishRules([{ ...port, via: 'proxy' }], target)).toEqual([])
     expect(publishRules([{ ...port, hostAddress: '::' }], { ...target, address6: '' })).toEqual([])
   })
+
+  it('makes a rule without translation for a routed port', () => {
+    expect(publishRules([{ ...port, via: 'route' }], target)).toMatchObject([{ mode: 'route', port: 80 }])
+  })
+
+  it('takes of the clients that are let in those of its family, and none twice', () => {
+    const sources = ['10.1.0.0/16', '10.0.0.0/8', '192.168.1.9/24', 'fd00::/8', '10.0.0.0/8']
+    const rules = publishRules(
+      [
+        { ...port, sources },
+        { ...port, hostAddress: '::', sources },
+      ],
+      target,
+    )
+    expect(rules.map((rule) => rule.sources)).toEqual([['10.0.0.0/8', '192.168.1.0/24'], ['fd00::/8']])
+  })
+
+  it('is for nobody of a family of which no client is named, and for everybody when all are', () => {
+    expect(publishRules([{ ...port, sources: ['fd00::/8'] }], target)).toEqual([])
+    expect(publishRules([{ ...port, sources: ['0.0.0.0/0', '10.0.0.0/8'] }], target)).toMatchObject([
+      { sources: [] },
+    ])
+  })
 })

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { chainName } from '../../../src/firewall/iptables-ruleset.ts'
-import { checkRule, inverse, type PublishRule, ruleKey } from '../../../src/firewall/rules.ts'
+import {
+  type BridgeRule,
+  checkRule,
+  inverse,
+  type PublishRule,
+  ruleKey,
+} from '../../../src/firewall/rules.ts'
 import { cases } from './cases.ts'
 
 const port = cases[1]!.rules[2] as PublishRule
@@ -30,8 +36,30 @@ describe('ruleKey', () => {
       { interface: 'br-other' },
       { address: '172.18.0.3' },
       { port: 81 },
+      { mode: 'route' },
+      { hostInterface: 'eth1' },
+      { sources: ['10.0.0.0/8'] },
     ]
     const keys = [{}, ...changes].map((change) => ruleKey({ ...port, ...change }))
+    expect(new Set(keys).size).toBe(changes.length + 1)
+  })
+})
+
+describe('ruleKey of a bridge', () => {
+  it('tells rules apart by every field', () => {
+    const bridge = cases[0]!.rules[0] as BridgeRule
+    const changes: Partial<BridgeRule>[] = [
+      { owner: 'other' },
+      { family: 6 },
+      { interface: 'br-other' },
+      { subnet: '172.19.0.0/16' },
+      { internal: true },
+      { mode: 'routed' },
+      { masquerade: false },
+      { snatAddress: '192.0.2.7' },
+      { trusted: ['eth1'] },
+    ]
+    const keys = [{}, ...changes].map((change) => ruleKey({ ...bridge, ...change }))
     expect(new Set(keys).size).toBe(changes.length + 1)
   })
 })
@@ -47,9 +75,24 @@ describe('checkRule', () => {
     [{ hostAddress: '::1' }, '"::1" is not an IPv4 address'],
     [{ interface: 'br-a" accept' }, 'is not an interface name'],
     [{ hostPort: 65_535, count: 2 }, '"65535, 2 of them" is not a range of ports'],
+    [{ hostInterface: 'eth1 -j' }, 'is not an interface name'],
+    [{ sources: ['10.0.0.0'] }, '"10.0.0.0" is not an IPv4 subnet'],
+    [{ sources: ['10.0.0.0/33'] }, '"10.0.0.0/33" is not an IPv4 subnet'],
+    [{ sources: ['fd00::/8'] }, '"fd00::/8" is not an IPv4 subnet'],
     [{ port: 0 }, '"0, 1 of them" is not a range of ports'],
   ])('refuses %o', (change, message) => {
     expect(() => checkRule({ ...port, ...change })).toThrow(message)
+  })
+
+  it('asks nothing of the host port of a routed port', () => {
+    expect(() => checkRule({ ...port, mode: 'route', hostPort: 0 })).not.toThrow()
+    expect(() => checkRule({ ...port, hostPort: 0 })).toThrow('is not a range of ports')
+  })
+
+  it('refuses a source address or a trusted interface that is none', () => {
+    const bridge = cases[0]!.rules[0] as BridgeRule
+    expect(() => checkRule({ ...bridge, snatAddress: 'fd00::1' })).toThrow('"fd00::1" is not an IPv4 address')
+    expect(() => checkRule({ ...bridge, trusted: ['eth0', 'a b'] })).toThrow('"a b" is not an interface name')
   })
 
   it('refuses a subnet of the other family', () => {
@@ -60,7 +103,7 @@ describe('checkRule', () => {
 
 describe('chainName', () => {
   it('stays within 28 characters for instances of eight', () => {
-    for (const purpose of ['FORWARD', 'INTERNAL', 'MASQUERADE', 'LOOPBACK']) {
+    for (const purpose of ['FORWARD', 'INTERNAL', 'MASQUERADE', 'LOOPBACK', 'sctp-65280', 'to-255']) {
       expect(chainName('12345678', purpose).length).toBeLessThanOrEqual(28)
     }
   })
