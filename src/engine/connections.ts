@@ -15,6 +15,7 @@ import {
   usesNames,
 } from './endpoints.ts'
 import { interfaceNameOf, refuseTakenNames } from './interface-names.ts'
+import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
@@ -52,6 +53,13 @@ function emit(parts: Parts, action: string, network: NetworkRecord, container: C
 }
 
 function refuseConnect(parts: Parts, network: NetworkRecord, container: ContainerRecord): void {
+  if (container.spec.networkMode === 'host' || joinsNetwork(container)) {
+    throw new TsnetError(
+      'forbidden',
+      'shared-network',
+      'container sharing network namespace with another container or host cannot be connected to any other network',
+    )
+  }
   const drivers = [network, ...container.endpoints.map((endpoint) => networkOf(parts, endpoint))].map(
     ({ driver }) => driver,
   )

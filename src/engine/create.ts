@@ -6,6 +6,7 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { ensureBindSource } from '../volumes/bind.ts'
 import { reserveFixed } from './addresses.ts'
+import { resolveNetworkMode } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
 import { findNetwork } from './references.ts'
@@ -43,7 +44,8 @@ export async function createContainer(
   checkContainerName(name)
   const id = newId<ContainerId>()
   const limits = checkResources(given.resources)
-  const spec = { ...given, resources: limits.resources }
+  const networkMode = resolveNetworkMode(parts, given.networkMode)
+  const spec = { ...given, networkMode, resources: limits.resources }
   await parts.images.ensureBuiltin(spec.image)
   const image = parts.images.get(spec.image)
   const planned = planContainer(id, name, spec, {

@@ -8,6 +8,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
+import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
 
@@ -125,6 +126,7 @@ export function nameEndpoint(parts: Parts, endpoint: EndpointRecord): void {
 
 /** Whether a container has a network namespace of its own. */
 export function ownsSandbox(parts: Parts, container: ContainerRecord): boolean {
+  if (joinsNetwork(container)) return false
   return container.endpoints.every((endpoint) => networkOf(parts, endpoint).driver !== 'host')
 }
 

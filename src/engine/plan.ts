@@ -134,6 +134,7 @@ function endpointsOf(
   snapshot: Snapshot,
 ): EndpointRecord[] {
   const mode = spec.networkMode === 'default' || spec.networkMode === '' ? 'bridge' : spec.networkMode
+  if (mode.startsWith('container:')) return []
   // The same network may be meant by its name, its id, and `default`.
   const requests = new Map(
     Object.entries(spec.endpoints).map(([ref, request]) => [snapshot.network(ref).id, request]),

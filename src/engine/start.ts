@@ -21,8 +21,18 @@ import {
   ownsSandbox,
   usesNames,
 } from './endpoints.ts'
+import { interfaceNameOf } from './interface-names.ts'
+import {
+  asJoined,
+  filesOfJoined,
+  joinedContainer,
+  joinsNetwork,
+  netnsOfJoined,
+  survivingNetns,
+} from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows, reservePublished } from './published.ts'
+import { refreshLinking } from './refresh-files.ts'
 import { resolverOptions } from './resolver-options.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
@@ -31,6 +41,8 @@ interface Progress {
   readonly undo: AsyncDisposableStack
   container: ContainerRecord
   sandbox: Sandbox | null
+  /** Path of the network namespace, '' for the host's. */
+  netns: string
   binds: readonly BoundPath[]
 }
 
@@ -54,7 +66,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
   const entry = parts.store.journal.begin('start', id)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))
-  const progress: Progress = { parts, undo, container, sandbox: null, binds: [] }
+  const progress: Progress = { parts, undo, container, sandbox: null, netns: '', binds: [] }
   for (const [name, stop] of walk) {
     parts.store.journal.step(entry, name)
     await stop(progress)
@@ -65,6 +77,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
   })
   undo.move()
   progress.sandbox?.[Symbol.dispose]()
+  refreshLinking(parts, progress.container)
   parts.events.emit('container', 'start', id, { name: container.name, image: container.spec.image })
 }
 
@@ -122,10 +135,17 @@ async function mountVolume(
 
 async function makeSandbox(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
+  if (joinsNetwork(container)) {
+    const target = joinedContainer(parts, container)
+    progress.netns = netnsOfJoined(container, target)
+    progress.container = asJoined(container, target)
+  }
   if (!ownsSandbox(parts, container)) return
   undo.defer(() => removeSandbox(parts.execRoot, container.id))
-  const sandbox = openSandbox({ execRoot: parts.execRoot, id: container.id })
+  const surviving = survivingNetns(parts, container)
+  const sandbox = openSandbox({ execRoot: parts.execRoot, id: container.id, surviving })
   progress.sandbox = undo.use(sandbox)
+  progress.netns = sandbox.path
 }
 
 async function attachEndpoints(progress: Progress): Promise<void> {
@@ -176,7 +196,8 @@ async function writeFiles(progress: Progress): Promise<void> {
     containerTexts(parts, container, sandbox !== null, ownNames),
   )
   const covered = new Set(progress.binds.map((bind) => bind.target))
-  const binds = files
+  const shown = joinsNetwork(container) ? filesOfJoined(parts, container, files) : files
+  const binds = shown
     .filter((file) => !covered.has(file.target))
     .map(
       (file): BoundPath => ({
@@ -200,7 +221,7 @@ async function runProgram(progress: Progress): Promise<void> {
   const plan = compileContainer({
     container,
     rootfs: await prepareRootfs(parts.dataRoot, id, image.layers),
-    netns: progress.sandbox?.path ?? '',
+    netns: progress.netns,
     binds: progress.binds,
     cgroup: { procs: cgroup.joinFiles, mounts: cgroupMounts(cgroup.directories, parts.mark, id) },
     seccomp: seccompOf(container),

@@ -9,6 +9,7 @@ import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
+import { emptySurvivingNetns } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows } from './published.ts'
 import { removeVolume } from './volumes.ts'
@@ -43,7 +44,7 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
       try {
         await all(container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)))
       } finally {
-        if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
+        if (ownsSandbox(parts, container)) await closeSandbox(parts, container)
       }
     },
     () => removeCgroup(parts.mark, container.id),
@@ -52,6 +53,14 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
       if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
     }),
   ])
+}
+
+async function closeSandbox(parts: Parts, container: ContainerRecord): Promise<void> {
+  try {
+    await emptySurvivingNetns(parts, container)
+  } finally {
+    removeSandbox(parts.execRoot, container.id)
+  }
 }
 
 /** Gives back all that a start has taken. The records stay; so do fixed addresses. */

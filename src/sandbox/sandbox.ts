@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { Fd } from '../sys/fd.ts'
-import { createNetns, inNetns, openNetns, removeNetns } from '../sys/netns.ts'
+import { createNetns, inNetns, openNetns, pinNetns, removeNetns } from '../sys/netns.ts'
 
 export interface Sandbox extends Disposable {
   /** the container's id */
@@ -35,10 +35,13 @@ function sandboxOf(id: string, path: string, netns: Fd): Sandbox {
   return { id, path, netns, [Symbol.dispose]: () => netns.close() }
 }
 
-/** Makes the container's namespace, with loopback up. Throws EEXIST when there is one already: adopt or remove that. */
-export function openSandbox(options: { execRoot: string; id: string }): Sandbox {
+/**
+ * Makes the container's namespace, with loopback up, or takes again the one at `surviving`, which others live in. Throws EEXIST
+ * when there is one already: adopt or remove that.
+ */
+export function openSandbox(options: { execRoot: string; id: string; surviving?: string | null }): Sandbox {
   const path = sandboxPath(options.execRoot, options.id)
-  const netns = createNetns(path)
+  const netns = options.surviving ? pinNetns(options.surviving, path) : createNetns(path)
   try {
     using socket = openRouteSocket(netns)
     setLink(socket, loopback, { up: true })

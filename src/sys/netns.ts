@@ -3,7 +3,7 @@
  * the thread that started them, so the pool must be warm (`warmThreadPool`) before the first call, and a body run
  * inside a namespace must not start anything asynchronous.
  */
-import { closeSync, mkdirSync, openSync, promises, unlinkSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, promises, statSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { MNT_DETACH, MS_BIND } from './constants/mount.ts'
 import { CLONE_NEWNET } from './constants/sched.ts'
@@ -58,8 +58,7 @@ function leave(back: number): void {
  * processes. `path` must not exist.
  */
 export function createNetns(path: string): Fd {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
-  closeSync(openSync(path, 'wx', 0o444))
+  makePin(path)
   const back = homeFd()
   try {
     check(nativeUnshare(CLONE_NEWNET), 'unshare', 'CLONE_NEWNET')
@@ -73,6 +72,28 @@ export function createNetns(path: string): Fd {
     removeNetns(path)
     throw error
   }
+}
+
+/** Pins a namespace that processes keep alive, such as `/proc/<pid>/ns/net`, at `path`, which must not exist. */
+export function pinNetns(source: string, path: string): Fd {
+  makePin(path)
+  try {
+    mount(source, path, '', MS_BIND, '')
+    return openNetns(path)
+  } catch (error) {
+    removeNetns(path)
+    throw error
+  }
+}
+
+function makePin(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
+  closeSync(openSync(path, 'wx', 0o444))
+}
+
+/** Whether the file stands for the namespace that this process lives in. Throws ENOENT when there is none. */
+export function isOwnNetns(path: string): boolean {
+  return statSync(path).ino === statSync('/proc/self/ns/net').ino
 }
 
 /** Runs `body` inside a new network namespace that ends with it. Synchronous, as in `inNetns`. */

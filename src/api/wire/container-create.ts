@@ -6,10 +6,11 @@ import { isIp } from '../../values/ip.ts'
 import type { ContainerCreate, HostConfig } from '../schema/container-create.ts'
 import { toEndpointRequest } from './endpoints.ts'
 import { toMountRequests } from './mounts.ts'
+import { isContainerMode, refuseEndpoints, toNetworkMode } from './network-mode.ts'
 import { toExposedPorts, toPortBindings } from './ports.ts'
 import { toResources } from './resources.ts'
 import { toCapabilities, toSecurityOptions, toSysctls } from './security.ts'
-import { refuseUnsupported, unsupported } from './unsupported-options.ts'
+import { refuseUnsupported } from './unsupported-options.ts'
 
 /** Bytes of /dev/shm when nobody says otherwise. */
 const defaultShmSize = 64 * 1024 * 1024
@@ -35,7 +36,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
   if (Object.keys(body).length === 0) throw invalid('config cannot be empty in order to create a container')
   refuseUnsupported(body)
   const host = body.HostConfig ?? {}
-  const networkMode = toNetworkMode(host.NetworkMode ?? '')
+  const networkMode = toNetworkMode(body)
   const warnings: string[] = []
   const endpoints = withContainerMac(
     toEndpoints(body, networkMode),
@@ -172,15 +173,6 @@ function checkExtraHost(entry: string): string {
   return `${entry.slice(0, colon)}:${address}`
 }
 
-/** The default network is called bridge from here on, as in Docker. */
-function toNetworkMode(mode: string): string {
-  if (mode === '' || mode === 'default') return 'bridge'
-  if (mode === 'container' || mode.startsWith('container:')) {
-    throw unsupported(`network mode '${mode}' is not supported: connect both containers to one network`)
-  }
-  return mode
-}
-
 type Endpoints = Readonly<Record<string, EndpointRequest>>
 
 function toEndpoints(body: ContainerCreate, networkMode: string): Endpoints {
@@ -189,7 +181,10 @@ function toEndpoints(body: ContainerCreate, networkMode: string): Endpoints {
     const isDefault = name === 'default' && networkMode === 'bridge'
     return [isDefault ? 'bridge' : name, toEndpointRequest(endpoint)]
   })
-  return Object.fromEntries(requests)
+  const endpoints = Object.fromEntries(requests)
+  if (!isContainerMode(networkMode)) return endpoints
+  refuseEndpoints(endpoints)
+  return {}
 }
 
 /** Config.MacAddress, where clients before 1.44 put the address of the first network's endpoint. */

@@ -12,6 +12,7 @@ import type {
 import { toEndpointState } from './endpoints.ts'
 import { toHostConfig } from './host-config.ts'
 import { toMountSummaries } from './mounts.ts'
+import { isContainerMode } from './network-mode.ts'
 import { toPortMap } from './ports.ts'
 import { timeOrNever } from './time.ts'
 
@@ -54,15 +55,16 @@ export function toContainerInspect(
   }
 }
 
-/** Files in the container's directory, which are made by its first start. */
-function filePaths({ id, state }: ContainerRecord, dataRoot: string) {
-  const path = (name: string): string =>
-    state.startedAt === '' ? '' : `${dataRoot}/containers/${id}/${name}`
+/** Files in the container's directory, which are made by its first start, or in that of the container whose network it uses. */
+function filePaths({ id, state, spec }: ContainerRecord, dataRoot: string) {
+  const owner = /^container:(.+)/.exec(spec.networkMode)?.[1] ?? id
+  const path = (of: string, name: string): string =>
+    state.startedAt === '' ? '' : `${dataRoot}/containers/${of}/${name}`
   return {
-    ResolvConfPath: path('resolv.conf'),
-    HostnamePath: path('hostname'),
-    HostsPath: path('hosts'),
-    LogPath: path(`${id}-json.log`),
+    ResolvConfPath: path(owner, 'resolv.conf'),
+    HostnamePath: path(owner, 'hostname'),
+    HostsPath: path(owner, 'hosts'),
+    LogPath: path(id, `${id}-json.log`),
   }
 }
 
@@ -149,7 +151,8 @@ function toNetworkSettings(
   { execRoot, apiVersion }: InspectSurroundings,
 ): NetworkSettingsAnswer {
   const isRunning = record.state.status === 'running'
-  const hasSandbox = isRunning && record.spec.networkMode !== 'host'
+  const hasSandbox =
+    isRunning && record.spec.networkMode !== 'host' && !isContainerMode(record.spec.networkMode)
   const networks = record.endpoints.map((endpoint) => {
     const state = toEndpointState(endpoint, isRunning)
     // Until 1.44 clients found the short id among the aliases, now it is one of the DNS names.
