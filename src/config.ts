@@ -30,6 +30,9 @@ export interface Config {
   readonly addressPools: readonly AddressPool[]
   /** Resolvers instead of the host's. */
   readonly dns: readonly string[]
+  /** For containers that say nothing of it; empty takes the host's. */
+  readonly dnsSearch: readonly string[]
+  readonly dnsOptions: readonly string[]
   readonly logLevel: string
   readonly pidfile: string
   readonly firewallBackend: 'auto' | 'iptables' | 'nftables'
@@ -47,6 +50,8 @@ const flags = {
   bip: { type: 'string' },
   'default-address-pool': { type: 'string', multiple: true },
   dns: { type: 'string', multiple: true },
+  'dns-opt': { type: 'string', multiple: true },
+  'dns-search': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
   pidfile: { type: 'string', short: 'p' },
   'firewall-backend': { type: 'string' },
@@ -65,6 +70,8 @@ Options:
       --bip string                          Address of the default network's bridge (default "172.17.0.1/16")
       --default-address-pool base=CIDR,size=N   Where new networks are cut from (repeatable)
       --dns list                            Resolvers instead of the host's
+      --dns-opt list                        Options of resolv.conf for containers instead of the host's
+      --dns-search list                     Search domains for containers instead of the host's; . for none
   -l, --log-level string                    debug, info, warn, error, fatal (default "info")
   -p, --pidfile string                      Where to write the process id
       --firewall-backend string             auto, nftables, iptables (default "auto")
@@ -81,8 +88,9 @@ type Values = Readonly<Record<string, unknown>>
 const fileNames: Readonly<Record<string, string>> = {
   hosts: 'host',
   'default-address-pools': 'default-address-pool',
+  'dns-opts': 'dns-opt',
 }
-const lists: readonly string[] = ['host', 'dns', 'default-address-pool']
+const lists: readonly string[] = ['host', 'dns', 'dns-opt', 'dns-search', 'default-address-pool']
 const onlyFlags: readonly string[] = ['config-file', 'help']
 
 function readConfigFile(path: string, required: boolean): Values {
@@ -210,6 +218,8 @@ export function loadConfig(argv: readonly string[]): Config | null {
     bip: checkBip(text('bip', '')),
     addressPools: items(values['default-address-pool']).map(parsePool),
     dns: checkDns(list(values['dns'])),
+    dnsSearch: list(values['dns-search']),
+    dnsOptions: list(values['dns-opt']),
     logLevel: oneOf('log-level', text('log-level', 'info'), logLevels),
     pidfile: text('pidfile', ''),
     firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), firewallBackends),

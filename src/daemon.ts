@@ -14,7 +14,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createApiServer } from './api/server.ts'
 import { type Config, daemonUsage, loadConfig } from './config.ts'
-import { hostUpstreams } from './dns/resolv-conf.ts'
+import { HostResolver } from './dns/host-resolver.ts'
 import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
 import { createDriverRegistry } from './drivers/registry.ts'
@@ -23,6 +23,7 @@ import { Events } from './engine/events.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
+import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
 import { errorMessage, TsnetError } from './errors.ts'
 import { createFirewall } from './firewall/firewall.ts'
@@ -115,8 +116,12 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
   const events = new Events()
   const firewall = createFirewall({ backend: config.firewallBackend, instance, log })
   const drivers = createDriverRegistry(builtinDrivers())
-  const hostResolvers = (): readonly string[] =>
-    config.dns.length > 0 ? config.dns : hostUpstreams(readText('/etc/resolv.conf'))
+  const resolver = new HostResolver({
+    path: '/etc/resolv.conf',
+    servers: config.dns,
+    search: config.dnsSearch,
+    options: config.dnsOptions,
+  })
   const ownerName = (id: string): string => describeOwner(store, id)
   const ipams = [
     createLocalIpam({
@@ -124,7 +129,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
       installationId: installationId(store),
       usedRoutes: () => [
         ...hostRoutes(),
-        ...hostResolvers().map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
+        ...resolver.ownServers.map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
       ],
       describeOwner: ownerName,
     }),
@@ -143,8 +148,9 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     names: createNameService({
       log,
       redirect: createDnsRedirect(firewall.backend),
-      upstreams: hostResolvers,
+      upstreams: () => resolver.servers,
     }),
+    resolver,
     images: createImages({
       store,
       dataRoot,
@@ -266,12 +272,24 @@ async function main(argv: readonly string[]): Promise<void> {
     // Nothing is left in it unless containers go on.
     removeCgroupParent(parts.mark)
     parts.firewall.close()
+    parts.resolver.close()
     store.close()
     if (config.pidfile !== '') rmSync(config.pidfile, { force: true })
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+  followResolver(parts)
   announceReady()
+}
+
+/** What the host's servers know may have changed with them; running containers have copies of the file. */
+function followResolver(parts: Parts): void {
+  parts.resolver.follow(() => {
+    parts.names.forgetAnswers()
+    refreshFiles(parts)
+  })
+  // it may have changed while no daemon ran
+  refreshFiles(parts)
 }
 
 try {

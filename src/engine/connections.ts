@@ -127,12 +127,7 @@ async function tellContainer(parts: Parts, before: ContainerRecord, changed: Con
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: changed.id })
     await parts.names.open(sandbox, options)
   }
-  await updateContainerFiles(
-    parts.dataRoot,
-    changed.id,
-    containerTexts(parts, before, true, used),
-    containerTexts(parts, changed, true, used || uses),
-  )
+  await updateContainerFiles(parts.dataRoot, changed.id, containerTexts(parts, changed, true, used || uses))
 }
 
 /** Throws kind 'forbidden' when the container is not on the network, unless `force`. */

@@ -4,6 +4,7 @@ import type { ContainerText } from '../sandbox/container-files.ts'
 import { hostNetworkHostsText, hostnameText, hostsText, ownHost, parseExtraHosts } from '../sandbox/files.ts'
 import type { ContainerRecord } from '../store/records.ts'
 import { version } from '../version.ts'
+import { linkedHosts } from './linked-hosts.ts'
 import type { Parts } from './parts.ts'
 
 export function containerTexts(
@@ -37,7 +38,7 @@ function hosts(parts: Parts, container: ContainerRecord, ownNetwork: boolean): s
   const extra = parseExtraHosts(spec.extraHosts, hostGateways(parts))
   if (!ownNetwork) return hostNetworkHostsText(parts.hostFile('/etc/hosts'), extra)
   const own = bareAddresses(container).map((address) => ownHost(address, hostname, spec.domainname))
-  return hostsText(extra, own)
+  return hostsText([...extra, ...linkedHosts(parts, container)], own)
 }
 
 /** The addresses by which containers reach the host: the default bridge's. */
@@ -48,13 +49,18 @@ function hostGateways(parts: Parts): string[] {
 
 function resolvConf(parts: Parts, container: ContainerRecord, ownNames: boolean): string {
   const { dnsServers, dnsSearch, dnsOptions } = container.spec
+  const { text, servers, configured } = parts.resolver
   return containerResolvConf({
-    host: parts.hostFile('/etc/resolv.conf'),
+    host: text,
     embedded: ownNames,
-    servers: dnsServers,
-    search: dnsSearch,
-    options: dnsOptions,
+    servers: orElse(dnsServers, ownNames ? servers : configured.servers),
+    search: orElse(dnsSearch, configured.search),
+    options: orElse(dnsOptions, configured.options),
   })
+}
+
+function orElse(list: readonly string[], fallback: readonly string[]): readonly string[] {
+  return list.length > 0 ? list : fallback
 }
 
 function containerEnv(container: ContainerRecord): string {

@@ -1,5 +1,6 @@
 /** The collaborators of the engine's modules, joined in daemon.ts. */
 
+import type { HostResolver } from '../dns/host-resolver.ts'
 import type { NameService } from '../dns/server.ts'
 import type { NetworkDriver } from '../drivers/driver.ts'
 import type { Firewall } from '../firewall/firewall.ts'
@@ -25,6 +26,8 @@ export interface Parts {
   readonly firewall: Firewall
   readonly ports: Ports
   readonly names: NameService
+  /** The host's resolver settings. */
+  readonly resolver: HostResolver
   readonly images: ManagedImages
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver

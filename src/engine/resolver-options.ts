@@ -13,7 +13,9 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
     upstreams: dnsServers,
     forward: networks.some((network) => !network.internal),
     // who sets ndots means the search list to come first
-    forwardBareNames: !dnsOptions.some((option) => /^ndots:0*[1-9]/.test(option)),
+    forwardBareNames: ![...dnsOptions, ...parts.resolver.configured.options].some((option) =>
+      /^ndots:0*[1-9]/.test(option),
+    ),
     onAnswer: null,
   }
 }

@@ -1,4 +1,5 @@
 /** The files that a container gets from the host, kept in its directory below the data-root and bound into it. */
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 
 export interface ContainerText {
@@ -16,14 +17,20 @@ export interface ContainerFile {
   readonly readOnly: boolean
 }
 
+/** What was written last, by the files' names: size in bytes and SHA-256. */
+type Written = Readonly<Record<string, { readonly size: number; readonly digest: string }>>
+
+const ledger = 'written.json'
+
 /** Written in place: a running container's bind mount goes on showing the file. */
 export async function writeContainerFiles(
   dataRoot: string,
   id: string,
   texts: readonly ContainerText[],
 ): Promise<ContainerFile[]> {
-  const directory = `${dataRoot}/containers/${id}`
+  const directory = directoryOf(dataRoot, id)
   await mkdir(directory, { recursive: true, mode: 0o710 })
+  await writeLedger(directory, texts)
   return Promise.all(
     texts.map(async ({ name, target, text, readOnly }) => {
       const source = `${directory}/${name}`
@@ -33,22 +40,58 @@ export async function writeContainerFiles(
   )
 }
 
-/** Brings files from `before` to `after`, in place; one that the container has changed meanwhile is left to it. */
+/**
+ * Brings a running container's files to these texts, in place. One that the container has changed since it was written
+ * here is left to it until the next start.
+ */
 export async function updateContainerFiles(
   dataRoot: string,
   id: string,
-  before: readonly ContainerText[],
-  after: readonly ContainerText[],
+  texts: readonly ContainerText[],
 ): Promise<void> {
-  for (const { name, text } of after) {
-    const known = before.find((candidate) => candidate.name === name)?.text
-    const path = `${dataRoot}/containers/${id}/${name}`
-    if (known !== undefined && text !== known && (await holds(path, known))) await writeFile(path, text)
+  const directory = directoryOf(dataRoot, id)
+  const written = await readLedger(directory)
+  const due: ContainerText[] = []
+  for (const one of texts) {
+    const last = written[one.name]
+    if (last === undefined || last.digest === digestOf(one.text)) continue
+    if (await holds(`${directory}/${one.name}`, last)) due.push(one)
   }
+  if (due.length === 0) return
+  await writeLedger(directory, due, written)
+  for (const { name, text } of due) await writeFile(`${directory}/${name}`, text)
+}
+
+function directoryOf(dataRoot: string, id: string): string {
+  return `${dataRoot}/containers/${id}`
 }
 
 /** The size is asked for first: the container may have made the file as large as it likes. */
-async function holds(path: string, text: string): Promise<boolean> {
-  if ((await stat(path)).size !== Buffer.byteLength(text)) return false
-  return (await readFile(path, 'utf8')) === text
+async function holds(path: string, last: { size: number; digest: string }): Promise<boolean> {
+  if ((await stat(path)).size !== last.size) return false
+  return digestOf(await readFile(path)) === last.digest
+}
+
+function digestOf(text: string | Buffer): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+async function writeLedger(
+  directory: string,
+  texts: readonly ContainerText[],
+  before: Written = {},
+): Promise<void> {
+  const now = texts.map(({ name, text }) => [name, { size: Buffer.byteLength(text), digest: digestOf(text) }])
+  await writeFile(`${directory}/${ledger}`, JSON.stringify({ ...before, ...Object.fromEntries(now) }), {
+    mode: 0o600,
+  })
+}
+
+/** Empty where there is none yet, or a crash has cut it short: the files are left alone then. */
+async function readLedger(directory: string): Promise<Written> {
+  try {
+    return JSON.parse(await readFile(`${directory}/${ledger}`, 'utf8')) as Written
+  } catch {
+    return {}
+  }
 }

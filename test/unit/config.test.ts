@@ -29,6 +29,8 @@ describe('settings', () => {
       bip: '',
       addressPools: [],
       dns: [],
+      dnsSearch: [],
+      dnsOptions: [],
       logLevel: 'info',
       pidfile: '',
       firewallBackend: 'auto',
@@ -41,6 +43,7 @@ describe('settings', () => {
       ...['--data-root', '/d', '--exec-root', '/e', '-H', 'unix:///a', '--host', 'tcp://127.0.0.1:2376'],
       ...[...tls, '--bip=10.9.0.1/24', '--default-address-pool', 'base=10.10.0.0/16,size=24'],
       ...['--default-address-pool=size=64,base=fd00::/48', '--dns', '1.1.1.1', '--dns', 'fd00::53'],
+      ...['--dns-search', 'a.example', '--dns-search', 'b.example', '--dns-opt', 'ndots:2'],
       ...['-l', 'debug', '-p', '/pid', '--firewall-backend', 'nftables', '--init-pool', '0'],
     ]
     expect(load(...argv)).toEqual({
@@ -54,6 +57,8 @@ describe('settings', () => {
         { base: 'fd00::/48', size: 64 },
       ],
       dns: ['1.1.1.1', 'fd00::53'],
+      dnsSearch: ['a.example', 'b.example'],
+      dnsOptions: ['ndots:2'],
       logLevel: 'debug',
       pidfile: '/pid',
       firewallBackend: 'nftables',
@@ -71,6 +76,8 @@ describe('settings', () => {
       hosts: ['unix:///a', 'unix:///b'],
       'default-address-pools': [{ base: '10.10.0.0/16', size: 24 }],
       dns: ['1.1.1.1'],
+      'dns-opts': ['rotate'],
+      'dns-search': ['.'],
       'init-pool': 5,
       tlscacert: '/ca',
       tlscert: '/cert',
@@ -81,6 +88,8 @@ describe('settings', () => {
       hosts: ['unix:///a', 'unix:///b'],
       addressPools: [{ base: '10.10.0.0/16', size: 24 }],
       dns: ['1.1.1.1'],
+      dnsOptions: ['rotate'],
+      dnsSearch: ['.'],
       initPool: 5,
       tls: { ca: '/ca' },
     })

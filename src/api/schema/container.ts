@@ -97,7 +97,7 @@ export interface HostConfigAnswer {
   GroupAdd: readonly string[] | null
   IpcMode: string
   Cgroup: string
-  Links: null
+  Links: readonly string[] | null
   OomScoreAdj: number
   PidMode: string
   Privileged: boolean

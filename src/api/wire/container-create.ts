@@ -39,7 +39,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
   const networkMode = toNetworkMode(body)
   const warnings: string[] = []
   const endpoints = withContainerMac(
-    toEndpoints(body, networkMode),
+    withLinks(toEndpoints(body, networkMode), host.Links ?? [], networkMode),
     body,
     networkMode,
     context.apiVersion,
@@ -185,6 +185,26 @@ function toEndpoints(body: ContainerCreate, networkMode: string): Endpoints {
   if (!isContainerMode(networkMode)) return endpoints
   refuseEndpoints(endpoints)
   return {}
+}
+
+/** HostConfig.Links belongs to the default network; other networks' links stand among their endpoint's settings. */
+function withLinks(endpoints: Endpoints, links: readonly string[], networkMode: string): Endpoints {
+  if (links.length === 0) return endpoints
+  if (networkMode === 'host') {
+    throw invalid(
+      "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+    )
+  }
+  if (networkMode !== 'bridge') return endpoints
+  const endpoint = endpoints[networkMode] ?? toEndpointRequest(null)
+  return { ...endpoints, [networkMode]: { ...endpoint, links: [...endpoint.links, ...links.map(checkLink)] } }
+}
+
+/** `/web:/me/front`, as inspect shows it, is the same as `web:front`. */
+function checkLink(link: string): string {
+  const [target = '', alias = target, ...more] = link.split(':')
+  if (target === '' || alias === '' || more.length > 0) throw invalid(`bad format for links: ${link}`)
+  return `${target.replace(/^\//, '')}:${alias.replace(/^.*\//, '')}`
 }
 
 /** Config.MacAddress, where clients before 1.44 put the address of the first network's endpoint. */

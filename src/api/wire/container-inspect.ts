@@ -47,7 +47,7 @@ export function toContainerInspect(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: null,
-    HostConfig: toHostConfig(record.spec),
+    HostConfig: toHostConfig(record.spec, record.name),
     GraphDriver: { Name: 'overlay2', Data: overlayPaths(record, surroundings) },
     Mounts: toMountSummaries(record.mounts),
     Config: toConfig(record, surroundings.image?.config ?? null),

@@ -15,7 +15,6 @@ const fixed = {
   CgroupnsMode: 'private',
   IpcMode: 'private',
   Cgroup: '',
-  Links: null,
   PidMode: '',
   Privileged: false,
   UTSMode: '',
@@ -33,12 +32,14 @@ const fixed = {
   ReadonlyPaths: null,
 } as const
 
-export function toHostConfig(spec: ContainerSpec): HostConfigAnswer {
+/** `name` is the container's own. */
+export function toHostConfig(spec: ContainerSpec, name: string): HostConfigAnswer {
   return {
     ...fixed,
     ConsoleSize: spec.consoleSize,
     ...fromMountRequests(spec.mounts),
     ...fromResources(spec.resources),
+    Links: fromLinks(spec, name),
     NetworkMode: spec.networkMode,
     PortBindings: fromPortBindings(spec.ports),
     AutoRemove: spec.autoRemove,
@@ -57,6 +58,17 @@ export function toHostConfig(spec: ContainerSpec): HostConfigAnswer {
     ...(Object.keys(spec.sysctls).length > 0 && { Sysctls: spec.sysctls }),
     Ulimits: spec.ulimits.map(({ name, hard, soft }) => ({ Name: name, Hard: hard, Soft: soft })),
   }
+}
+
+/** Those of the default network; other networks' stand with their endpoints. */
+function fromLinks(spec: ContainerSpec, name: string): readonly string[] | null {
+  const links = spec.endpoints['bridge']?.links ?? []
+  return orNull(
+    links.map((link) => {
+      const [target = '', alias = target] = link.split(':')
+      return `/${target}:/${name}/${alias}`
+    }),
+  )
 }
 
 function orNull(list: readonly string[]): readonly string[] | null {

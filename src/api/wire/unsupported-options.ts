@@ -20,7 +20,6 @@ const hostOptions: readonly UnsupportedOption<HostConfig>[] = [
   },
   { name: 'IpcMode', harmless: ['private'], instead: 'every container has an IPC namespace of its own' },
   { name: 'Cgroup', instead: 'every container has a cgroup of its own' },
-  { name: 'Links', instead: 'containers of a user-defined network find each other by name' },
   { name: 'PidMode', instead: 'every container has a PID namespace of its own' },
   { name: 'Privileged', instead: 'give single capabilities with CapAdd' },
   { name: 'StorageOpt', instead: 'a container may grow as far as the file system does' },

@@ -243,7 +243,7 @@ test('the HostConfig that inspect shows makes the same container again', () => {
   fc.assert(
     fc.property(host, (HostConfig) => {
       const spec = specOf({ Image: 'demo', HostConfig: HostConfig as never })
-      expect(specOf({ Image: 'demo', HostConfig: toHostConfig(spec) as never })).toEqual(spec)
+      expect(specOf({ Image: 'demo', HostConfig: toHostConfig(spec, 'me') as never })).toEqual(spec)
     }),
   )
 })

@@ -11,7 +11,6 @@ describe('an option of Docker that is not carried out here', () => {
     ['IpcMode', 'shareable'],
     ['IpcMode', 'container:x'],
     ['Cgroup', 'container:x'],
-    ['Links', ['a:b']],
     ['PidMode', 'host'],
     ['Privileged', true],
     ['StorageOpt', { size: '1g' }],
