@@ -46,13 +46,27 @@ function nameTaken(parts: Parts, name: string): boolean {
   return parts.store.networks.values().some((network) => network.name === name)
 }
 
-/** Throws kind 'conflict' for a taken name, and whatever driver or address manager refuse; nothing is left then. */
+/** `default` is another word for the network that containers get when nothing is said. */
+function refusePredefined(name: string): void {
+  if (!['bridge', 'host', 'none', 'default'].includes(name)) return
+  throw new TsnetError(
+    'forbidden',
+    'network-predefined',
+    `operation is not permitted on predefined ${name} network`,
+  )
+}
+
+/**
+ * Throws kind 'conflict' for a taken name, 'forbidden' for that of a network which is always there, and whatever driver or address
+ * manager refuse; nothing is left then.
+ */
 export async function createNetwork(
   parts: Parts,
   spec: NetworkSpec,
   predefined: boolean,
 ): Promise<NetworkRecord> {
   checkNetworkName(spec.name)
+  if (!predefined) refusePredefined(spec.name)
   const driver = parts.networkDriver(spec.driver)
   driver.parseOptions(spec)
   return parts.locks.run(`network ${spec.name}`, async () => {
