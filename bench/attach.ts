@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { bridgeDriver } from '../src/drivers/bridge/index.ts'
+import { createBridgeDriver } from '../src/drivers/bridge/index.ts'
 import type { DriverContext, EndpointSpec } from '../src/drivers/driver.ts'
 import { createLogger } from '../src/log.ts'
 import { openSandbox, removeSandbox, type Sandbox } from '../src/sandbox/sandbox.ts'
@@ -22,6 +22,8 @@ export interface AttachResult {
   readonly detach_median_ms: number
   readonly rounds: number
 }
+
+const bridgeDriver = createBridgeDriver()
 
 const network: NetworkRecord = {
   id: newId<NetworkId>(),
@@ -94,12 +96,13 @@ export async function benchAttach(rounds = 100): Promise<AttachResult> {
   } finally {
     for (const { sandbox, spec } of standing) {
       const start = performance.now()
-      await bridgeDriver.detach(context, spec)
+      await bridgeDriver.detach(context, spec, sandbox)
       detached.push(performance.now() - start)
       sandbox[Symbol.dispose]()
       removeSandbox(execRoot, sandbox.id)
     }
     await bridgeDriver.removeNetwork(context, network)
+    await bridgeDriver.settle?.()
     rmSync(execRoot, { recursive: true })
   }
   return {

@@ -66,8 +66,10 @@ export interface NetworkDriver<O = unknown> {
   gatewayFor(network: NetworkSpec, pool: PoolRecord): string
   /** Makes or completes the kernel's side of a network; safe to repeat. Returns the rules that the network needs. */
   createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly Rule[]>
-  /** Safe to repeat. */
+  /** Safe to repeat. Name, addresses and routes are free after it; what else there was may go a little later. */
   removeNetwork(context: DriverContext, network: NetworkRecord): Promise<void>
+  /** Waits for whatever goes later. */
+  settle?(): Promise<void>
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
   /** Safe to repeat, also after the sandbox is gone. */
   detach(context: DriverContext, endpoint: Pick<EndpointSpec, 'id' | 'network'>): Promise<void>

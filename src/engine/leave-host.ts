@@ -6,12 +6,16 @@ import type { Parts } from './parts.ts'
  * running container all of them stay: it goes on.
  */
 export async function leaveHost(parts: Parts): Promise<void> {
-  if (parts.store.containers.values().some(({ state }) => state.status === 'running')) return
   try {
-    await parts.firewall.clear()
-    for (const network of parts.store.networks.values())
-      await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
+    if (!parts.store.containers.values().some(({ state }) => state.status === 'running')) await clear(parts)
+    for (const driver of parts.networkDrivers()) await driver.settle?.()
   } catch (error) {
     parts.log.warn({ err: error }, 'rules or bridges stay behind')
   }
+}
+
+async function clear(parts: Parts): Promise<void> {
+  await parts.firewall.clear()
+  for (const network of parts.store.networks.values())
+    await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
 }

@@ -1,4 +1,4 @@
-import { bridgeDriver } from '../../src/drivers/bridge/index.ts'
+import { createBridgeDriver } from '../../src/drivers/bridge/index.ts'
 import { describeDriver } from './driver.contract.ts'
 
-describeDriver('bridge', () => bridgeDriver)
+describeDriver('bridge', createBridgeDriver)

@@ -145,6 +145,7 @@ export function describeDriver(name: string, create: () => NetworkDriver): void 
       places.closeAll()
       await driver.sweep?.(context, [], [])
       await driver.removeNetwork(context, network)
+      await driver.settle?.()
     })
 
     test('creating a network twice changes nothing and gives the same rules', async () => {
@@ -348,7 +349,17 @@ export function describeDriver(name: string, create: () => NetworkDriver): void 
       await driver.createNetwork(context, network)
       await driver.removeNetwork(context, network)
       await driver.removeNetwork(context, network)
+      await driver.settle?.()
       expect(kernelState()).toBe(before)
+    })
+
+    test('name, address and subnet of a network are free as soon as it is removed', async () => {
+      for (let round = 0; round < 3; round++) {
+        await driver.createNetwork(context, network)
+        expect(kernelState()).toContain('10.91.0.')
+        await driver.removeNetwork(context, network)
+        expect(kernelState()).not.toContain('10.91.0.')
+      }
     })
 
     test('a sweep removes what is not wanted and nothing else', async () => {

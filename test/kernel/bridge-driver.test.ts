@@ -1,7 +1,7 @@
 /** What the bridge driver does beyond the contract: options, repair, and respect for what is not its own. */
 import { readFileSync } from 'node:fs'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { bridgeDriver } from '../../src/drivers/bridge/index.ts'
+import { createBridgeDriver } from '../../src/drivers/bridge/index.ts'
 import type { NetworkRecord } from '../../src/store/records.ts'
 import { inNetns } from '../../src/sys/netns.ts'
 import { bridgeName, hostVethName } from '../../src/values/interface-name.ts'
@@ -17,6 +17,7 @@ import {
 } from '../contract/driver.contract.ts'
 import { enterThrowAwayNetns, ip } from '../helpers/firewall-lab.ts'
 
+const bridgeDriver = createBridgeDriver()
 let places: ReturnType<typeof sandboxes>
 
 beforeAll(enterThrowAwayNetns)
@@ -28,6 +29,7 @@ beforeEach(() => {
 afterEach(async () => {
   places.closeAll()
   await bridgeDriver.sweep?.(context, [], [])
+  await bridgeDriver.settle?.()
   for (const { ifname } of ipJson<InterfaceView>('link')) if (ifname !== 'lo') removeIfThere(ifname)
 })
 
@@ -100,6 +102,7 @@ describe('the bridge', () => {
     await bridgeDriver.createNetwork(context, network)
     expect(view('br-mine').ifalias).toBe(`tsnet:${network.id}`)
     await bridgeDriver.removeNetwork(context, network)
+    await bridgeDriver.settle?.()
     expect(ipJson('link')).toHaveLength(1)
   })
 
@@ -111,6 +114,7 @@ describe('the bridge', () => {
     ip('link del br-mine')
     ip(`link add ${bridgeName(network.id)} type bridge`)
     await bridgeDriver.removeNetwork(context, network)
+    await bridgeDriver.settle?.()
     expect(ipJson('link')).toHaveLength(1)
   })
 
@@ -291,9 +295,9 @@ describe('endpoints', () => {
     leave()
     await bridgeDriver.attach(context, endpoint, sandbox)
     expect(canReach(sandbox, '10.91.0.1')).toBe(true)
-    await bridgeDriver.detach(context, endpoint)
+    await bridgeDriver.detach(context, endpoint, null)
     leave()
-    await bridgeDriver.detach(context, endpoint)
+    await bridgeDriver.detach(context, endpoint, null)
     expect(ipJson('link')).toHaveLength(2)
   })
 
@@ -306,7 +310,7 @@ describe('endpoints', () => {
     ip(`link set ${name} alias mine`)
     const sandbox = places.open()
     await expect(bridgeDriver.attach(context, endpoint, sandbox)).rejects.toMatchObject({ kind: 'conflict' })
-    await bridgeDriver.detach(context, endpoint)
+    await bridgeDriver.detach(context, endpoint, null)
     await bridgeDriver.sweep?.(context, [network], [])
     expect(view(name).ifalias).toBe('mine')
   })

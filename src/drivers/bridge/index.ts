@@ -12,55 +12,65 @@ import {
   createPort,
   ensureBridge,
   forgetNeighbours,
-  removeBridge,
+  ownBridges,
   removePort,
   sweepLinks,
 } from './links.ts'
 import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
+import { RetiredBridges } from './retired.ts'
 import { bridgeRules } from './rules.ts'
 
 export type { BridgeOptions }
 
 /** Works in the network namespace that the daemon runs in. */
-export const bridgeDriver: NetworkDriver<BridgeOptions> = {
-  name: 'bridge',
-  capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
-  parseOptions: parseBridgeOptions,
-  checkEndpointOptions: (network, options) => refuseEndpointOptions('bridge', network, options),
-  gatewayFor: gatewayOf,
+export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
+  const retired = new RetiredBridges()
+  return {
+    name: 'bridge',
+    capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
+    parseOptions: parseBridgeOptions,
+    checkEndpointOptions: (network, options) => refuseEndpointOptions('bridge', network, options),
+    gatewayFor: gatewayOf,
 
-  async createNetwork(context, network) {
-    context.signal.throwIfAborted()
-    const options = parseBridgeOptions(network)
-    using socket = openRouteSocket()
-    ensureBridge(socket, context.mark, network, options)
-    return bridgeRules(network, options, bridgeNameOf(network, options))
-  },
+    async createNetwork(context, network) {
+      context.signal.throwIfAborted()
+      const options = parseBridgeOptions(network)
+      using socket = openRouteSocket()
+      retired.defer()
+      ensureBridge(socket, context.mark, network, options)
+      return bridgeRules(network, options, bridgeNameOf(network, options))
+    },
 
-  async removeNetwork(context, network) {
-    using socket = openRouteSocket()
-    await removeBridge(socket, context.mark, network, parseBridgeOptions(network))
-  },
+    async removeNetwork(context, network) {
+      using socket = openRouteSocket()
+      for (const link of ownBridges(socket, context.mark, network, parseBridgeOptions(network)))
+        retired.retire(context, socket, link)
+    },
 
-  async attach(context, endpoint, sandbox) {
-    context.signal.throwIfAborted()
-    return attach(context.mark, endpoint, sandbox)
-  },
+    async attach(context, endpoint, sandbox) {
+      context.signal.throwIfAborted()
+      retired.defer()
+      return attach(context.mark, endpoint, sandbox)
+    },
 
-  async detach(context, endpoint) {
-    using socket = openRouteSocket()
-    await removePort(socket, context.mark, endpoint.id)
-  },
+    async detach(context, endpoint) {
+      using socket = openRouteSocket()
+      retired.defer()
+      await removePort(socket, context.mark, endpoint.id)
+    },
 
-  async sweep(context, networks, endpoints) {
-    using socket = openRouteSocket()
-    const removed = await sweepLinks(
-      socket,
-      context.mark,
-      new Set<string>([...networks.map(({ id }) => id), ...endpoints]),
-    )
-    if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
-  },
+    settle: () => retired.settle(),
+
+    async sweep(context, networks, endpoints) {
+      using socket = openRouteSocket()
+      const removed = await sweepLinks(
+        socket,
+        context.mark,
+        new Set<string>([...networks.map(({ id }) => id), ...endpoints]),
+      )
+      if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
+    },
+  }
 }
 
 async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {

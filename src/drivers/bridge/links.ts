@@ -174,21 +174,21 @@ function writeBridgeSysctls(
   writeFileSync(`${ipv6}/disable_ipv6`, isOwn && isIsolated(options, 6) ? '1' : '0')
 }
 
-/** Removes the network's bridge; one that somebody else made stays. Safe to repeat. */
-export async function removeBridge(
+/** The network's bridge under either of its names; one that somebody else made is none. */
+export function ownBridges(
   socket: RouteSocket,
   mark: string,
   network: NetworkRecord,
   options: BridgeOptions,
-): Promise<void> {
-  for (const name of new Set([bridgeNameOf(network, options), bridgeName(network.id)])) {
+): Link[] {
+  return [...new Set([bridgeNameOf(network, options), bridgeName(network.id)])].flatMap((name) => {
     const link = findLink(socket, name)
-    if (link?.kind !== 'bridge') continue
+    if (link?.kind !== 'bridge') return []
     // Without a tag but under the derived name: its creation was cut short.
     const isOwn =
       link.alias === tagOf(mark, network.id) || (link.alias === '' && name === bridgeName(network.id))
-    if (isOwn) await removeLink(link.index)
-  }
+    return isOwn ? [link] : []
+  })
 }
 
 /** What an endpoint's veth pair is to be. */
