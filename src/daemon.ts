@@ -25,13 +25,16 @@ import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
 import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
+import { watchRoutes } from './engine/route-watch.ts'
 import { errorMessage, TsnetError } from './errors.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect } from './firewall/redirect.ts'
 import { createImages } from './images/images.ts'
+import type { Ipam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
+import { nullIpam } from './ipam/null.ts'
 import { createLogger, type Logger } from './log.ts'
-import { listRoutes } from './netlink/route.ts'
+import { listAllRoutes } from './netlink/route.ts'
 import { openRouteSocket } from './netlink/socket.ts'
 import { createPorts } from './ports/ports.ts'
 import { openStore, type Store } from './store/store.ts'
@@ -123,7 +126,8 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     options: config.dnsOptions,
   })
   const ownerName = (id: string): string => describeOwner(store, id)
-  const ipams = [
+  const ipams: Ipam[] = [
+    nullIpam,
     createLocalIpam({
       ...(config.addressPools.length === 0 ? {} : { defaultPools: config.addressPools }),
       installationId: installationId(store),
@@ -181,10 +185,7 @@ function describeOwner(store: Store, id: string): string {
 
 function hostRoutes(): string[] {
   using socket = openRouteSocket()
-  return ([4, 6] as const)
-    .flatMap((family) => listRoutes(socket, family))
-    .map((route) => route.destination)
-    .filter((destination) => destination !== '')
+  return listAllRoutes(socket).map((route) => route.destination)
 }
 
 async function listen(server: ReturnType<typeof createApiServer>, config: Config): Promise<void> {
@@ -256,6 +257,7 @@ async function main(argv: readonly string[]): Promise<void> {
     operatingSystem: operatingSystem(),
     seccomp: true,
   })
+  watchRoutes(parts)
   // Endings between the restore and now have not been heard.
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.

@@ -1,6 +1,7 @@
 /** The engine as the API sees it. `ref` is a full id, a unique prefix of one, or a name. */
 import type { Duplex, Readable } from 'node:stream'
 import type { Images } from '../images/image.ts'
+import type { PoolUsage } from '../ipam/ipam.ts'
 import type {
   ContainerRecord,
   ContainerSpec,
@@ -106,6 +107,8 @@ export interface Networks {
   disconnect(ref: string, container: string, force: boolean): Promise<void>
   /** The endpoints of running containers on a network. */
   endpoints(ref: string): readonly { container: ContainerRecord; endpoint: EndpointRecord }[]
+  /** The use of each of its subnets, by CIDR. */
+  usage(ref: string): Readonly<Record<string, PoolUsage>>
 }
 
 export interface Volumes {

@@ -2,17 +2,22 @@ import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
-import { releasePools, requestPools } from './addresses.ts'
+import { poolUsage, releasePools, requestPools } from './addresses.ts'
 import { connect, disconnect } from './connections.ts'
 import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { findContainer, findNetwork } from './references.ts'
+import { overlapWarnings } from './route-watch.ts'
 
 export function createNetworks(parts: Parts): Networks {
   const find = (ref: string): NetworkRecord => findNetwork(parts.store.networks, ref)
   return {
-    create: async (spec) => ({ network: await createNetwork(parts, spec, false), warnings: [] }),
+    create: async (spec) => {
+      const network = await createNetwork(parts, spec, false)
+      const chosen = spec.pools.some(({ subnet }) => subnet !== '')
+      return { network, warnings: chosen ? overlapWarnings(parts, network) : [] }
+    },
     remove: (ref) => removeNetwork(parts, find(ref)),
     get: find,
     list: () => [...parts.store.networks.values()],
@@ -29,6 +34,7 @@ export function createNetworks(parts: Parts): Networks {
       )
     },
     endpoints: (ref) => runningEndpoints(parts, find(ref)),
+    usage: (ref) => poolUsage(parts, find(ref)),
   }
 }
 

@@ -161,7 +161,11 @@ class LocalIpam implements PoolIpam {
     const holders = networks.map(
       ({ subnet, owner }) => `${formatCidr(subnet)} by ${this.#options.describeOwner(owner)}`,
     )
-    const blocking = routes.filter(inPools).map(formatCidr)
+    const own = new Set(networks.map(({ subnet }) => formatCidr(subnet)))
+    const blocking = routes
+      .filter(inPools)
+      .map(formatCidr)
+      .filter((route) => !own.has(route))
     return new TsnetError(
       'unavailable',
       'no-more-subnets',
@@ -189,7 +193,14 @@ class LocalIpam implements PoolIpam {
     for (const [name, address] of Object.entries(auxiliary)) {
       // the gateway may be listed under a name of its own
       if (leases.holder(address) === leases.owner) continue
-      this.#takeStatic(leases, address, `${auxiliaryOwner}${name}`)
+      const owner = `${auxiliaryOwner}${name}`
+      if (leases.take(address, owner)) continue
+      throw new TsnetError(
+        'invalid',
+        'address-in-use',
+        `failed to allocate secondary ip address (${name}:${address}): Address already in use: ` +
+          `it is held by ${this.#describe(leases, leases.holder(address)!)}`,
+      )
     }
   }
 

@@ -53,7 +53,7 @@ export function checkAddressPool(pool: AddressPool): void {
  * Whether a route says nothing about where a private network is: a default route, or one of the few pieces into which a
  * VPN cuts the default route. No private block is larger than a /8 (IPv6: a /7).
  */
-function isDefaultLike(route: Cidr): boolean {
+export function isDefaultLike(route: Cidr): boolean {
   return route.prefix < (route.family === 4 ? 8 : 7)
 }
 

@@ -3,10 +3,14 @@ import { NETLINK_ROUTE } from '../sys/constants/netlink.ts'
 import {
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
+  RTM_NEWROUTE,
   RTNLGRP_IPV4_IFADDR,
+  RTNLGRP_IPV4_ROUTE,
   RTNLGRP_IPV6_IFADDR,
+  RTNLGRP_IPV6_ROUTE,
   RTNLGRP_LINK,
 } from '../sys/constants/rtnetlink.ts'
 import { AF_BRIDGE } from '../sys/constants/socket.ts'
@@ -17,6 +21,7 @@ import { inNetns } from '../sys/netns.ts'
 import { type Address, decodeAddress } from './address.ts'
 import { decodeLink, ifinfomsg, type Link } from './link.ts'
 import { decodeMessages, type Message } from './message.ts'
+import { decodeRoute, type Route } from './route.ts'
 
 export type NetlinkEvent =
   /** A link was made or changed; `link` is what it is now. */
@@ -24,21 +29,30 @@ export type NetlinkEvent =
   | { readonly type: 'link-removed'; readonly link: Link }
   | { readonly type: 'address'; readonly address: Address }
   | { readonly type: 'address-removed'; readonly address: Address }
+  | { readonly type: 'route'; readonly route: Route }
+  | { readonly type: 'route-removed'; readonly route: Route }
   /** Events came faster than they were read, and some are lost: look at the whole again. */
   | { readonly type: 'lost' }
 
-const groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR]
+const groups = {
+  links: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
+  routes: [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE],
+} as const
 
 /**
- * Calls `listener` from the event loop for each change in the thread's own namespace, or in `netns`, from now on until
- * the returned handle is disposed of. The process may end while it watches.
+ * Calls `listener` from the event loop for each change of links and their addresses, or of routes, in the thread's own
+ * namespace, or in `netns`, from now on until the returned handle is disposed of. The process may end while it watches.
  */
-export function watchEvents(listener: (event: NetlinkEvent) => void, netns?: Fd): Disposable {
+export function watchEvents(
+  listener: (event: NetlinkEvent) => void,
+  netns?: Fd,
+  about: keyof typeof groups = 'links',
+): Disposable {
   const socket =
     netns === undefined
       ? openNetlinkSocket(NETLINK_ROUTE)
       : inNetns(netns, () => openNetlinkSocket(NETLINK_ROUTE))
-  for (const group of groups) joinNetlinkGroup(socket, group)
+  for (const group of groups[about]) joinNetlinkGroup(socket, group)
   const watch = watchNetlink(socket, () => deliver(socket, listener))
   watch.unref()
   return {
@@ -73,6 +87,8 @@ function receive(socket: Fd): Buffer | 'lost' | null {
 export function eventsOf({ type, body }: Message): NetlinkEvent[] {
   if (type === RTM_NEWADDR) return [{ type: 'address', address: decodeAddress(body) }]
   if (type === RTM_DELADDR) return [{ type: 'address-removed', address: decodeAddress(body) }]
+  if (type === RTM_NEWROUTE) return [{ type: 'route', route: decodeRoute(body) }]
+  if (type === RTM_DELROUTE) return [{ type: 'route-removed', route: decodeRoute(body) }]
   if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return []
   // A bridge's word about its port: RTM_DELLINK then says that the port was taken out, not that the link is gone.
   if (ifinfomsg.decode(body).family === AF_BRIDGE) return []

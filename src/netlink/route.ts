@@ -3,7 +3,9 @@ import { NLM_F_CREATE, NLM_F_REPLACE } from '../sys/constants/netlink.ts'
 import {
   RT_SCOPE_LINK,
   RT_SCOPE_UNIVERSE,
+  RT_TABLE_LOCAL,
   RT_TABLE_MAIN,
+  RT_TABLE_UNSPEC,
   RTA_DST,
   RTA_GATEWAY,
   RTA_OIF,
@@ -106,9 +108,9 @@ function anyAddress(family: Family): string {
   return family === 4 ? '0.0.0.0' : '::'
 }
 
-/** The main table's routes of one family. */
-export function listRoutes(socket: RouteSocket, family: Family): Route[] {
-  const body = rtmsg.encode({ family: family === 4 ? AF_INET : AF_INET6, table: RT_TABLE_MAIN })
+/** The routes of one family, of the main table or another; RT_TABLE_UNSPEC for those of all tables. */
+export function listRoutes(socket: RouteSocket, family: Family, table: number = RT_TABLE_MAIN): Route[] {
+  const body = rtmsg.encode({ family: family === 4 ? AF_INET : AF_INET6, table })
   try {
     const messages = socket.dump({ type: RTM_GETROUTE, flags: 0, body, subject: `all IPv${family}` })
     return messages.map((message) => decodeRoute(message.body))
@@ -117,6 +119,13 @@ export function listRoutes(socket: RouteSocket, family: Family): Route[] {
     if (isNetlinkError(error, 'ENOENT')) return []
     throw error
   }
+}
+
+/** Both families' routes to elsewhere: also those of a VPN's table, but not the table of the host's own addresses. */
+export function listAllRoutes(socket: RouteSocket): Route[] {
+  return ([4, 6] as const)
+    .flatMap((family) => listRoutes(socket, family, RT_TABLE_UNSPEC))
+    .filter(({ table }) => table !== RT_TABLE_LOCAL)
 }
 
 /** Adds a route, or gives the one to the same destination a new gateway and link. */

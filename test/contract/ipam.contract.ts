@@ -43,6 +43,13 @@ export function describeIpam(name: string, create: () => PoolIpam): void {
         expect((await ipam.requestPool('two', inside)).subnet).toBe('10.9.7.0/24')
       })
 
+      test('an auxiliary address on an edge of the subnet is refused by name', async () => {
+        const bad = poolRequest({ subnet: '10.9.0.0/24', auxiliary: { printer: '10.9.0.255' } })
+        await expect(create().requestPool('net', bad)).rejects.toThrow(
+          /^failed to allocate secondary ip address \(printer:10\.9\.0\.255\): Address already in use/,
+        )
+      })
+
       test('a refused gateway leaves no pool behind', async () => {
         const ipam = create()
         const bad = poolRequest({ subnet: '10.9.0.0/24', gateway: '10.9.0.255' })

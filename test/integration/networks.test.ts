@@ -50,6 +50,7 @@ describe('docker network create', () => {
       Containers: {},
       Options: { 'com.docker.network.bridge.name': 'br-full' },
       Labels: { team: 'net' },
+      Status: { IPAM: { Subnets: { '10.50.0.0/16': { IPsInUse: 4, DynamicIPsAvailable: 255 } } } },
     })
     expect(daemon.inNetns('ip', ['-br', 'addr', 'show', 'br-full'])).toContain('10.50.0.9/16')
     await wait('ranged', '--network', 'full')

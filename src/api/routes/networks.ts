@@ -10,8 +10,15 @@ import {
   NetworkDisconnect,
   type NetworkInspect,
 } from '../schema/network.ts'
+import { newestVersion } from '../version.ts'
 import { toEndpointRequest } from '../wire/endpoints.ts'
-import { networkFilters, selectNetworks, toNetworkInspect, toNetworkSpec } from '../wire/network.ts'
+import {
+  networkFilters,
+  selectNetworks,
+  toNetworkInspect,
+  toNetworkSpec,
+  toNetworkStatus,
+} from '../wire/network.ts'
 
 export interface NetworksBackend {
   readonly networks: Networks
@@ -31,7 +38,11 @@ export function networkRoutes(app: App, { networks }: NetworksBackend): void {
 
   app.get<{ Params: { name: string } }>('/networks/:name', async (request) => {
     const network = networks.get(request.params.name)
-    return toNetworkInspect(network, networks.endpoints(network.id))
+    const inspected = toNetworkInspect(network, networks.endpoints(network.id))
+    // Docker's own 1.50 has no status yet; older clients print no more than they know.
+    return request.apiVersion < newestVersion
+      ? inspected
+      : { ...inspected, Status: toNetworkStatus(networks.usage(network.id)) }
   })
 
   app.post('/networks/create', { schema: { body: NetworkCreate } }, async (request, reply) => {

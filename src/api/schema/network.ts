@@ -62,4 +62,11 @@ export interface NetworkInspect {
   >
   Options: Labels
   Labels: Labels
+  /** The use of each subnet, by its CIDR; in the newest version's inspect alone. */
+  Status?: { IPAM: { Subnets: Readonly<Record<string, SubnetStatus>> } }
+}
+
+export interface SubnetStatus {
+  IPsInUse: number
+  DynamicIPsAvailable: number
 }

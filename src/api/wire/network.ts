@@ -1,5 +1,6 @@
 /** Networks on the wire. */
 import { TsnetError } from '../../errors.ts'
+import type { PoolUsage } from '../../ipam/ipam.ts'
 import type {
   ContainerRecord,
   EndpointRecord,
@@ -136,6 +137,17 @@ export function toNetworkInspect(network: NetworkRecord, users: readonly Network
     Options: network.options,
     Labels: network.labels,
   }
+}
+
+/** What Docker tells of a network's addresses since 1.52. */
+export function toNetworkStatus(
+  usage: Readonly<Record<string, PoolUsage>>,
+): NonNullable<NetworkInspect['Status']> {
+  const subnets = Object.entries(usage).map(
+    ([subnet, { inUse, available }]) =>
+      [subnet, { IPsInUse: inUse, DynamicIPsAvailable: available }] as const,
+  )
+  return { IPAM: { Subnets: Object.fromEntries(subnets) } }
 }
 
 function fromPool({ subnet, range, gateway, auxiliary }: PoolRecord) {

@@ -26,7 +26,9 @@ export const RTPROT_BOOT = 3
 export const RT_SCOPE_UNIVERSE = 0
 export const RT_SCOPE_LINK = 253
 
+export const RT_TABLE_UNSPEC = 0
 export const RT_TABLE_MAIN = 254
+export const RT_TABLE_LOCAL = 255
 
 export const RTA_DST = 1
 export const RTA_OIF = 4
@@ -37,6 +39,8 @@ export const RTA_TABLE = 15
 
 export const RTNLGRP_LINK = 1
 export const RTNLGRP_IPV4_IFADDR = 5
+export const RTNLGRP_IPV4_ROUTE = 7
 export const RTNLGRP_IPV6_IFADDR = 9
+export const RTNLGRP_IPV6_ROUTE = 11
 
 export const RTEXT_FILTER_SKIP_STATS = 8

@@ -275,6 +275,10 @@ export function createMemoryEngine(): MemoryEngine {
           .filter(({ state }) => state.status === 'running')
           .flatMap((container) => container.endpoints.map((endpoint) => ({ container, endpoint })))
           .filter(({ endpoint }) => endpoint.network === findNetwork(ref).id),
+      usage: (ref) =>
+        Object.fromEntries(
+          findNetwork(ref).pools.map(({ subnet }) => [subnet, { inUse: 3, available: 253 }]),
+        ),
     },
     volumes: {
       create: async (spec) => {

@@ -96,15 +96,21 @@ describe('neighbours', () => {
 })
 
 describe('events', () => {
-  test('links and addresses come and go under their own names', () => {
+  test('links, addresses and routes come and go under their own names', () => {
     const link = encodeLink(7, { name: 'br-x' })
     const address = encodeAddress(7, '10.1.0.2/24')
-    const types = [message(16, link), message(17, link), message(20, address), message(21, address)]
+    const route = encodeRoute({ destination: '10.2.0.0/16', gateway: '10.1.0.1', index: 7 })
+    const types = [
+      ...[message(16, link), message(17, link), message(20, address), message(21, address)],
+      ...[message(24, route), message(25, route)],
+    ]
     expect(types.flatMap(eventsOf).map(({ type }) => type)).toEqual([
       'link',
       'link-removed',
       'address',
       'address-removed',
+      'route',
+      'route-removed',
     ])
   })
 
@@ -115,6 +121,6 @@ describe('events', () => {
   })
 
   test('other messages are none', () => {
-    expect(eventsOf(message(24, Buffer.alloc(0)))).toEqual([])
+    expect(eventsOf(message(28, Buffer.alloc(0)))).toEqual([])
   })
 })

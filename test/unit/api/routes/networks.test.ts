@@ -24,7 +24,9 @@ test('a network is made, listed, inspected with who is on it, and removed', asyn
   const { id } = await engine.containers.create({ ...plainSpec, networkMode: 'net' }, 'web')
   await engine.containers.start(id)
 
-  const inspected = (await app.inject('/networks/net')).json()
+  const { Status, ...inspected } = (await app.inject('/networks/net')).json()
+  expect(Status).toEqual({ IPAM: { Subnets: {} } })
+  expect((await app.inject('/v1.49/networks/net')).json()).toEqual(inspected)
   expect(inspected).toMatchObject({
     Name: 'net',
     Id,
