@@ -38,6 +38,9 @@ export interface EndpointSpec {
   readonly options: Labels
 }
 
+/** What is known of an endpoint that was attached, perhaps by an earlier daemon. */
+export type AttachedEndpoint = Pick<EndpointSpec, 'id' | 'network' | 'address4' | 'address6'>
+
 /** What attach made. The interface is up, addressed and routed. */
 export interface Attachment {
   readonly interfaceName: string
@@ -53,6 +56,8 @@ export interface NetworkDriver<O = unknown> {
   readonly capabilities: {
     readonly scope: 'local' | 'global'
     readonly addresses: 'ipam' | 'driver' | 'none'
+    /** Whether a pool has a gateway always, or only if the user names one. */
+    readonly gateway: 'always' | 'given'
     readonly ports: 'engine' | 'driver' | 'none'
   }
   /** Turns labels into typed options; throws kind 'invalid' on unknown keys and bad values. Pure. */
@@ -64,6 +69,11 @@ export interface NetworkDriver<O = unknown> {
    * '' when nothing does. Pure.
    */
   gatewayFor(network: NetworkSpec, pool: PoolRecord): string
+  /**
+   * What the network itself needs an address for, in each pool. They are leased before it is created and told among the auxiliary
+   * addresses, by these names, where the user gave none. Pure.
+   */
+  ownAddresses?(network: NetworkSpec): readonly string[]
   /** Makes or completes the kernel's side of a network; safe to repeat. Returns the rules that the network needs. */
   createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly Rule[]>
   /** Safe to repeat. Name, addresses and routes are free after it; what else there was may go a little later. */
@@ -71,12 +81,15 @@ export interface NetworkDriver<O = unknown> {
   /** Waits for whatever goes later. */
   settle?(): Promise<void>
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
-  /** Safe to repeat, also after the sandbox is gone. */
-  detach(context: DriverContext, endpoint: Pick<EndpointSpec, 'id' | 'network'>): Promise<void>
-  /** Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`. */
+  /** Safe to repeat, also after the sandbox is gone, which is null then. */
+  detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void>
+  /**
+   * Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`, and completes what is
+   * the host's for these.
+   */
   sweep?(
     context: DriverContext,
     networks: readonly NetworkRecord[],
-    endpoints: readonly EndpointId[],
+    endpoints: readonly AttachedEndpoint[],
   ): Promise<void>
 }

@@ -64,9 +64,17 @@ export async function requestPools(
       `${ipam.name} ipam driver does not handle specific address pool requests: leave out subnet ${given[0]!.subnet}`,
     )
   }
+  const { capabilities, ownAddresses } = parts.networkDriver(spec.driver)
+  const own = Object.fromEntries((ownAddresses?.(spec) ?? []).map((name) => [name, '']))
   const pools: PoolRecord[] = []
   for (const { family, pool: wanted } of wantedPools(spec)) {
-    const pool = await ipam.requestPool(id, { ...wanted, family, options: spec.ipamOptions })
+    const pool = await ipam.requestPool(id, {
+      ...wanted,
+      family,
+      gateway: wanted.gateway === '' && capabilities.gateway === 'given' ? null : wanted.gateway,
+      auxiliary: { ...own, ...wanted.auxiliary },
+      options: spec.ipamOptions,
+    })
     undo.defer(() => ipam.releasePool(pool))
     pools.push(pool)
   }

@@ -174,7 +174,7 @@ export async function finishDisconnect(
   container: ContainerRecord,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  await detachEndpoint(parts, endpoint, false)
+  await detachEndpoint(parts, container.id, endpoint, false)
   if (container.state.status !== 'running') return
   const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
   leadOut(parts, container, endpoints)

@@ -2,9 +2,9 @@
  * A container's endpoint on one network: leased and attached, or given back. The same functions serve start, connect,
  * restore and their undoing.
  */
-import type { Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
+import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
 import { parseEndpointOptions, sysctlsOf } from '../drivers/endpoint-options.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
+import { findSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
@@ -82,7 +82,7 @@ export async function attachEndpoint(
   const network = networkOf(parts, endpoint)
   const driver = parts.networkDriver(network.driver)
   const addressed = { ...endpoint, ...(await leaseAddresses(parts, undo, network, endpoint)) }
-  undo.defer(() => driver.detach(driverContext(parts), { id: endpoint.id, network }))
+  undo.defer(() => driver.detach(driverContext(parts), attachedOf(network, addressed), sandbox))
   const attachment = await driver.attach(
     driverContext(parts),
     specOf(network, addressed, interfaceName, defaults),
@@ -98,12 +98,27 @@ function attached(
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }
 
+/** What a driver is told of an endpoint that it has attached before. */
+export function attachedOf(
+  network: NetworkRecord,
+  { id, address4, address6 }: EndpointRecord,
+): AttachedEndpoint {
+  return { id, network, address4, address6 }
+}
+
 /** Takes an endpoint's interface away and gives back what was leased; with `keep` only the use of it. Safe to repeat. */
-export async function detachEndpoint(parts: Parts, endpoint: EndpointRecord, keep: boolean): Promise<void> {
+export async function detachEndpoint(
+  parts: Parts,
+  container: ContainerId,
+  endpoint: EndpointRecord,
+  keep: boolean,
+): Promise<void> {
   const network = parts.store.networks.get(endpoint.network)
   if (network === undefined) return
   parts.names.removeEndpoint(endpoint.network, endpoint.id)
-  await parts.networkDriver(network.driver).detach(driverContext(parts), { id: endpoint.id, network })
+  using sandbox = findSandbox({ execRoot: parts.execRoot, id: container })
+  const driver = parts.networkDriver(network.driver)
+  await driver.detach(driverContext(parts), attachedOf(network, endpoint), sandbox)
   await releaseAddresses(parts, network, endpoint, keep)
 }
 

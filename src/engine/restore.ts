@@ -15,6 +15,7 @@ import type { ContainerId } from '../values/id.ts'
 import { adoptPools } from './addresses.ts'
 import { finishDisconnect } from './connections.ts'
 import {
+  attachedOf,
   detachEndpoint,
   driverContext,
   nameEndpoint,
@@ -75,7 +76,9 @@ const recoveries: Readonly<
   create: async (parts, entry) => {
     const { endpoints } = entry.data as { endpoints: EndpointRecord[] }
     if (parts.store.containers.has(entry.subject)) return
-    for (const endpoint of endpoints) await detachEndpoint(parts, endpoint, false)
+    for (const endpoint of endpoints) {
+      await detachEndpoint(parts, entry.subject as ContainerId, endpoint, false)
+    }
     await removeRootfs(parts.dataRoot, entry.subject as ContainerId)
   },
   start: async (parts, entry, alive) => {
@@ -99,7 +102,7 @@ const recoveries: Readonly<
     const container = parts.store.containers.get(entry.subject)
     if (container === undefined) return
     if (alive.has(container.id)) await finishDisconnect(parts, container, endpoint)
-    else await detachEndpoint(parts, endpoint, false)
+    else await detachEndpoint(parts, container.id, endpoint, false)
     const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
     parts.store.containers.put(container.id, { ...container, endpoints })
   },
@@ -131,7 +134,7 @@ async function detachUnlessRecorded(parts: Parts, entry: JournalEntry): Promise<
   const { endpoint } = entry.data as { endpoint: EndpointRecord }
   const container = parts.store.containers.get(entry.subject)
   if (container?.endpoints.some((candidate) => candidate.id === endpoint.id)) return
-  await detachEndpoint(parts, endpoint, false)
+  await detachEndpoint(parts, entry.subject as ContainerId, endpoint, false)
 }
 
 /** The daemon died between starting a program and writing that down: nobody has been told of it. */
@@ -278,8 +281,8 @@ function driverSweeps(parts: Parts): (() => Promise<void>)[] {
 
 async function sweepDriver(parts: Parts, name: string, endpoints: readonly EndpointRecord[]): Promise<void> {
   const networks = [...parts.store.networks.values()].filter((network) => network.driver === name)
-  const ids = endpoints
-    .filter((endpoint) => networkOf(parts, endpoint).driver === name)
-    .map((endpoint) => endpoint.id)
-  await parts.networkDriver(name).sweep?.(driverContext(parts), networks, ids)
+  const attached = endpoints
+    .map((endpoint) => attachedOf(networkOf(parts, endpoint), endpoint))
+    .filter(({ network }) => network.driver === name)
+  await parts.networkDriver(name).sweep?.(driverContext(parts), networks, attached)
 }

@@ -42,7 +42,9 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
   return all([
     async () => {
       try {
-        await all(container.endpoints.map((endpoint) => () => detachEndpoint(parts, endpoint, true)))
+        await all(
+          container.endpoints.map((endpoint) => () => detachEndpoint(parts, container.id, endpoint, true)),
+        )
       } finally {
         if (ownsSandbox(parts, container)) await closeSandbox(parts, container)
       }
@@ -238,7 +240,9 @@ export async function removeContainer(
 
 /** The part of a removal that can be repeated after a crash. */
 export async function finishRemoval(parts: Parts, container: ContainerRecord): Promise<void> {
-  for (const endpoint of container.endpoints) await detachEndpoint(parts, endpoint, false)
+  for (const endpoint of container.endpoints) {
+    await detachEndpoint(parts, container.id, endpoint, false)
+  }
   await removeRootfs(parts.dataRoot, container.id)
 }
 

@@ -9,9 +9,9 @@ export interface PoolRequest {
   readonly subnet: string
   /** CIDR inside the subnet from which addresses are given out, '' for all of it */
   readonly range: string
-  /** '' to be given the first address of the range or subnet */
-  readonly gateway: string
-  /** Reserved addresses by name. */
+  /** '' to be given the first address of the range or subnet, null to have none */
+  readonly gateway: string | null
+  /** Reserved addresses by name; '' to be given one. */
   readonly auxiliary: Labels
   readonly options: Labels
 }

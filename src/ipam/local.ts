@@ -59,11 +59,12 @@ class LocalIpam implements PoolIpam {
     try {
       const gateway = this.#takeGateway(leases, request.gateway)
       this.#reserve(leases, request.auxiliary)
+      const auxiliary = this.#chooseAuxiliary(leases, request.auxiliary)
       return {
         subnet: formatCidr(subnet),
         range: request.range === '' ? '' : formatCidr(range),
         gateway,
-        auxiliary: request.auxiliary,
+        auxiliary,
       }
     } catch (error) {
       this.#subnets.delete(formatCidr(subnet))
@@ -191,21 +192,26 @@ class LocalIpam implements PoolIpam {
 
   #reserve(leases: SubnetLeases, auxiliary: PoolRecord['auxiliary']): void {
     for (const [name, address] of Object.entries(auxiliary)) {
+      if (address === '') continue
       // the gateway may be listed under a name of its own
       if (leases.holder(address) === leases.owner) continue
-      const owner = `${auxiliaryOwner}${name}`
-      if (leases.take(address, owner)) continue
-      throw new TsnetError(
-        'invalid',
-        'address-in-use',
-        `failed to allocate secondary ip address (${name}:${address}): Address already in use: ` +
-          `it is held by ${this.#describe(leases, leases.holder(address)!)}`,
-      )
+      this.#takeStatic(leases, address, `${auxiliaryOwner}${name}`)
     }
   }
 
+  /** Gives an address to each name that has none. */
+  #chooseAuxiliary(leases: SubnetLeases, auxiliary: PoolRecord['auxiliary']): PoolRecord['auxiliary'] {
+    const chosen = Object.entries(auxiliary).map(([name, given]) => {
+      const address = given === '' ? leases.takeNext(`${auxiliaryOwner}${name}`) : given
+      if (address === null) throw this.#exhausted(leases)
+      return [name, address]
+    })
+    return Object.fromEntries(chosen)
+  }
+
   /** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
-  #takeGateway(leases: SubnetLeases, wanted: string): string {
+  #takeGateway(leases: SubnetLeases, wanted: string | null): string {
+    if (wanted === null) return ''
     if (wanted === '') {
       const gateway = leases.takeNext(leases.owner)
       if (gateway === null) throw this.#exhausted(leases)

@@ -19,12 +19,16 @@ export function checkPoolRequest(request: PoolRequest): void {
   throw new TsnetError('invalid', 'bad-network-config', `invalid network config:\n${problems.join('\n')}`)
 }
 
+function givenAuxiliary(request: PoolRequest): [name: string, address: string][] {
+  return Object.entries(request.auxiliary).filter(([, address]) => address !== '')
+}
+
 /** Nothing can lie inside a subnet that is yet to be chosen. */
 function withoutSubnet(request: PoolRequest): string[] {
   const given = [
     ...(request.range === '' ? [] : [`ip-range ${request.range}`]),
-    ...(request.gateway === '' ? [] : [`gateway ${request.gateway}`]),
-    ...Object.entries(request.auxiliary).map(([name, address]) => `auxiliary address ${name}=${address}`),
+    ...(!request.gateway ? [] : [`gateway ${request.gateway}`]),
+    ...givenAuxiliary(request).map(([name, address]) => `auxiliary address ${name}=${address}`),
   ]
   return given.map((what) => `${what} needs a subnet that contains it: give one with --subnet`)
 }
@@ -36,8 +40,8 @@ function withSubnet(request: PoolRequest): string[] {
     ...checkFamily(subnet, request.family),
     ...(hasHostBits(subnet) ? [`invalid subnet ${request.subnet}: it should be ${formatCidr(subnet)}`] : []),
     ...checkRange(subnet, request.range),
-    ...(request.gateway === '' ? [] : checkAddress(subnet, 'gateway', request.gateway, request.gateway)),
-    ...Object.entries(request.auxiliary).flatMap(([name, address]) =>
+    ...(!request.gateway ? [] : checkAddress(subnet, 'gateway', request.gateway, request.gateway)),
+    ...givenAuxiliary(request).flatMap(([name, address]) =>
       checkAddress(subnet, 'auxiliary address', name, address),
     ),
   ]

@@ -1,5 +1,5 @@
 /** Network interfaces: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK (rtnetlink(7), net/core/rtnetlink.c). */
-import { IFF_UP } from '../sys/constants/if.ts'
+import { IFF_LOOPBACK, IFF_UP } from '../sys/constants/if.ts'
 import {
   IFLA_ADDRESS,
   IFLA_EXT_MASK,
@@ -89,6 +89,10 @@ export function isUp(link: Link): boolean {
   return (link.flags & IFF_UP) !== 0
 }
 
+export function isLoopback(link: Link): boolean {
+  return (link.flags & IFF_LOOPBACK) !== 0
+}
+
 /** The header and common attributes of a link message; a veth's peer is described by one too. */
 export function encodeLink(index: number, change: LinkChange): Buffer {
   const { up } = change
@@ -142,7 +146,9 @@ export function listLinks(socket: RouteSocket, kind = ''): Link[] {
   const parts = [ifinfomsg.encode({}), attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]
   if (kind !== '') parts.push(attributeNested(IFLA_LINKINFO, attributeString(IFLA_INFO_KIND, kind)))
   const request = { type: RTM_GETLINK, flags: 0, body: Buffer.concat(parts), subject: `all ${kind}` }
-  return socket.dump(request).map((message) => decodeLink(message.body))
+  const links = socket.dump(request).map((message) => decodeLink(message.body))
+  // A kernel that does not know the kind lists all links (linkinfo_to_kind_ops() in net/core/rtnetlink.c).
+  return kind === '' ? links : links.filter((link) => link.kind === kind)
 }
 
 /** The link with this index or name. Throws NetlinkError of kind 'not-found'. */

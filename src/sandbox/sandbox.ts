@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { Fd } from '../sys/fd.ts'
-import { createNetns, inNetns, openNetns, pinNetns, removeNetns } from '../sys/netns.ts'
+import { createNetns, inNetns, isNetns, openNetns, pinNetns, removeNetns } from '../sys/netns.ts'
 
 export interface Sandbox extends Disposable {
   /** the container's id */
@@ -58,6 +58,18 @@ export function openSandbox(options: { execRoot: string; id: string; surviving?:
 export function adoptSandbox(options: { execRoot: string; id: string }): Sandbox {
   const path = sandboxPath(options.execRoot, options.id)
   return sandboxOf(options.id, path, openNetns(path))
+}
+
+/** As `adoptSandbox`, but null when the namespace is gone, or was never pinned. */
+export function findSandbox(options: { execRoot: string; id: string }): Sandbox | null {
+  try {
+    const sandbox = adoptSandbox(options)
+    if (isNetns(sandbox.netns)) return sandbox
+    sandbox[Symbol.dispose]()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  return null
 }
 
 /** Unpins the namespace; the kernel frees it with the last process in it. Safe to repeat. */

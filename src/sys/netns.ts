@@ -91,6 +91,18 @@ function makePin(path: string): void {
   closeSync(openSync(path, 'wx', 0o444))
 }
 
+/** Whether the file stands for a network namespace. */
+export function isNetns(fd: Fd): boolean {
+  try {
+    inNetns(fd, () => undefined)
+    return true
+  } catch (error) {
+    // the mount point itself, with nothing mounted on it
+    if (error instanceof SyscallError && error.errnoName === 'EINVAL') return false
+    throw error
+  }
+}
+
 /** Whether the file stands for the namespace that this process lives in. Throws ENOENT when there is none. */
 export function isOwnNetns(path: string): boolean {
   return statSync(path).ino === statSync('/proc/self/ns/net').ino

@@ -15,6 +15,25 @@ export function bridgeName(network: NetworkId): string {
   return `br-${shortId(network)}`
 }
 
+/** The parent of a network of macvlan or ipvlan links that was given none, as in Docker. */
+export function dummyParentName(kind: 'macvlan' | 'ipvlan', network: NetworkId): string {
+  return `${dummyParentPrefix(kind)}${shortId(network)}`
+}
+
+export function dummyParentPrefix(kind: 'macvlan' | 'ipvlan'): string {
+  return `d${kind[0]}-`
+}
+
+/** The host's own link on such a network's parent: `msh-` or `ish-` and the first 11 digits of the network's id. */
+export function shimName(kind: 'macvlan' | 'ipvlan', network: NetworkId): string {
+  return `${kind[0]}sh-${network.slice(0, maxLength - 4)}`
+}
+
+/** What a link is called from its birth until it has its alias and its name, both in one request. */
+export function bornName(id: NetworkId | EndpointId): string {
+  return `ts${id.slice(0, maxLength - 2)}`
+}
+
 /**
  * Returns `name` if the kernel takes it (dev_valid_name() in net/core/dev.c), else throws kind 'invalid'. `%` is
  * refused besides, because the kernel reads it as a pattern.

@@ -27,7 +27,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   const retired = new RetiredBridges()
   return {
     name: 'bridge',
-    capabilities: { scope: 'local', addresses: 'ipam', ports: 'engine' },
+    capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
     parseOptions: parseBridgeOptions,
     checkEndpointOptions: (network, options) => refuseEndpointOptions('bridge', network, options),
     gatewayFor: gatewayOf,
@@ -66,7 +66,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       const removed = await sweepLinks(
         socket,
         context.mark,
-        new Set<string>([...networks.map(({ id }) => id), ...endpoints]),
+        new Set<string>([...networks, ...endpoints].map(({ id }) => id)),
       )
       if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
     },

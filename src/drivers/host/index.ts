@@ -18,7 +18,7 @@ export function createHostDriver(name: 'host' | 'null'): NetworkDriver<null> {
   let only: NetworkId | null = null
   return {
     name,
-    capabilities: { scope: 'local', addresses: 'none', ports: 'none' },
+    capabilities: { scope: 'local', addresses: 'none', gateway: 'given', ports: 'none' },
     parseOptions: (network) => refuseOptions(name, network.name, network.options),
     checkEndpointOptions: (network, options) => void refuseOptions(name, network.name, options),
     gatewayFor: () => '',
