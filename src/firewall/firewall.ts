@@ -1,12 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { execaSync } from 'execa'
 import { TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Nft, openNft } from '../sys/libnftables.ts'
+import type { WatchRuleset } from './healing.ts'
 import { createIptables } from './iptables.ts'
+import { IptablesPrograms } from './iptables-programs.ts'
 import { createNftables, listOrNull } from './nftables.ts'
+import { isForwardClosed, legacyTables, type Variant, withOpening } from './opening.ts'
 import type { Batch, Rule } from './rules.ts'
 import { type Backend, createTransactions } from './transactions.ts'
+
+const families = [4, 6] as const
 
 /** Renders rules into the kernel of the namespace the daemon runs in. */
 export interface Firewall {
@@ -17,6 +21,11 @@ export interface Firewall {
   replaceAll(rules: readonly Rule[]): Promise<void>
   /** Takes away everything of tsnet's, save a user chain that holds rules. */
   clear(): Promise<void>
+  /**
+   * From now on makes good, within two seconds, what others do to tsnet's rules, and calls `onRepair` each time. To be
+   * called once, when all rules stand.
+   */
+  heal(watch: WatchRuleset, onRepair: () => void): void
   close(): void
 }
 
@@ -29,27 +38,41 @@ export interface FirewallOptions {
 
 /**
  * Opens the firewall of the present network namespace and changes nothing yet. `auto` takes nftables, unless its
- * library is missing or the host's own iptables rules forbid forwarding: an accept in another table does not help then,
- * one in iptables' FORWARD does. Throws kind 'unavailable' when the wanted backend is not installed.
+ * library is missing or the host's own iptables rules forbid forwarding: there everything stands in their chains. Throws
+ * kind 'unavailable' when the wanted backend is not installed.
  */
 export function createFirewall({ backend, instance, log }: FirewallOptions): Firewall {
   const nft = openNft()
-  const chosen = choose(backend, nft, log)
-  if (chosen === 'nftables')
-    return withTakeover(createNftables(nft!, instance), createIptables(instance), nft, log)
-  return withTakeover(createIptables(instance), nft && createNftables(nft, instance), nft, log)
+  const installed = installedIptables()
+  const chosen = choose(backend, nft, installed)
+  if (nft !== null) warnOfClosedChains(nft, log)
+  const iptables = (): Backend =>
+    createIptables({
+      instance,
+      programs: new IptablesPrograms('iptables'),
+      isLegacy: installed === 'legacy',
+    })
+  if (chosen === 'nftables') {
+    const inner = createNftables(nft!, instance)
+    const main = withOpening(inner, { nft, variants: ['nft', 'legacy'], instance, log })
+    return withTakeover(main, installed === null ? null : iptables(), nft, log)
+  }
+  const variants: Variant[] = installed === 'legacy' ? ['nft'] : ['legacy']
+  const main = withOpening(iptables(), { nft, variants, instance, log })
+  return withTakeover(main, nft && createNftables(nft, instance), nft, log)
 }
 
-function choose(wanted: FirewallOptions['backend'], nft: Nft | null, log: Logger): Firewall['backend'] {
+function choose(
+  wanted: FirewallOptions['backend'],
+  nft: Nft | null,
+  installed: Variant | null,
+): Firewall['backend'] {
   if (wanted === 'nftables' && nft === null) throw missing('libnftables.so.1', 'libnftables1')
-  if (wanted === 'iptables' && !isIptablesInstalled()) throw missing('iptables-restore', 'iptables')
-  if (wanted === 'iptables') return wanted
-  const isClosed = nft !== null && isForwardClosed(nft)
-  const isIptablesBetter = wanted === 'auto' && (nft === null || isClosed)
-  if (isIptablesBetter && isIptablesInstalled()) return 'iptables'
+  if (wanted === 'iptables' && installed === null) throw missing('iptables-restore', 'iptables')
+  if (wanted !== 'auto') return wanted
+  const isClosed = installed !== null && families.some((family) => isForwardClosed(nft, installed, family))
+  if (installed !== null && (nft === null || isClosed)) return 'iptables'
   if (nft === null) throw missing('libnftables.so.1', 'libnftables1')
-  if (isClosed)
-    log.warn('the FORWARD chain of iptables has the policy DROP: containers reach no other network')
   return 'nftables'
 }
 
@@ -58,35 +81,39 @@ function missing(what: string, debianPackage: string): TsnetError {
   return new TsnetError('unavailable', 'firewall-missing', text)
 }
 
-function isIptablesInstalled(): boolean {
-  return execaSync('iptables-restore', ['--version'], { reject: false }).exitCode === 0
+/** Which of the kernel's two ways `iptables` takes here, or null when it is not installed. */
+function installedIptables(): Variant | null {
+  const { exitCode, stdout } = execaSync('iptables-restore', ['--version'], { reject: false })
+  if (exitCode !== 0) return null
+  return stdout.includes('(legacy)') ? 'legacy' : 'nft'
 }
 
-/** Tables in use of the old kernel interface, which nftables does not see. */
-function legacyTables(): string {
-  try {
-    return readFileSync('/proc/net/ip_tables_names', 'latin1')
-  } catch {
-    return ''
+/** Other programs' chains that drop what they do not accept cannot be opened without changing them. */
+function warnOfClosedChains(nft: Nft, log: Logger): void {
+  let table = ''
+  let chain = ''
+  for (const line of nft.run('list chains\n').split('\n')) {
+    table = /^table (.*) \{/.exec(line)?.[1] ?? table
+    chain = /^\tchain (\S+) \{/.exec(line)?.[1] ?? chain
+    if (!/hook forward .*policy drop/.test(line) || /^ip6? filter FORWARD$/.test(`${table} ${chain}`))
+      continue
+    log.warn(
+      `chain ${chain} of the nftables table ${table} has the policy drop: containers reach no other network unless it accepts their bridges`,
+    )
   }
 }
 
-function isForwardClosed(nft: Nft): boolean {
-  const chains = ['ip', 'ip6'].map((family) => listOrNull(nft, `list chain ${family} filter FORWARD\n`) ?? '')
-  if (chains.some((chain) => /hook forward .*policy drop/.test(chain))) return true
-  if (!legacyTables().includes('filter')) return false
-  const saved = execaSync('iptables-legacy-save', ['-t', 'filter'], { reject: false }).stdout
-  return saved.includes(':FORWARD DROP')
-}
-
-/** A firewall that, when it takes everything in hand, also clears what a former process left in the other backend. */
+/** A firewall that, when it first takes everything in hand, also clears what a former process left in the other backend. */
 function withTakeover(backend: Backend, other: Backend | null, nft: Nft | null, log: Logger): Firewall {
   const firewall = createTransactions(backend, log)
+  let isTaken = false
   return {
     ...firewall,
     async replaceAll(rules) {
       await firewall.replaceAll(rules)
+      if (isTaken) return
       if (other?.name === 'nftables' || (nft !== null && hasIptablesRules(nft))) await other?.clear()
+      isTaken = true
     },
     close() {
       firewall.close()
@@ -97,8 +124,9 @@ function withTakeover(backend: Backend, other: Backend | null, nft: Nft | null, 
 
 /** Whether iptables may hold chains of tsnet's, found out without starting it. */
 function hasIptablesRules(nft: Nft): boolean {
-  return (
-    legacyTables() !== '' ||
-    ['ip', 'ip6'].some((family) => listOrNull(nft, `list chains ${family}\n`)?.includes('chain TSNET-'))
+  return families.some(
+    (family) =>
+      legacyTables(family) !== '' ||
+      listOrNull(nft, `list chains ${family === 6 ? 'ip6' : 'ip'}\n`)?.includes('chain TSNET-'),
   )
 }

@@ -203,9 +203,22 @@ export function renderClear(instance: string, saved: string): string {
 
 /** Chains of this instance's among the lines of one table. */
 function ownChains(instance: string, present: readonly string[]): string[] {
-  const purposes = [...Object.values(chains).flat(), 'USER'].join('|')
-  const pattern = new RegExp(`^:(${chainName(instance, '')}(?:${purposes}|(?:tcp|udp|sctp|to)-\\d+)) `)
-  return present.flatMap((line) => pattern.exec(line)?.[1] ?? [])
+  return present
+    .flatMap((line) => /^:(\S+) /.exec(line)?.[1] ?? [])
+    .filter((name) => name === chainName(instance, 'USER') || isOwnChain(instance, name))
+}
+
+const purposes = new RegExp(`^(?:${Object.values(chains).flat().join('|')}|(?:tcp|udp|sctp|to)-\\d+)$`)
+
+/** Whether a chain is this instance's and not the user's. */
+export function isOwnChain(instance: string, name: string): boolean {
+  const prefix = chainName(instance, '')
+  return name.startsWith(prefix) && purposes.test(name.slice(prefix.length))
+}
+
+/** Whether tsnet's chains are reached from a chain of iptables' own. */
+export function jumpsFrom(table: string, chain: string): boolean {
+  return describeJumps(4).some((jump) => jump.table === table && jump.from === chain)
 }
 
 /** The chain of an `-A` line. */

@@ -1,9 +1,12 @@
-import { execa } from 'execa'
-import { errorMessage, TsnetError } from '../errors.ts'
+import { AF_INET, AF_INET6 } from '../sys/constants/socket.ts'
+import type { RulesetChange } from './healing.ts'
+import type { IptablesPrograms } from './iptables-programs.ts'
 import {
   type Buckets,
   countBuckets,
+  isOwnChain,
   isStanding,
+  jumpsFrom,
   renderAll,
   renderChange,
   renderClear,
@@ -11,14 +14,17 @@ import {
 import type { Batch, Family, Rule } from './rules.ts'
 import type { Backend } from './transactions.ts'
 
-const programs: Readonly<Record<Family, string>> = { 4: 'iptables', 6: 'ip6tables' }
 const families = [4, 6] as const
 
-/** Seconds to wait for another program's lock on the tables. */
-const LOCK_TIMEOUT = 10
+export interface IptablesOptions {
+  readonly instance: string
+  readonly programs: IptablesPrograms
+  /** The kernel's old interface, which tells nobody of changes. */
+  readonly isLegacy: boolean
+}
 
 /** Rules in chains `TSNET-…` (`TSNET-<instance>-…`), changed by one execution of iptables-restore per family. */
-export function createIptables(instance: string): Backend {
+export function createIptables({ instance, programs, isLegacy }: IptablesOptions): Backend {
   /** The families whose chains were made, with those that come and go. */
   const made = new Map<Family, Buckets>()
 
@@ -27,25 +33,26 @@ export function createIptables(instance: string): Backend {
     if (!isConcerned) return
     const before = made.get(family) ?? (await replace(family, []))
     const after = countBuckets(before, family, delta)
-    await restore(family, renderChange(instance, family, delta, before, after))
+    await programs.restore(family, renderChange(instance, family, delta, before, after))
     made.set(family, after)
   }
 
   async function replace(family: Family, rules: readonly Rule[]): Promise<Buckets> {
-    await restore(family, renderAll(instance, family, rules, await save(family)))
+    await programs.restore(family, renderAll(instance, family, rules, await programs.save(family)))
     const buckets = countBuckets(new Map(), family, { add: rules, remove: [] })
     made.set(family, buckets)
     return buckets
   }
 
   async function clear(family: Family): Promise<void> {
-    const text = renderClear(instance, await save(family))
+    const text = renderClear(instance, await programs.save(family))
     made.delete(family)
-    if (text !== '') await restore(family, text)
+    if (text !== '') await programs.restore(family, text)
   }
 
   return {
     name: 'iptables',
+    isSilent: isLegacy,
     async change(delta) {
       // both end before a failure of one is reported: what comes next may undo them
       const results = await Promise.allSettled(families.map((family) => change(family, delta)))
@@ -59,32 +66,17 @@ export function createIptables(instance: string): Backend {
     },
     async holds(rules) {
       for (const family of made.keys()) {
-        if (!isStanding(instance, family, rules, await save(family))) return false
+        if (!isStanding(instance, family, rules, await programs.save(family))) return false
       }
       return true
     },
+    hasSent: (port) => programs.hasStarted(port),
+    concerns: ({ family, table, chain }: RulesetChange) =>
+      (family === AF_INET || family === AF_INET6) &&
+      (chain === '' || isOwnChain(instance, chain) || jumpsFrom(table, chain)),
     async clear() {
       for (const family of families) await clear(family)
     },
     close() {},
-  }
-}
-
-async function save(family: Family): Promise<string> {
-  return (await run(`${programs[family]}-save`, [], '')).stdout
-}
-
-async function restore(family: Family, input: string): Promise<void> {
-  await run(`${programs[family]}-restore`, ['--noflush', '--wait', `${LOCK_TIMEOUT}`], input)
-}
-
-async function run(program: string, args: readonly string[], input: string): Promise<{ stdout: string }> {
-  try {
-    return await execa(program, args, { input, env: { LC_ALL: 'C' }, stripFinalNewline: false })
-  } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim()
-    throw new TsnetError('internal', 'iptables', `${program} failed: ${said || errorMessage(error)}`, {
-      cause: error,
-    })
   }
 }

@@ -1,3 +1,4 @@
+import { AF_INET, AF_INET6 } from '../sys/constants/socket.ts'
 import type { Nft } from '../sys/libnftables.ts'
 import {
   addElements,
@@ -73,6 +74,7 @@ export function createNftables(nft: Nft, instance: string): Backend {
 
   return {
     name: 'nftables',
+    isSilent: false,
     async change(delta) {
       change(delta)
     },
@@ -85,6 +87,11 @@ export function createNftables(nft: Nft, instance: string): Backend {
     async holds(rules) {
       return families.every((family) => isStanding(family, rules))
     },
+    hasSent: (port) => port === nft.port,
+    concerns: (change) =>
+      change.table === table &&
+      (change.family === AF_INET || change.family === AF_INET6) &&
+      change.chain !== 'user',
     async clear() {
       for (const family of families) clearFamily(family)
     },

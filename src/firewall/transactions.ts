@@ -5,16 +5,23 @@
 import type { Logger } from '../log.ts'
 import type { Firewall } from './firewall.ts'
 import { enableForwarding } from './forwarding.ts'
+import { type RulesetChange, watchForDrift } from './healing.ts'
 import { type Batch, checkRule, type Family, type Rule, ruleKey } from './rules.ts'
 
 /** A way into the kernel. */
 export interface Backend {
   readonly name: Firewall['backend']
+  /** The kernel tells nobody when somebody changes these rules. */
+  readonly isSilent: boolean
   /** Both lists are exact: nothing in `add` stands, everything in `remove` does. Throws when it finds it otherwise. */
   change(delta: Batch): Promise<void>
   replace(rules: readonly Rule[]): Promise<void>
   /** Whether what it made stands and holds exactly these rules. */
   holds(rules: readonly Rule[]): Promise<boolean>
+  /** Whether that netlink socket's changes are its own. */
+  hasSent(port: number): boolean
+  /** Whether a change by somebody else may have touched what it made. */
+  concerns(change: RulesetChange): boolean
   clear(): Promise<void>
   close(): void
 }
@@ -30,6 +37,8 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
   let pending: Pending[] = []
   let tail: Promise<unknown> = Promise.resolve()
   let isDrainQueued = false
+  let onRepair = () => {}
+  let healing: Disposable | null = null
 
   /** Runs `body` when everything asked for before is done. */
   function enqueue<T>(body: () => Promise<T>): Promise<T> {
@@ -69,7 +78,16 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
     } catch (error) {
       log.warn({ err: error }, 'a firewall change failed, making all rules anew')
       await backend.replace([...standing.values()])
+      onRepair()
     }
+  }
+
+  async function makeGood(): Promise<void> {
+    const rules = [...standing.values()]
+    if (await backend.holds(rules)) return
+    await backend.replace(rules)
+    log.warn({ rules: rules.length }, 'firewall rules were changed by somebody else and have been made anew')
+    onRepair()
   }
 
   async function settle(members: readonly Pending[]): Promise<void> {
@@ -113,7 +131,20 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
         await backend.clear()
         standing.clear()
       }),
-    close: () => backend.close(),
+    heal(watch, listener) {
+      onRepair = listener
+      healing = watchForDrift({
+        watch,
+        isSuspicious: (change) => !backend.hasSent(change.sender) && backend.concerns(change),
+        isSilent: backend.isSilent,
+        check: () => enqueue(makeGood),
+        log,
+      })
+    },
+    close() {
+      healing?.[Symbol.dispose]()
+      backend.close()
+    },
   }
 }
 

@@ -20,6 +20,8 @@ export interface Message {
   /** NLM_F_* */
   readonly flags: number
   readonly sequence: number
+  /** The port of the socket whose request this is or answers; 0 for what the kernel did by itself. */
+  readonly sender: number
   readonly body: Buffer
 }
 
@@ -61,11 +63,12 @@ export function decodeMessages(datagram: Buffer): Message[] {
   const messages: Message[] = []
   let at = 0
   while (at + nlmsghdr.size <= datagram.length) {
-    const { len, type, flags, seq } = nlmsghdr.decode(datagram, at)
+    const { len, type, flags, seq, pid } = nlmsghdr.decode(datagram, at)
     if (len < nlmsghdr.size || at + len > datagram.length) {
       throw new NetlinkDecodeError(`message of ${len} bytes among ${datagram.length - at} left`, at)
     }
-    messages.push({ type, flags, sequence: seq, body: datagram.subarray(at + nlmsghdr.size, at + len) })
+    const body = datagram.subarray(at + nlmsghdr.size, at + len)
+    messages.push({ type, flags, sequence: seq, sender: pid, body })
     at += alignNetlink(len)
   }
   return messages

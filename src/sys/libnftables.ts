@@ -2,6 +2,7 @@
 import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
 import { loadLibrary } from './libc.ts'
+import { netlinkPort } from './netlink-socket.ts'
 
 type Context = unknown
 
@@ -36,10 +37,13 @@ let library: Library | null | undefined
 /** A context of libnftables, with its netlink socket in the network namespace in which it was opened. */
 export class Nft implements Disposable {
   readonly #library: Library
+  readonly #descriptor: number
   #context: Context
 
-  constructor(library: Library) {
+  /** `descriptor` is the one that its socket is going to have. */
+  constructor(library: Library, descriptor: number) {
     this.#library = library
+    this.#descriptor = descriptor
     this.#context = library.create(0)
     library.bufferOutput(this.#context)
     library.bufferError(this.#context)
@@ -53,6 +57,11 @@ export class Nft implements Disposable {
     if (this.#library.run(this.#context, commands) === 0) return this.#library.output(this.#context)
     const [reason = '', command = ''] = this.#library.error(this.#context).split('\n')
     throw new TsnetError('internal', 'nftables', `nftables refused \`${command.trim()}\`: ${reason}`)
+  }
+
+  /** The port of its netlink socket, by which its own transactions are known among those the kernel tells of. */
+  get port(): number {
+    return netlinkPort(this.#descriptor)
   }
 
   /** What a list command prints, without the elements of sets and maps. */
@@ -103,7 +112,7 @@ function openLow(library: Library): Nft | null {
     const text = `nftables cannot be used: this process has no file descriptor below ${descriptorLimit} left`
     throw new TsnetError('unavailable', 'nftables', text)
   }
-  const nft = new Nft(library)
+  const nft = new Nft(library, lowest)
   if (isSocket(lowest)) return nft
   nft.close()
   return null

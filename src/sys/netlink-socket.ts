@@ -14,6 +14,9 @@ const nativeRecv = declare<[number, Buffer, number, number], number>('long recv(
 const nativeSetsockopt = declare<[number, number, number, Buffer, number], number>(
   'int setsockopt(int, int, int, const void *, uint32_t)',
 )
+const nativeGetsockname = declare<[number, Buffer, Buffer], number>(
+  'int getsockname(int, void *, uint32_t *)',
+)
 
 let nativeSendAsync: ReturnType<typeof libc.func> | null = null
 
@@ -37,6 +40,15 @@ export function openNetlinkSocket(protocol: number): Fd {
     socket.close()
     throw error
   }
+}
+
+/** A netlink socket's address (nl_pid): what notifications of its doings name as their sender. */
+export function netlinkPort(descriptor: number): number {
+  const address = Buffer.alloc(sockaddr_nl.size)
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(address.length)
+  check(nativeGetsockname(descriptor, address, length), 'getsockname', 'of a netlink socket')
+  return sockaddr_nl.decode(address).pid
 }
 
 /** setsockopt(2) at level SOL_NETLINK. */

@@ -6,7 +6,7 @@ import { decodeNeighbour, encodeNeighbour } from '../../../src/netlink/neighbour
 import { decodeRoute, encodeRoute } from '../../../src/netlink/route.ts'
 import { bytes } from '../../helpers/bytes.ts'
 
-const message = (type: number, body: Buffer) => ({ type, flags: 0, sequence: 0, body })
+const message = (type: number, body: Buffer) => ({ type, flags: 0, sequence: 0, sender: 0, body })
 
 describe('addresses', () => {
   test('IPv4 has its broadcast address, as ip-address(8) sets with “brd +”', () => {

@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
+import type { PublishRule } from '../../src/firewall/rules.ts'
+import { watchRuleset } from '../../src/netlink/ruleset-events.ts'
+import { bridgeRules, enterThrowAwayNetns } from '../helpers/firewall-lab.ts'
+
+const port: PublishRule = {
+  kind: 'publish',
+  owner: '0123456789abcdef0123',
+  family: 4,
+  mode: 'dnat',
+  protocol: 'tcp',
+  hostAddress: '',
+  hostPort: 8080,
+  count: 1,
+  hostInterface: '',
+  sources: [],
+  interface: 'br-a',
+  address: '172.30.1.2',
+  port: 80,
+}
+const range: PublishRule = { ...port, hostPort: 9000, port: 9000, count: 900 }
+const routed: PublishRule = { ...port, mode: 'route', sources: ['10.0.0.0/8', '192.0.2.7/32'] }
+const limited: PublishRule = { ...port, family: 6, address: 'fd00:30:1::2', hostInterface: 'eth7', hostPort: 81 }
+
+/** Everything in the kernel, without counters and in no order. */
+function ruleset(): string[] {
+  const saved = ['iptables-save', 'ip6tables-save'].map((program) => execFileSync(program, { encoding: 'utf8' }))
+  const own = ['ip', 'ip6'].map((family) => list(`list table ${family} tsnet`))
+  return [...saved, ...own]
+    .join('\n')
+    .replaceAll(/\[\d+:\d+\]|elements = \{|\}/g, '')
+    .split(/[\n,]/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .sort()
+}
+
+function list(command: string): string {
+  try {
+    return execFileSync('nft', [command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  } catch {
+    return ''
+  }
+}
+
+const sh = (script: string) => execFileSync('sh', ['-ec', script], { stdio: ['ignore', 'pipe', 'pipe'] })
+
+/** What others do, by backend. */
+const harms = {
+  nftables: {
+    'flush all rules of the host': 'nft flush ruleset',
+    'delete the table': 'nft delete table ip tsnet',
+    'flush the table of the other family': 'nft flush table ip6 tsnet',
+    'take out an element': "nft delete element ip tsnet publish '{ tcp . 8080 }'",
+    'put in an element': "nft add element ip tsnet publish '{ tcp . 1 : 172.30.1.9 . 1 }'",
+    'insert a rule': 'nft insert rule ip tsnet forward accept',
+    'delete a rule': `nft delete rule ip tsnet forward handle $(nft -a list chain ip tsnet forward | sed -n 's/.*@internal drop # handle //p' | head -1)`,
+    'flush a chain': 'nft flush chain ip tsnet postrouting',
+  },
+  iptables: {
+    'flush all rules of the host': 'nft flush ruleset',
+    'flush the chains of each table':
+      'iptables -F; iptables -t nat -F; iptables -t raw -F; ip6tables -F; ip6tables -t nat -F',
+    'flush one table and delete its chains': 'iptables -t nat -F; iptables -t nat -X',
+    'restore rules of their own': "printf '*filter\\n:FORWARD ACCEPT\\nCOMMIT\\n*nat\\nCOMMIT\\n' | iptables-restore",
+    'add the saved rules once more': 'iptables-save | iptables-restore --noflush',
+    'delete the jump': 'iptables -t nat -D PREROUTING 1',
+    'double the jump': "iptables-save -t filter | grep -e '^[*C]' -e '-A FORWARD' | iptables-restore --noflush",
+    'insert a rule': 'iptables -I TSNET-INTO -j ACCEPT',
+    'delete a rule': 'iptables -t nat -F TSNET-tcp-7936',
+  },
+} as const
+
+describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) => {
+  let firewall: Firewall
+  let repairs = 0
+
+  beforeAll(enterThrowAwayNetns)
+
+  beforeEach(async () => {
+    repairs = 0
+    firewall = createFirewall({ backend, instance: '', log: pino({ level: 'silent' }) })
+    await firewall.replaceAll([...bridgeRules(), port, range, routed, limited])
+    firewall.heal(watchRuleset, () => repairs++)
+  })
+
+  afterEach(async () => {
+    await firewall.clear()
+    firewall.close()
+    sh('nft flush ruleset')
+  })
+
+  it.each(Object.entries(harms[backend]))('are back, each once, after others %s', async (_name, harm) => {
+    const standing = ruleset()
+    sh(harm)
+    expect(ruleset()).not.toEqual(standing)
+    await vi.waitFor(() => expect(repairs).toBe(1), { timeout: 5000, interval: 20 })
+    expect(ruleset()).toEqual(standing)
+  })
+
+  it('are back again and again, without the network that was removed meanwhile', async () => {
+    await firewall.apply({ add: [], remove: [...bridgeRules().slice(0, 2), port, range, routed, limited] })
+    const standing = ruleset()
+    for (let round = 1; round <= 2; round++) {
+      sh('nft flush ruleset')
+      await vi.waitFor(() => expect(repairs).toBe(round), { timeout: 5000, interval: 20 })
+      expect(ruleset()).toEqual(standing)
+    }
+    expect(ruleset().join()).not.toContain('br-a')
+  })
+
+  it('are left alone while others and users change what is theirs, and through changes of its own', async () => {
+    await firewall.apply({ add: [{ ...port, hostPort: 8081 }], remove: [port] })
+    sh('nft add table inet other; nft add chain inet other x; nft add rule inet other x accept')
+    sh('iptables -A INPUT -s 192.0.2.9 -j DROP; iptables -A FORWARD -s 192.0.2.9 -j DROP')
+    if (backend === 'nftables') sh('nft add rule ip tsnet user ip saddr 192.0.2.9 drop')
+    else sh('iptables -A TSNET-USER -s 192.0.2.9 -j DROP')
+    await firewall.apply({ add: [port], remove: [{ ...port, hostPort: 8081 }] })
+    await sleep(1300)
+    expect(repairs).toBe(0)
+    expect(ruleset().filter((line) => /192\.0\.2\.9/.test(line))).toHaveLength(3)
+  })
+})
