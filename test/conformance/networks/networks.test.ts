@@ -1,0 +1,87 @@
+/** One script of `docker` commands, in front of a real dockerd and in front of tsnet: the answers are the same, or explained. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { repository } from '../../helpers/daemon.ts'
+import { requires } from '../../helpers/requires.ts'
+import { addressesIn, differenceOf, linesOf } from './answer.ts'
+import { differences } from './differences.ts'
+import { explanationOf, type Finding, renderDifferences } from './document.ts'
+import { type Step, stepsOf } from './script/topic.ts'
+import { script } from './script.ts'
+import { client, type Side, startSides } from './side.ts'
+
+const document = join(repository, 'docs/differences.md')
+const topics = script.map((topic) => ({ kept: addressesIn(topic.script), steps: stepsOf(topic) }))
+const steps = topics.flatMap((topic) => topic.steps)
+
+function versionOf(program: string): string {
+  try {
+    return execFileSync(program, ['--version'], { encoding: 'utf8' })
+  } catch {
+    return ''
+  }
+}
+
+const isThere = /version 20\.10\./.test(versionOf('/usr/sbin/dockerd')) && versionOf(client) !== ''
+const compared = requires("dockerd 20.10 and its client, as Debian 12's package docker.io has them", isThere)
+
+let sides: Side[] = []
+const linesOfStep = new Map<Step, readonly string[]>()
+
+/** All answers of one daemon; what a topic has made is taken away before the next. */
+async function play(side: Side): Promise<string[][]> {
+  const answers: string[][] = []
+  for (const { kept, steps } of topics) {
+    for (const { line } of steps) answers.push(linesOf(await side.run(line), kept))
+    await side.clear()
+  }
+  return answers
+}
+
+beforeAll(async () => {
+  if (!isThere) return
+  sides = await startSides()
+  const [theirs, own] = await Promise.all(sides.map(play))
+  for (const [index, step] of steps.entries()) {
+    linesOfStep.set(step, differenceOf(theirs![index]!, own![index]!))
+  }
+}, 300_000)
+
+afterAll(() => Promise.all(sides.map((side) => side.stop())))
+
+const findings = (): Finding[] => steps.map((step) => ({ step, lines: linesOfStep.get(step) ?? [] }))
+
+describe('the same client', () => {
+  for (const step of steps) {
+    compared(`is answered as by dockerd, or otherwise on purpose: ${step.id}`, () => {
+      const lines = linesOfStep.get(step)
+      expect(lines?.filter((line) => explanationOf(step, line) === undefined)).toEqual([])
+    })
+  }
+})
+
+describe('an intended difference', () => {
+  for (const difference of differences) {
+    compared(`is still there: ${difference.title}`, () => {
+      const own = findings().filter(({ step, lines }) =>
+        lines.some((line) => explanationOf(step, line) === difference),
+      )
+      expect(own).not.toEqual([])
+    })
+  }
+})
+
+describe('docs/differences.md', () => {
+  compared('shows every intended difference as it is', () => {
+    const rendered = renderDifferences(findings(), steps.length)
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(document, rendered)
+    expect(readFileSync(document, 'utf8')).toBe(rendered)
+  })
+
+  it('compares with a script of enough commands', () => {
+    expect(steps.length).toBeGreaterThanOrEqual(120)
+    expect(new Set(steps.map(({ id }) => id)).size).toBe(steps.length)
+  })
+})
