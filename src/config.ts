@@ -12,6 +12,28 @@ export interface AddressPool {
   readonly size: number
 }
 
+/** What the network `bridge` is to be; '' leaves the choice to the daemon. */
+export interface DefaultNetwork {
+  /** the link's name */
+  readonly bridge: string
+  /** address/prefix of the bridge */
+  readonly bip: string
+  readonly bip6: string
+  /** CIDRs from which containers get their addresses */
+  readonly fixedCidr: string
+  readonly fixedCidr6: string
+  /** addresses of another way out than the bridge */
+  readonly gateway4: string
+  readonly gateway6: string
+  readonly ipv6: boolean
+  readonly icc: boolean
+  readonly masquerade: boolean
+  /** where ports are published that name no address */
+  readonly hostAddress: string
+  /** bytes; 0 takes that of the way out */
+  readonly mtu: number
+}
+
 export interface TlsFiles {
   readonly ca: string
   readonly cert: string
@@ -24,8 +46,9 @@ export interface Config {
   /** unix:///path or tcp://address:port */
   readonly hosts: readonly string[]
   readonly tls: TlsFiles | null
-  /** address/prefix of the default network's bridge, '' for the usual one */
-  readonly bip: string
+  readonly network: DefaultNetwork
+  /** Options of networks by the driver's name, where the user gives none. */
+  readonly networkDefaults: Readonly<Record<string, Readonly<Record<string, string>>>>
   /** Empty takes the built-in pools. */
   readonly addressPools: readonly AddressPool[]
   /** Resolvers instead of the host's. */
@@ -48,6 +71,18 @@ const flags = {
   tlscert: { type: 'string' },
   tlskey: { type: 'string' },
   bip: { type: 'string' },
+  bip6: { type: 'string' },
+  bridge: { type: 'string', short: 'b' },
+  'fixed-cidr': { type: 'string' },
+  'fixed-cidr-v6': { type: 'string' },
+  'default-gateway': { type: 'string' },
+  'default-gateway-v6': { type: 'string' },
+  ipv6: { type: 'string' },
+  icc: { type: 'string' },
+  'ip-masq': { type: 'string' },
+  ip: { type: 'string' },
+  mtu: { type: 'string' },
+  'default-network-opt': { type: 'string', multiple: true },
   'default-address-pool': { type: 'string', multiple: true },
   dns: { type: 'string', multiple: true },
   'dns-opt': { type: 'string', multiple: true },
@@ -68,6 +103,18 @@ Options:
   -H, --host list                           Where to listen: unix:///path or tcp://address:port (default "unix://<exec-root>/tsnet.sock")
       --tlscacert, --tlscert, --tlskey      Certificates; a tcp host needs all three
       --bip string                          Address of the default network's bridge (default "172.17.0.1/16")
+      --bip6 string                         The same for IPv6
+  -b, --bridge string                       The default network's bridge, made when it is missing (default "tsnet0")
+      --fixed-cidr string                   Where the default network's containers get their addresses from
+      --fixed-cidr-v6 string                The same for IPv6
+      --default-gateway ip                  Way out of the default network other than its bridge
+      --default-gateway-v6 ip               The same for IPv6
+      --ipv6                                Give the default network IPv6
+      --icc=false                           Keep the default network's containers from each other
+      --ip-masq=false                       Let the default network's containers show their own addresses outside
+      --ip ip                               Where ports of the default network are published that name no address (default 0.0.0.0 and ::)
+      --mtu number                          MTU of the default network (default that of the way out)
+      --default-network-opt DRIVER=OPT=VALUE   Option of networks of a driver that are made without it (repeatable)
       --default-address-pool base=CIDR,size=N   Where new networks are cut from (repeatable)
       --dns list                            Resolvers instead of the host's
       --dns-opt list                        Options of resolv.conf for containers instead of the host's
@@ -88,6 +135,7 @@ type Values = Readonly<Record<string, unknown>>
 const fileNames: Readonly<Record<string, string>> = {
   hosts: 'host',
   'default-address-pools': 'default-address-pool',
+  'default-network-opts': 'default-network-opt',
   'dns-opts': 'dns-opt',
 }
 const lists: readonly string[] = ['host', 'dns', 'dns-opt', 'dns-search', 'default-address-pool']
@@ -102,7 +150,8 @@ function readConfigFile(path: string, required: boolean): Values {
     if (!known.includes(name)) {
       throw bad(`${path} has the unknown key "${key}": known are ${known.join(', ')}`)
     }
-    if (typeof value === 'object' && !(lists.includes(name) && Array.isArray(value))) {
+    const isFitting = name === 'default-network-opt' || (lists.includes(name) && Array.isArray(value))
+    if (typeof value === 'object' && !isFitting) {
       throw bad(
         `${path} has ${JSON.stringify(value)} for "${key}": give ${lists.includes(name) ? 'a list' : 'text'}`,
       )
@@ -179,9 +228,75 @@ function checkHosts(hosts: readonly string[], tls: TlsFiles | null): readonly st
   return hosts
 }
 
-function checkBip(bip: string): string {
-  if (bip === '' || (isCidr(bip) && hasHostBits(parseCidr(bip)))) return bip
-  throw bad(`--bip "${bip}" must be the bridge's address with its prefix, e.g. 172.17.0.1/16`)
+type Text = (name: string, fallback: string) => string
+
+function parseDefaultNetwork(text: Text): DefaultNetwork {
+  const flag = (name: string, fallback: 'true' | 'false'): boolean =>
+    oneOf(name, text(name, fallback), booleans) === 'true'
+  return {
+    bridge: text('bridge', ''),
+    bip: checkBip('bip', text('bip', ''), 4),
+    bip6: checkBip('bip6', text('bip6', ''), 6),
+    fixedCidr: checkCidr('fixed-cidr', text('fixed-cidr', ''), 4),
+    fixedCidr6: checkCidr('fixed-cidr-v6', text('fixed-cidr-v6', ''), 6),
+    gateway4: checkAddress('default-gateway', text('default-gateway', ''), 4),
+    gateway6: checkAddress('default-gateway-v6', text('default-gateway-v6', ''), 6),
+    ipv6: flag('ipv6', 'false'),
+    icc: flag('icc', 'true'),
+    masquerade: flag('ip-masq', 'true'),
+    hostAddress: checkAddress('ip', text('ip', ''), 4),
+    mtu: parseMtu(text('mtu', '0')),
+  }
+}
+
+function checkBip(name: 'bip' | 'bip6', bip: string, family: 4 | 6): string {
+  if (bip === '' || (isCidr(bip) && hasHostBits(parseCidr(bip)) && parseCidr(bip).family === family))
+    return bip
+  const example = family === 4 ? '172.17.0.1/16' : 'fd00:17::1/64'
+  throw bad(`--${name} "${bip}" must be the bridge's address with its prefix, e.g. ${example}`)
+}
+
+function checkCidr(name: string, cidr: string, family: 4 | 6): string {
+  if (cidr === '' || (isCidr(cidr) && parseCidr(cidr).family === family)) return cidr
+  throw bad(`--${name} "${cidr}" must be an IPv${family} CIDR`)
+}
+
+function checkAddress(name: string, address: string, family: 4 | 6): string {
+  if (address === '' || (isIp(address) && address.includes(':') === (family === 6))) return address
+  throw bad(`--${name} "${address}" must be an IPv${family} address`)
+}
+
+function parseMtu(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text)
+  throw bad(`--mtu "${text}" must be a number of bytes`)
+}
+
+/** `DRIVER=OPT=VALUE` of the flag, or {"DRIVER": {"OPT": "VALUE"}} of the file. */
+function parseNetworkDefaults(value: unknown): Config['networkDefaults'] {
+  const defaults: Record<string, Record<string, string>> = {}
+  for (const [driver, option, content] of networkOptions(value)) {
+    defaults[driver] = { ...defaults[driver], [option]: content }
+  }
+  return defaults
+}
+
+function networkOptions(value: unknown): (readonly [driver: string, option: string, value: string])[] {
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    return list(value).map((text) => {
+      const [, driver = '', option = '', content = ''] = /^([^=]+)=([^=]+)=(.*)$/.exec(text) ?? []
+      if (driver !== '') return [driver, option, content]
+      throw bad(`--default-network-opt "${text}" must be DRIVER=OPTION=VALUE`)
+    })
+  }
+  return Object.entries(value ?? {}).flatMap(([driver, options]) => {
+    const entries = typeof options === 'object' && options !== null ? Object.entries(options) : []
+    if (entries.some(([, content]) => typeof content !== 'string') || entries.length === 0) {
+      throw bad(
+        `default-network-opts "${driver}" must hold options as text, e.g. {"com.docker.network.driver.mtu": "1400"}`,
+      )
+    }
+    return entries.map(([option, content]) => [driver, option, String(content)] as const)
+  })
 }
 
 function checkDns(servers: readonly string[]): readonly string[] {
@@ -206,7 +321,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
   const path = given['config-file']
   const file = readConfigFile(String(path ?? '/etc/tsnet/daemon.json'), path !== undefined)
   const values: Values = { ...file, ...given }
-  const text = (name: string, fallback: string): string => String(values[name] ?? fallback)
+  const text: Text = (name, fallback) => String(values[name] ?? fallback)
   const execRoot = text('exec-root', '/run/tsnet')
   const tls = parseTls(values)
   const hosts = list(values['host'])
@@ -215,7 +330,8 @@ export function loadConfig(argv: readonly string[]): Config | null {
     execRoot,
     hosts: checkHosts(hosts.length === 0 ? [`unix://${execRoot}/tsnet.sock`] : hosts, tls),
     tls,
-    bip: checkBip(text('bip', '')),
+    network: parseDefaultNetwork(text),
+    networkDefaults: parseNetworkDefaults(values['default-network-opt']),
     addressPools: items(values['default-address-pool']).map(parsePool),
     dns: checkDns(list(values['dns'])),
     dnsSearch: list(values['dns-search']),
@@ -229,7 +345,8 @@ export function loadConfig(argv: readonly string[]): Config | null {
 
 function parseFlags(argv: readonly string[]): Values {
   try {
-    return parseArgs({ args: [...argv], options: flags, strict: true }).values
+    const args = argv.map((one) => (one === '--ipv6' ? '--ipv6=true' : one))
+    return parseArgs({ args, options: flags, strict: true }).values
   } catch (error) {
     throw bad((error as Error).message)
   }

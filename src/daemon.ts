@@ -148,7 +148,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     locks: new Locks(),
     supervisor,
     firewall,
-    ports: createPorts({ log }),
+    ports: createPorts({ log, proxy: config.userlandProxy }),
     names: createNameService({
       log,
       redirect: createDnsRedirect(firewall.backend),
@@ -168,7 +168,8 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
     networkRules: new Map(),
     mark: `tsnet${suffix}`,
-    defaultBridge: instance === '' ? 'tsnet0' : `tsnet${suffix}`,
+    networkDefaults: config.networkDefaults,
+    defaultBridge: config.network.bridge || (instance === '' ? 'tsnet0' : `tsnet${suffix}`),
     hostFile: readText,
   }
 }
@@ -250,7 +251,7 @@ async function main(argv: readonly string[]): Promise<void> {
     },
   })
   const parts = await buildParts(config, log, store, supervisor)
-  await restore(parts, { bip: config.bip })
+  await restore(parts, config.network)
   engine = createEngine(parts, {
     name: hostname(),
     id: installationId(store),

@@ -73,6 +73,48 @@ export function matchesLabels(filters: Filters, labels: Labels): boolean {
   })
 }
 
+/** What `label!` rules out: what has all of these labels. */
+export function matchesLabelsNot(filters: Filters, labels: Labels): boolean {
+  const unwanted = filters.get('label!') ?? []
+  return unwanted.length === 0 || !matchesLabels(new Map([['label', unwanted]]), labels)
+}
+
+/**
+ * The time before which something must have been made, in milliseconds since the epoch, or undefined: a time, or how long before `now`
+ * in Go's notation (`1h30m`). Throws kind 'invalid'.
+ */
+export function untilFilter(filters: Filters, now: number): number | undefined {
+  const values = filters.get('until') ?? []
+  const [value] = values
+  if (value === undefined) return undefined
+  if (values.length > 1) throw new TsnetError('invalid', 'bad-filter', 'more than one until filter specified')
+  const time = isDuration.test(value)
+    ? now - durationOf(value)
+    : /^\d+(\.\d+)?$/.test(value)
+      ? Number(value) * 1000
+      : Date.parse(value)
+  if (!Number.isNaN(time)) return time
+  throw new TsnetError('invalid', 'bad-filter', `failed to parse value as time or duration: "${value}"`)
+}
+
+const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g
+const isDuration = new RegExp(`^(${part.source})+$`)
+/** milliseconds */
+const units: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
+
+function durationOf(text: string): number {
+  const parts = [...text.matchAll(part)].map(([, number, unit = '']) => Number(number) * (units[unit] ?? 0))
+  return parts.reduce((sum, one) => sum + one, 0)
+}
+
 /** A filter that is true or false; undefined when it is absent. Throws kind 'invalid' for other values. */
 export function booleanFilter(filters: Filters, name: string): boolean | undefined {
   const values = filters.get(name)

@@ -16,6 +16,7 @@ import {
 } from './endpoints.ts'
 import { interfaceNameOf, refuseTakenNames } from './interface-names.ts'
 import { joinsNetwork } from './joined-network.ts'
+import { refuseConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
@@ -29,7 +30,8 @@ export async function connect(
   request: EndpointRequest,
 ): Promise<void> {
   refuseConnect(parts, network, container)
-  checkRequest(network, request, parts.networkDriver(network.driver).checkEndpointOptions)
+  refuseConfiguration(network)
+  checkRequest(network, request, parts.networkDriver(network.driver).checkEndpoint)
   const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
   refuseTakenNames([...container.endpoints, planned], container.state.status === 'running')
   const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })

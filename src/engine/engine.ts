@@ -7,8 +7,10 @@ import type {
   ContainerSpec,
   EndpointRecord,
   EndpointRequest,
+  Labels,
   NetworkRecord,
   NetworkSpec,
+  PortBinding,
   VolumeRecord,
   VolumeSpec,
 } from '../store/records.ts'
@@ -73,6 +75,11 @@ export interface Containers {
   kill(ref: string, signal: string): Promise<void>
   remove(ref: string, options: { force: boolean; volumes: boolean }): Promise<void>
   rename(ref: string, name: string): Promise<void>
+  /** Publishes what `change` makes of the container's bindings, at once when it runs. */
+  updatePorts(
+    ref: string,
+    change: (bindings: readonly PortBinding[]) => readonly PortBinding[],
+  ): Promise<void>
   wait(
     ref: string,
     condition: 'not-running' | 'next-exit' | 'removed',
@@ -98,9 +105,22 @@ export interface Execs {
   resize(id: string, rows: number, columns: number): Promise<void>
 }
 
+/** What is to change of a network; empty for nothing. */
+export interface NetworkChange {
+  readonly labelsAdd: Labels
+  /** keys */
+  readonly labelsRemove: readonly string[]
+  /** addresses */
+  readonly dnsAdd: readonly string[]
+  readonly dnsRemove: readonly string[]
+}
+
 export interface Networks {
   create(spec: NetworkSpec): Promise<{ network: NetworkRecord; warnings: string[] }>
   remove(ref: string): Promise<void>
+  /** Removes those that nobody uses and `selected` agrees to; returns their names. Throws kind 'conflict' during another prune. */
+  prune(selected: (network: NetworkRecord) => boolean): Promise<string[]>
+  update(ref: string, change: NetworkChange): Promise<NetworkRecord>
   get(ref: string): NetworkRecord
   list(): readonly NetworkRecord[]
   connect(ref: string, container: string, request: EndpointRequest): Promise<void>
@@ -137,7 +157,7 @@ export interface SystemInfo {
 }
 
 export interface EngineEvent {
-  readonly type: 'container' | 'network' | 'volume' | 'image'
+  readonly type: 'container' | 'network' | 'volume' | 'image' | 'daemon'
   /** Docker's word: create, start, die, destroy, connect … */
   readonly action: string
   readonly id: string

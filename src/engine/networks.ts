@@ -6,19 +6,25 @@ import { poolUsage, releasePools, requestPools } from './addresses.ts'
 import { connect, disconnect } from './connections.ts'
 import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
+import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
+import { NetworkPruner } from './prune-networks.ts'
 import { findContainer, findNetwork } from './references.ts'
 import { overlapWarnings } from './route-watch.ts'
+import { updateNetwork } from './update-network.ts'
 
 export function createNetworks(parts: Parts): Networks {
   const find = (ref: string): NetworkRecord => findNetwork(parts.store.networks, ref)
+  const pruner = new NetworkPruner(parts, (network) => removeNetwork(parts, network))
   return {
     create: async (spec) => {
-      const network = await createNetwork(parts, spec, false)
+      const network = await createNetwork(parts, spec)
       const chosen = spec.pools.some(({ subnet }) => subnet !== '')
       return { network, warnings: chosen ? overlapWarnings(parts, network) : [] }
     },
     remove: (ref) => removeNetwork(parts, find(ref)),
+    prune: (selected) => pruner.prune(selected),
+    update: async (ref, change) => updateNetwork(parts, find(ref), change),
     get: find,
     list: () => [...parts.store.networks.values()],
     connect: async (ref, container, request) => {
@@ -48,57 +54,69 @@ function runningEndpoints(
     .filter(({ endpoint }) => endpoint.network === network.id)
 }
 
-function nameTaken(parts: Parts, name: string): boolean {
-  return parts.store.networks.values().some((network) => network.name === name)
+function refuseTakenName(parts: Parts, name: string): void {
+  if (!parts.store.networks.values().some((network) => network.name === name)) return
+  throw new TsnetError('conflict', 'network-exists', `network with name ${name} already exists`)
 }
 
-/** `default` is another word for the network that containers get when nothing is said. */
-function refusePredefined(name: string): void {
-  if (!['bridge', 'host', 'none', 'default'].includes(name)) return
-  throw new TsnetError(
-    'forbidden',
-    'network-predefined',
-    `operation is not permitted on predefined ${name} network`,
-  )
-}
+/** What networks that are always there are called, or meant by. */
+const predefinedNames: readonly string[] = ['bridge', 'host', 'none', 'default']
 
-/**
- * Throws kind 'conflict' for a taken name, 'forbidden' for that of a network which is always there, and whatever driver or address
- * manager refuse; nothing is left then.
- */
-export async function createNetwork(
-  parts: Parts,
-  spec: NetworkSpec,
-  predefined: boolean,
-): Promise<NetworkRecord> {
-  checkNetworkName(spec.name)
-  if (!predefined) refusePredefined(spec.name)
-  const driver = parts.networkDriver(spec.driver)
-  driver.parseOptions(spec)
-  return parts.locks.run(`network ${spec.name}`, async () => {
-    if (nameTaken(parts, spec.name)) {
-      throw new TsnetError('conflict', 'network-exists', `network with name ${spec.name} already exists`)
-    }
-    const { store } = parts
-    const id = newId<NetworkId>()
-    const entry = store.journal.begin('network-create', id, spec)
-    await using undo = new AsyncDisposableStack()
-    undo.defer(() => store.journal.clear(entry))
-    const pools = driver.capabilities.addresses === 'ipam' ? await requestPools(parts, undo, id, spec) : []
-    const network: NetworkRecord = { ...spec, id, pools, createdAt: new Date().toISOString(), predefined }
-    undo.defer(() => driver.removeNetwork(driverContext(parts), network))
-    const rules = await driver.createNetwork(driverContext(parts), network)
-    undo.defer(() => parts.firewall.apply({ add: [], remove: rules }))
-    await parts.firewall.apply({ add: rules, remove: [] })
-    store.transaction(() => {
-      store.networks.put(id, network)
-      store.journal.clear(entry)
+/** Throws kind 'conflict' for a taken name, and whatever driver or address manager refuse; nothing is left then. */
+async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkRecord> {
+  if (predefinedNames.includes(given.name)) {
+    throw new TsnetError(
+      'forbidden',
+      'network-predefined',
+      `operation is not permitted on predefined ${given.name} network`,
+    )
+  }
+  checkNetworkName(given.name)
+  const create = (): Promise<NetworkRecord> =>
+    parts.locks.run(`network ${given.name}`, async () => {
+      refuseTakenName(parts, given.name)
+      const spec = withConfiguration(parts, given)
+      const own = { id: newId<NetworkId>(), createdAt: new Date().toISOString(), predefined: false }
+      const network = spec.configOnly
+        ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
+        : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+      parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
+      return network
     })
-    parts.networkRules.set(id, rules)
-    undo.move()
-    parts.events.emit('network', 'create', id, { name: spec.name, type: spec.driver })
-    return network
+  const { configFrom } = given
+  // Its settings must be there until they are taken.
+  return configFrom === '' || configFrom === given.name
+    ? create()
+    : parts.locks.run(`network ${configFrom}`, create)
+}
+
+function recordConfiguration(parts: Parts, network: NetworkRecord): NetworkRecord {
+  parts.store.networks.put(network.id, network)
+  return network
+}
+
+/** From a record that says what is wanted to a network, and its record with what it got. */
+export async function makeNetwork(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
+  const { store } = parts
+  const { id } = wanted
+  const driver = parts.networkDriver(wanted.driver)
+  driver.parseOptions(wanted)
+  const entry = store.journal.begin('network-create', id, wanted)
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => store.journal.clear(entry))
+  const pools = driver.capabilities.addresses === 'ipam' ? await requestPools(parts, undo, id, wanted) : []
+  const network: NetworkRecord = { ...wanted, pools }
+  undo.defer(() => driver.removeNetwork(driverContext(parts), network))
+  const rules = await driver.createNetwork(driverContext(parts), network)
+  undo.defer(() => parts.firewall.apply({ add: [], remove: rules }))
+  await parts.firewall.apply({ add: rules, remove: [] })
+  store.transaction(() => {
+    store.networks.put(id, network)
+    store.journal.clear(entry)
   })
+  parts.networkRules.set(id, rules)
+  undo.move()
+  return network
 }
 
 async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void> {
@@ -114,6 +132,7 @@ async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void
     // Looked up again: another removal may have been before.
     findNetwork(store.networks, network.id)
     refuseInUse(parts, network)
+    refuseUsedConfiguration(parts, network)
     // The record goes first and at once: nobody can begin to use what is about to be removed.
     const entry = store.transaction(() => {
       store.networks.delete(network.id)

@@ -9,6 +9,7 @@ import type { ManagedImages } from '../images/images.ts'
 import type { Ipam } from '../ipam/ipam.ts'
 import type { Logger } from '../log.ts'
 import type { Ports } from '../ports/ports.ts'
+import type { Labels } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/client.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
@@ -38,6 +39,8 @@ export interface Parts {
   readonly mark: string
   /** The rules that each network stands for, by its id. */
   readonly networkRules: Map<string, readonly Rule[]>
+  /** Options that networks of a driver get where the user gives none, by the driver's name. */
+  readonly networkDefaults: Readonly<Record<string, Labels>>
   /** Name of the default network's bridge. */
   readonly defaultBridge: string
   /** The text of a file of the host, '' when it is missing. */

@@ -3,6 +3,7 @@
  * made here, before anything is touched.
  */
 import { posix } from 'node:path'
+import type { EndpointWish } from '../drivers/driver.ts'
 import { parseEndpointOptions } from '../drivers/endpoint-options.ts'
 import { TsnetError } from '../errors.ts'
 import type {
@@ -20,18 +21,21 @@ import { resolveCapabilities } from '../sys/caps.ts'
 import { parseSignal } from '../sys/signal.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import { type ContainerId, type EndpointId, newId, shortId } from '../values/id.ts'
+import { formatPortRange, joinPortRanges, splitPortRange } from '../values/port-range.ts'
 import { refuseTakenNames } from './interface-names.ts'
 import { checkTmpfsOptions } from './mount-options.ts'
+import { refuseConfiguration } from './network-configuration.ts'
+import { rangeOf } from './port-set.ts'
 
 export interface Snapshot {
   readonly image: ImageRecord
   /** Throws kind 'not-found' for a network that there is not. */
   readonly network: (ref: string) => NetworkRecord
-  /** Throws what a network's driver has against options of an endpoint. */
-  readonly checkOptions: OptionsCheck
+  /** Throws what a network's driver has against an endpoint. */
+  readonly checkEndpoint: EndpointCheck
 }
 
-export type OptionsCheck = (network: NetworkRecord, options: Labels) => void
+export type EndpointCheck = (network: NetworkRecord, wish: EndpointWish) => void
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 export const defaultStopSignal = 'SIGTERM'
@@ -120,11 +124,10 @@ export function mergeEnv(...lists: readonly (readonly string[])[]): string[] {
   return [...merged.values()]
 }
 
-function exposedPortsOf(spec: ContainerSpec, image: ImageRecord): string[] {
-  const bound = spec.ports.flatMap(({ containerPort, protocol, count }) =>
-    Array.from({ length: count }, (_, offset) => `${containerPort + offset}/${protocol}`),
-  )
-  return [...new Set([...image.config.exposedPorts, ...spec.exposedPorts, ...bound])].sort()
+/** As ranges: the image's, the user's own, and those that are bound. */
+export function exposedPortsOf(spec: ContainerSpec, image: ImageRecord): string[] {
+  const exposed = [...image.config.exposedPorts, ...spec.exposedPorts].map(splitPortRange)
+  return joinPortRanges([...exposed, ...spec.ports.map(rangeOf)]).map(formatPortRange)
 }
 
 function endpointsOf(
@@ -142,7 +145,8 @@ function endpointsOf(
   const networks = [mode, ...Object.keys(spec.endpoints)].map(snapshot.network)
   return [...new Map(networks.map((network) => [network.id, network])).values()].map((network) => {
     const request = requests.get(network.id) ?? noRequest
-    checkRequest(network, request, snapshot.checkOptions)
+    refuseConfiguration(network)
+    checkRequest(network, request, snapshot.checkEndpoint)
     return planEndpoint(id, name, spec.hostname, network, request)
   })
 }
@@ -186,9 +190,9 @@ export function planEndpoint(
 export function checkRequest(
   network: NetworkRecord,
   request: EndpointRequest,
-  checkOptions: OptionsCheck,
+  checkEndpoint: EndpointCheck,
 ): void {
-  checkOptions(network, parseEndpointOptions(request.options).others)
+  checkEndpoint(network, { mac: request.mac, options: parseEndpointOptions(request.options).others })
   for (const address of [request.address4, request.address6]) {
     if (address === null) continue
     if (network.driver === 'host' || network.driver === 'null' || network.name === 'bridge') {

@@ -10,7 +10,7 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
   return {
     networks: networks.map((network) => network.id),
     links: container.endpoints.flatMap(linksOf),
-    upstreams: dnsServers,
+    upstreams: dnsServers.length > 0 ? dnsServers : networks.flatMap((network) => network.dnsServers),
     forward: networks.some((network) => !network.internal),
     // who sets ndots means the search list to come first
     forwardBareNames: ![...dnsOptions, ...parts.resolver.configured.options].some((option) =>

@@ -3,14 +3,20 @@
  * completed; what runs is taken up again; what carries tsnet's mark and belongs to nobody is removed. The calls are those
  * that a change makes.
  */
+import type { DefaultNetwork } from '../config.ts'
 import { errorMessage } from '../errors.ts'
 import { listContainerDirs, removeRootfs } from '../images/rootfs.ts'
 import { adoptSandbox, listSandboxes, removeSandbox } from '../sandbox/sandbox.ts'
-import type { ContainerRecord, EndpointRecord, NetworkRecord, VolumeRecord } from '../store/records.ts'
+import type {
+  ContainerRecord,
+  EndpointRecord,
+  NetworkRecord,
+  PublishedPort,
+  VolumeRecord,
+} from '../store/records.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
-import { formatCidr, parseCidr } from '../values/cidr.ts'
 import type { ContainerId } from '../values/id.ts'
 import { adoptPools } from './addresses.ts'
 import { finishDisconnect } from './connections.ts'
@@ -23,18 +29,15 @@ import {
   ownsSandbox,
   usesNames,
 } from './endpoints.ts'
-import { createNetwork, dismantleNetwork } from './networks.ts'
+import { healFirewall } from './heal-firewall.ts'
+import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
-import { containerRules, portTargets } from './published.ts'
+import { makePredefined } from './predefined-networks.ts'
+import { containerRules, forgetFlows, portTargets } from './published.ts'
 import { resolverOptions } from './resolver-options.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
 
-export interface RestoreOptions {
-  /** The default network's wanted address, as of --bip; '' for the usual one. */
-  readonly bip: string
-}
-
-export async function restore(parts: Parts, options: RestoreOptions): Promise<void> {
+export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
   const children = await parts.supervisor.call('list', null)
   const alive = new Set(children.running.map((child) => child.id))
   await adoptPools(parts)
@@ -42,13 +45,14 @@ export async function restore(parts: Parts, options: RestoreOptions): Promise<vo
   await finishJournal(parts, alive)
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
-  await makePredefined(parts, options)
+  await makePredefined(parts, defaultNetwork)
   await adoptRunning(parts, alive, children.exited)
   await removeEnded(parts)
   await parts.firewall.replaceAll([
     ...[...parts.networkRules.values()].flat(),
     ...running(parts).flatMap((container) => containerRules(parts, container)),
   ])
+  healFirewall(parts)
   await sweep(parts, alive)
   // Endings that are recorded, or of containers that are gone.
   for (const { id } of children.exited) await parts.supervisor.call('forget', { id })
@@ -60,6 +64,7 @@ function running(parts: Parts): ContainerRecord[] {
 
 async function restoreNetworks(parts: Parts): Promise<void> {
   for (const network of parts.store.networks.values()) {
+    if (network.configuration !== null) continue
     try {
       const rules = await parts.networkDriver(network.driver).createNetwork(driverContext(parts), network)
       parts.networkRules.set(network.id, rules)
@@ -105,6 +110,10 @@ const recoveries: Readonly<
     else await detachEndpoint(parts, container.id, endpoint, false)
     const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
     parts.store.containers.put(container.id, { ...container, endpoints })
+  },
+  // The record tells what is reserved and ruled; of flows there is none.
+  'update-ports': async (parts, entry) => {
+    forgetFlows(parts, (entry.data as { published: PublishedPort[] }).published)
   },
   'network-create': async (parts, entry) => {
     if (parts.store.networks.has(entry.subject)) return
@@ -167,40 +176,6 @@ async function finishJournal(parts: Parts, alive: Set<string>): Promise<void> {
   }
 }
 
-/** As docker0 has it. */
-const usualBridge = '172.17.0.1/16'
-
-const noSpec = {
-  internal: false,
-  attachable: false,
-  ipv6: false,
-  ipamDriver: 'default',
-  ipamOptions: {},
-  labels: {},
-} as const
-
-async function makePredefined(parts: Parts, options: RestoreOptions): Promise<void> {
-  const missing = (name: string): boolean =>
-    !parts.store.networks.values().some((network) => network.name === name)
-  if (missing('bridge')) {
-    const bridge = parseCidr(options.bip || usualBridge)
-    const pools = [{ subnet: formatCidr(bridge), range: '', gateway: bridge.address, auxiliary: {} }]
-    const bridgeOptions = { 'com.docker.network.bridge.name': parts.defaultBridge }
-    await createNetwork(
-      parts,
-      { ...noSpec, name: 'bridge', driver: 'bridge', ipv4: true, pools, options: bridgeOptions },
-      true,
-    )
-  }
-  for (const [name, driver] of [
-    ['host', 'host'],
-    ['none', 'null'],
-  ] as const) {
-    if (missing(name))
-      await createNetwork(parts, { ...noSpec, name, driver, ipv4: true, pools: [], options: {} }, true)
-  }
-}
-
 /** Containers that ran when the last daemon ended either run still, or have ended meanwhile. */
 async function adoptRunning(
   parts: Parts,
@@ -233,7 +208,7 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
   try {
     for (const endpoint of container.endpoints) nameEndpoint(parts, endpoint)
     const targets = portTargets(parts, container)
-    await parts.ports.adopt(container.id, container.name, container.published, targets)
+    parts.ports.adopt(container.id, container.name, container.published, targets)
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
     await parts.names.open(sandbox, resolverOptions(parts, container))

@@ -26,5 +26,8 @@ export const migrations: readonly string[] = [
      '$.published', json((
        SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[]}'))
        FROM json_each(record.value, '$.published') AS each)))
-   WHERE collection = 'container';`,
+   WHERE collection = 'container';
+   UPDATE record SET value = json_set(value,
+     '$.dnsServers', json('[]'), '$.configOnly', json('false'), '$.configFrom', '', '$.configuration', json('null'))
+   WHERE collection = 'network';`,
 ]

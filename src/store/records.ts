@@ -251,6 +251,12 @@ export interface NetworkSpec {
   readonly pools: readonly PoolRecord[]
   readonly options: Labels
   readonly labels: Labels
+  /** Asked by its containers instead of the host's name servers; empty for those. */
+  readonly dnsServers: readonly string[]
+  /** Only holds settings for other networks. */
+  readonly configOnly: boolean
+  /** The network whose settings it takes, '' for none. */
+  readonly configFrom: string
 }
 
 export interface NetworkRecord extends NetworkSpec {
@@ -258,6 +264,8 @@ export interface NetworkRecord extends NetworkSpec {
   readonly createdAt: string
   /** bridge, host and none, which cannot be removed. */
   readonly predefined: boolean
+  /** The settings that a network holds which is nothing but that; it has no pools and options itself. */
+  readonly configuration: NetworkSpec | null
 }
 
 export interface VolumeSpec {

@@ -317,13 +317,13 @@ export function describeDriver(
 
     test('an option of an endpoint that it does not know is refused by its name', () => {
       const odd = { 'com.docker.network.endpoint.odd': '1' }
-      expect(() => driver.checkEndpointOptions(network, odd)).toThrow(
+      expect(() => driver.checkEndpoint(network, { mac: null, options: odd })).toThrow(
         expect.objectContaining({
           kind: 'invalid',
           message: expect.stringContaining('com.docker.network.endpoint.odd'),
         }),
       )
-      driver.checkEndpointOptions(network, {})
+      driver.checkEndpoint(network, { mac: null, options: {} })
     })
 
     test('detaching twice leaves the network as it was before attach', async () => {

@@ -19,6 +19,21 @@ const loadFile = (content: unknown, ...argv: string[]): Config | null => loadCon
 
 const tls = ['--tlscacert=/ca', '--tlscert=/cert', '--tlskey=/key']
 
+const defaultNetwork = {
+  bridge: '',
+  bip: '',
+  bip6: '',
+  fixedCidr: '',
+  fixedCidr6: '',
+  gateway4: '',
+  gateway6: '',
+  ipv6: false,
+  icc: true,
+  masquerade: true,
+  hostAddress: '',
+  mtu: 0,
+}
+
 describe('settings', () => {
   test('are these when nothing is given', () => {
     expect(load()).toEqual({
@@ -26,7 +41,8 @@ describe('settings', () => {
       execRoot: '/run/tsnet',
       hosts: ['unix:///run/tsnet/tsnet.sock'],
       tls: null,
-      bip: '',
+      network: defaultNetwork,
+      networkDefaults: {},
       addressPools: [],
       dns: [],
       dnsSearch: [],
@@ -51,7 +67,8 @@ describe('settings', () => {
       execRoot: '/e',
       hosts: ['unix:///a', 'tcp://127.0.0.1:2376'],
       tls: { ca: '/ca', cert: '/cert', key: '/key' },
-      bip: '10.9.0.1/24',
+      network: { ...defaultNetwork, bip: '10.9.0.1/24' },
+      networkDefaults: {},
       addressPools: [
         { base: '10.10.0.0/16', size: 24 },
         { base: 'fd00::/48', size: 64 },

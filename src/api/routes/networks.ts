@@ -9,12 +9,16 @@ import {
   type NetworkCreated,
   NetworkDisconnect,
   type NetworkInspect,
+  type NetworksPruned,
+  NetworkUpdate,
 } from '../schema/network.ts'
 import { newestVersion } from '../version.ts'
 import { toEndpointRequest } from '../wire/endpoints.ts'
 import {
   networkFilters,
+  pruneFilters,
   selectNetworks,
+  selectPruned,
   toNetworkInspect,
   toNetworkSpec,
   toNetworkStatus,
@@ -63,6 +67,24 @@ export function networkRoutes(app: App, { networks }: NetworksBackend): void {
     const { Container: container, Force: force } = request.body
     await networks.disconnect(name, container ?? '', force === true)
     return reply.code(200).send()
+  })
+
+  app.post<{ Querystring: Query }>('/networks/prune', async (request) => {
+    const removed = await networks.prune(selectPruned(parseFilters(request.query, pruneFilters), Date.now()))
+    const answer: NetworksPruned = { NetworksDeleted: removed.length > 0 ? removed : null }
+    return answer
+  })
+
+  app.post('/tsnet/v1/networks/:name/update', { schema: { body: NetworkUpdate } }, async (request) => {
+    const { name } = request.params as { name: string }
+    const { LabelsAdd, LabelsRemove, DnsAdd, DnsRemove } = request.body
+    const network = await networks.update(name, {
+      labelsAdd: LabelsAdd ?? {},
+      labelsRemove: LabelsRemove ?? [],
+      dnsAdd: DnsAdd ?? [],
+      dnsRemove: DnsRemove ?? [],
+    })
+    return toNetworkInspect(network, networks.endpoints(network.id))
   })
 
   app.delete<{ Params: { name: string } }>('/networks/:name', async (request, reply) => {

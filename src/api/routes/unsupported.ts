@@ -25,7 +25,6 @@ const pages: readonly (readonly [method: HTTPMethods | HTTPMethods[], url: strin
   ['POST', '/grpc', 'building images'],
   ['GET', '/images/search', 'searching registries'],
   ['POST', '/images/prune', 'pruning'],
-  ['POST', '/networks/prune', 'pruning'],
   [everyMethod, '/plugins', 'plugin management'],
   [everyMethod, '/plugins/*', 'plugin management'],
   ['POST', '/session', 'building images'],

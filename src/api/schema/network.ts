@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import type { Labels } from '../../store/records.ts'
 import { EndpointSettings } from './endpoint.ts'
-import { flag, list, optional, text, textMap } from './fields.ts'
+import { flag, list, optional, text, textMap, texts } from './fields.ts'
 
 export const NetworkCreate = Type.Object({
   Name: text,
@@ -24,6 +24,7 @@ export const NetworkCreate = Type.Object({
   ConfigFrom: optional(Type.Object({ Network: text })),
   Options: textMap,
   Labels: textMap,
+  DnsServers: texts,
 })
 export type NetworkCreate = Static<typeof NetworkCreate>
 
@@ -62,6 +63,8 @@ export interface NetworkInspect {
   >
   Options: Labels
   Labels: Labels
+  /** tsnet's own: asked instead of the host's name servers */
+  DnsServers?: readonly string[]
   /** The use of each subnet, by its CIDR; in the newest version's inspect alone. */
   Status?: { IPAM: { Subnets: Readonly<Record<string, SubnetStatus>> } }
 }
@@ -69,4 +72,16 @@ export interface NetworkInspect {
 export interface SubnetStatus {
   IPsInUse: number
   DynamicIPsAvailable: number
+}
+
+/** tsnet's own: what is to change of a network. */
+export const NetworkUpdate = Type.Object({
+  LabelsAdd: textMap,
+  LabelsRemove: texts,
+  DnsAdd: texts,
+  DnsRemove: texts,
+})
+
+export interface NetworksPruned {
+  NetworksDeleted: readonly string[] | null
 }

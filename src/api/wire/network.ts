@@ -1,5 +1,5 @@
 /** Networks on the wire. */
-import { TsnetError } from '../../errors.ts'
+import { type ErrorKind, TsnetError } from '../../errors.ts'
 import type { PoolUsage } from '../../ipam/ipam.ts'
 import type {
   ContainerRecord,
@@ -17,16 +17,24 @@ import {
   isCidr,
   parseCidr,
 } from '../../values/cidr.ts'
-import { ipFamily, isIp } from '../../values/ip.ts'
-import { booleanFilter, type Filters, matchesAny, matchesLabels, matchesName } from '../filters.ts'
+import { canonicalIp, ipFamily, isIp } from '../../values/ip.ts'
+import {
+  booleanFilter,
+  type Filters,
+  matchesAny,
+  matchesLabels,
+  matchesLabelsNot,
+  matchesName,
+  untilFilter,
+} from '../filters.ts'
 import type { NetworkCreate, NetworkInspect } from '../schema/network.ts'
-import { unsupported } from './unsupported-options.ts'
 
 type PoolConfig = NonNullable<NonNullable<NonNullable<NetworkCreate['IPAM']>['Config']>>[number]
 
 /** Throws kind 'invalid' with all that is wrong with the pools, 'unsupported' for what belongs to a swarm. */
 export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkSpec {
   refuseSwarmOptions(body)
+  const dnsServers = (body.DnsServers ?? []).map(checkServer)
   const configs = body.IPAM?.Config ?? []
   checkPools(configs)
   return {
@@ -41,16 +49,32 @@ export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkS
     pools: configs.map(toPool),
     options: body.Options ?? {},
     labels: body.Labels ?? {},
+    dnsServers,
+    configOnly: body.ConfigOnly === true,
+    configFrom: body.ConfigFrom?.Network ?? '',
   }
 }
 
-function refuseSwarmOptions(body: NetworkCreate): void {
-  if (body.Ingress === true) throw unsupported('Ingress is not supported: it belongs to a swarm')
-  if (body.ConfigOnly === true) throw unsupported('ConfigOnly is not supported: it belongs to a swarm')
-  if (body.ConfigFrom?.Network) throw unsupported('ConfigFrom is not supported: it belongs to a swarm')
-  if (body.Scope && body.Scope !== 'local') {
-    throw unsupported(`Scope '${body.Scope}' is not supported: it follows from the driver`)
+function checkServer(address: string): string {
+  if (isIp(address)) return canonicalIp(address)
+  throw new TsnetError('invalid', 'bad-name-server', `name server ${address} is not an IP address`)
+}
+
+/** With Docker's sentences for a daemon that is in no swarm. */
+function refuseSwarmOptions({ Ingress: ingress, Scope: scope }: NetworkCreate): void {
+  if (ingress === true) throw noSwarm('forbidden', 'Ingress network can only be global scope network')
+  if (!scope || scope === 'local') return
+  if (scope === 'swarm') {
+    throw noSwarm('forbidden', 'cannot create a swarm scoped network when swarm is not active')
   }
+  throw noSwarm(
+    'unavailable',
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  )
+}
+
+function noSwarm(kind: ErrorKind, message: string): TsnetError {
+  return new TsnetError(kind, 'no-swarm', message)
 }
 
 function toPool(config: PoolConfig): PoolRecord {
@@ -124,18 +148,19 @@ export function toNetworkInspect(network: NetworkRecord, users: readonly Network
       Driver: network.ipamDriver,
       Options:
         Object.keys(network.ipamOptions).length > 0 || !network.predefined ? network.ipamOptions : null,
-      Config: network.pools.map(fromPool),
+      Config: (network.configuration?.pools ?? network.pools).map(fromPool),
     },
     Internal: network.internal,
     Attachable: network.attachable,
     Ingress: false,
-    ConfigFrom: { Network: '' },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom },
+    ConfigOnly: network.configOnly,
     Containers: Object.fromEntries(
       users.map(({ container, endpoint }) => [container.id, toUser(container, endpoint)]),
     ),
-    Options: network.options,
+    Options: network.configuration?.options ?? network.options,
     Labels: network.labels,
+    ...(network.dnsServers.length > 0 && { DnsServers: network.dnsServers }),
   }
 }
 
@@ -190,7 +215,7 @@ export function selectNetworks(
   return networks.filter(
     (network) =>
       matchesAny(filters, 'driver', (driver) => driver === network.driver) &&
-      matchesAny(filters, 'id', (id) => id !== '' && network.id.startsWith(id)) &&
+      matchesName(filters, 'id', network.id) &&
       matchesName(filters, 'name', network.name) &&
       matchesLabels(filters, network.labels) &&
       matchesAny(filters, 'scope', (scope) => scope === 'local') &&
@@ -202,4 +227,15 @@ export function selectNetworks(
 function checkType(type: string): void {
   if (type === 'builtin' || type === 'custom') return
   throw new TsnetError('invalid', 'bad-filter', `invalid filter 'type=${type}': it must be builtin or custom`)
+}
+
+export const pruneFilters: readonly string[] = ['label', 'label!', 'until']
+
+/** `now` in milliseconds since the epoch. */
+export function selectPruned(filters: Filters, now: number): (network: NetworkRecord) => boolean {
+  const until = untilFilter(filters, now)
+  return ({ labels, createdAt }) =>
+    matchesLabels(filters, labels) &&
+    matchesLabelsNot(filters, labels) &&
+    (until === undefined || Date.parse(createdAt) <= until)
 }

@@ -72,6 +72,10 @@ export const bridge: NetworkRecord = {
   labels: {},
   createdAt: '2026-01-01T00:00:00.000Z',
   predefined: true,
+  configuration: null,
+  dnsServers: [],
+  configOnly: false,
+  configFrom: '',
 }
 
 /** A frame of Docker's multiplexed stream. */
@@ -173,7 +177,7 @@ export function createMemoryEngine(): MemoryEngine {
           planContainer(id, name ?? 'some_name', spec, {
             image,
             network: findNetwork,
-            checkOptions: () => {},
+            checkEndpoint: () => {},
           }),
         )
         emit({ type: 'container', action: 'create', id, attributes: { image: spec.image, name: name ?? '' } })
@@ -261,11 +265,26 @@ export function createMemoryEngine(): MemoryEngine {
     networks: {
       create: async (spec) => {
         const id = newId<NetworkId>()
-        const network = { ...spec, id, createdAt: '2026-01-01T00:00:00.000Z', predefined: false }
+        const network = {
+          ...spec,
+          id,
+          createdAt: '2026-01-01T00:00:00.000Z',
+          predefined: false,
+          configuration: null,
+        }
         networks.set(id, network)
         return { network, warnings: [] }
       },
       remove: async (ref) => void networks.delete(findNetwork(ref).id),
+      prune: async (selected) => {
+        const unused = [...networks.values()].filter((network) => !network.predefined && selected(network))
+        for (const { id } of unused) networks.delete(id)
+        return unused.map(({ name }) => name)
+      },
+      update: async (ref, change) => {
+        note('network-update', ref, change)
+        return findNetwork(ref)
+      },
       get: findNetwork,
       list: () => [...networks.values()],
       connect: async (ref, container, request: EndpointRequest) => note('connect', ref, container, request),

@@ -63,6 +63,10 @@ export function networkWith(
     labels: {},
     createdAt: '2026-01-02T03:04:05.000Z',
     predefined: false,
+    configuration: null,
+    dnsServers: [],
+    configOnly: false,
+    configFrom: '',
     ...change,
   }
 }
@@ -184,6 +188,6 @@ export function plan(
   change: Partial<ContainerSpec> = {},
   config: Partial<ImageConfig> = {},
 ): ContainerRecord {
-  const snapshot = { image: imageWith(config), network: findSample, checkOptions: () => {} }
+  const snapshot = { image: imageWith(config), network: findSample, checkEndpoint: () => {} }
   return planContainer(id, 'web', { ...spec, ...change }, snapshot)
 }

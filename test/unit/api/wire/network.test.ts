@@ -144,6 +144,10 @@ const custom: NetworkRecord = {
   labels: { a: '1' },
   pools: [{ subnet: '10.0.0.0/16', range: '10.0.1.0/24', gateway: '', auxiliary: { r: '10.0.0.9' } }],
   predefined: false,
+  configuration: null,
+  dnsServers: [],
+  configOnly: false,
+  configFrom: '',
 }
 
 test('inspect tells pools in the words in which they were given', () => {
