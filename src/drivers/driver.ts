@@ -2,7 +2,7 @@
 import type { Rule } from '../firewall/rules.ts'
 import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
+import type { EndpointRequest, Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
 import type { EndpointId } from '../values/id.ts'
 
 export interface DriverContext {
@@ -38,6 +38,9 @@ export interface EndpointSpec {
   readonly options: Labels
 }
 
+/** What a user asked for that not every driver can do; of the options the driver's own. */
+export type EndpointWish = Pick<EndpointRequest, 'mac' | 'options'>
+
 /** What is known of an endpoint that was attached, perhaps by an earlier daemon. */
 export type AttachedEndpoint = Pick<EndpointSpec, 'id' | 'network' | 'address4' | 'address6'>
 
@@ -62,8 +65,8 @@ export interface NetworkDriver<O = unknown> {
   }
   /** Turns labels into typed options; throws kind 'invalid' on unknown keys and bad values. Pure. */
   parseOptions(network: NetworkSpec): O
-  /** Throws kind 'invalid' on options of an endpoint that this driver does not know, or not with these values. Pure. */
-  checkEndpointOptions(network: NetworkSpec, options: Labels): void
+  /** Throws kind 'invalid' for what an endpoint of this driver cannot have, such as options that it does not know. Pure. */
+  checkEndpoint(network: NetworkSpec, endpoint: EndpointWish): void
   /**
    * What leads out of a network for endpoints with an address of `pool`: a next hop, '0.0.0.0' or '::' for the link itself,
    * '' when nothing does. Pure.

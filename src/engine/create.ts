@@ -6,6 +6,7 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { ensureBindSource } from '../volumes/bind.ts'
 import { reserveFixed } from './addresses.ts'
+import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
@@ -51,12 +52,11 @@ export async function createContainer(
   const planned = planContainer(id, name, spec, {
     image,
     network: (ref) => findWantedNetwork(parts, ref),
-    checkOptions: (network, options) =>
-      parts.networkDriver(network.driver).checkEndpointOptions(network, options),
+    checkEndpoint: (network, wish) => parts.networkDriver(network.driver).checkEndpoint(network, wish),
   })
   await checkBindSources(planned)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
-  return { id, warnings: [...limits.warnings, ...warningsFor(container)] }
+  return { id, warnings: [...limits.warnings, ...warningsFor(parts, container)] }
 }
 
 /** Runs `body` while nobody else can take the name. Throws kind 'conflict' when somebody has it. */
@@ -104,9 +104,21 @@ function findWantedNetwork(parts: Parts, ref: string): NetworkRecord {
   }
 }
 
-function warningsFor(container: ContainerRecord): string[] {
-  const discarded = container.spec.ports.length > 0 && container.spec.networkMode === 'host'
-  return discarded ? ['Published ports are discarded when using host network mode'] : []
+function warningsFor(parts: Parts, container: ContainerRecord): string[] {
+  const { ports, networkMode } = container.spec
+  if (ports.length === 0) return []
+  if (networkMode === 'host') return ['Published ports are discarded when using host network mode']
+  const drivers = container.endpoints.map((endpoint) =>
+    parts.networkDriver(networkOf(parts, endpoint).driver),
+  )
+  const unable = drivers.filter(
+    ({ capabilities: { ports, addresses } }) => ports === 'none' && addresses !== 'none',
+  )
+  if (unable.length === 0 || unable.length < drivers.length) return []
+  const names = [...new Set(unable.map(({ name }) => name))].join(' and ')
+  return [
+    `Published ports are discarded when using ${names} networks: containers are reached at their own addresses`,
+  ]
 }
 
 /** Makes the volumes that are missing. One removed in the meantime is made again: when this returns, all are there. */

@@ -12,7 +12,6 @@ import type {
   EndpointRecord,
   EndpointRequest,
   ImageRecord,
-  Labels,
   MountPoint,
   MountRequest,
   NetworkRecord,

@@ -60,14 +60,19 @@ export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): E
     GwPriority: request.gatewayPriority,
     NetworkID: endpoint.network,
     EndpointID: isRunning ? endpoint.id : '',
-    Gateway: isRunning ? endpoint.gateway4 : '',
+    Gateway: isRunning ? nextHop(endpoint.gateway4) : '',
     IPAddress: address4,
     IPPrefixLen: prefix4,
-    IPv6Gateway: isRunning ? endpoint.gateway6 : '',
+    IPv6Gateway: isRunning ? nextHop(endpoint.gateway6) : '',
     GlobalIPv6Address: address6,
     GlobalIPv6PrefixLen: prefix6,
     DNSNames: endpoint.networkName === 'bridge' ? null : endpoint.dnsNames,
   }
+}
+
+/** Where the link itself leads out there is none. */
+function nextHop(gateway: string): string {
+  return gateway === '0.0.0.0' || gateway === '::' ? '' : gateway
 }
 
 function splitAddress(text: string): [address: string, prefix: number] {

@@ -29,7 +29,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     name: 'bridge',
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
     parseOptions: parseBridgeOptions,
-    checkEndpointOptions: (network, options) => refuseEndpointOptions('bridge', network, options),
+    checkEndpoint: (network, { options }) => refuseEndpointOptions('bridge', network, options),
     gatewayFor: gatewayOf,
 
     async createNetwork(context, network) {

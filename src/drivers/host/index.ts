@@ -20,7 +20,7 @@ export function createHostDriver(name: 'host' | 'null'): NetworkDriver<null> {
     name,
     capabilities: { scope: 'local', addresses: 'none', gateway: 'given', ports: 'none' },
     parseOptions: (network) => refuseOptions(name, network.name, network.options),
-    checkEndpointOptions: (network, options) => void refuseOptions(name, network.name, options),
+    checkEndpoint: (network, { options }) => void refuseOptions(name, network.name, options),
     gatewayFor: () => '',
 
     async createNetwork(_context, network) {

@@ -33,7 +33,10 @@ function createDriver(kind: Kind, users: ParentUsers): NetworkDriver<MacvlanOpti
     name: kind,
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'given', ports: 'none' },
     parseOptions: (network) => parseMacvlanOptions(kind, network),
-    checkEndpointOptions: (network, options) => refuseEndpointOptions(kind, network, options),
+    checkEndpoint(network, { mac, options }) {
+      refuseEndpointOptions(kind, network, options)
+      if (kind === 'ipvlan' && mac !== null) throw noOwnMac(mac)
+    },
     gatewayFor: (network, pool) => gatewayOf(kind, network, pool),
     ownAddresses: (network) => (parseMacvlanOptions(kind, network).hostAccess ? [hostAccess] : []),
 
@@ -127,7 +130,11 @@ async function attach(
 function macFor(kind: Kind, { mac }: EndpointSpec): string {
   if (kind === 'macvlan') return mac === '' ? randomMac() : formatMac(parseMac(mac))
   if (mac === '') return ''
-  throw new TsnetError(
+  throw noOwnMac(mac)
+}
+
+function noOwnMac(mac: string): TsnetError {
+  return new TsnetError(
     'invalid',
     'no-own-mac',
     `ipvlan interfaces do not support custom mac address assignment: ${mac} was given, but all have that of their parent`,

@@ -19,7 +19,7 @@ function plan(fields: Partial<ContainerSpec> = {}): ContainerRecord {
     id,
     'web',
     { ...plainSpec, ...fields },
-    { image: demoImage, network: () => bridge, checkOptions: () => {} },
+    { image: demoImage, network: () => bridge, checkEndpoint: () => {} },
   )
 }
 

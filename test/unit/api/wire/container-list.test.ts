@@ -29,7 +29,7 @@ function record(digit: string, name: string, fields: Partial<ContainerRecord> = 
   const planned = planContainer(digit.repeat(64) as ContainerId, name, spec, {
     image: demoImage,
     network: () => bridge,
-    checkOptions: () => {},
+    checkEndpoint: () => {},
   })
   return { ...planned, createdAt: `2026-01-0${digit}T00:00:00.000Z`, ...fields }
 }

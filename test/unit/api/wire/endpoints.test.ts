@@ -103,6 +103,11 @@ describe('an endpoint', () => {
     })
   })
 
+  test('has no gateway where the link itself leads out', () => {
+    const routed = { ...endpoint, gateway4: '0.0.0.0', gateway6: '::' }
+    expect(toEndpointState(routed, true)).toMatchObject({ Gateway: '', IPv6Gateway: '' })
+  })
+
   test('of a stopped one has none, though the record remembers them', () => {
     expect(toEndpointState(endpoint, false)).toMatchObject({
       NetworkID: 'n1',
