@@ -60,6 +60,8 @@ export interface Config {
   readonly pidfile: string
   readonly firewallBackend: 'auto' | 'iptables' | 'nftables'
   readonly initPool: number
+  /** Whether the daemon relays what the kernel's DNAT cannot serve. */
+  readonly userlandProxy: boolean
 }
 
 const flags = {
@@ -91,6 +93,7 @@ const flags = {
   pidfile: { type: 'string', short: 'p' },
   'firewall-backend': { type: 'string' },
   'init-pool': { type: 'string' },
+  'userland-proxy': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -123,6 +126,7 @@ Options:
   -p, --pidfile string                      Where to write the process id
       --firewall-backend string             auto, nftables, iptables (default "auto")
       --init-pool number                    How many inits wait warm (default 2)
+      --userland-proxy=false                Publish only what the kernel serves by itself, without a relay for [::1] and from IPv6 to IPv4
 `
 
 function bad(message: string): TsnetError {
@@ -312,6 +316,7 @@ function parseInitPool(text: string): number {
 
 const largestInitPool = 64
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+const booleans = ['true', 'false'] as const
 const firewallBackends = ['auto', 'iptables', 'nftables'] as const
 
 /** Reads flags and config file. Returns null when help was asked for. Throws kind 'invalid'. */
@@ -340,6 +345,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
     pidfile: text('pidfile', ''),
     firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), firewallBackends),
     initPool: parseInitPool(text('init-pool', '2')),
+    userlandProxy: oneOf('userland-proxy', text('userland-proxy', 'true'), booleans) === 'true',
   }
 }
 

@@ -10,6 +10,7 @@ import type { Parts } from './parts.ts'
 import { findContainer } from './references.ts'
 import { startContainer } from './start.ts'
 import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
+import { updatePorts } from './update-ports.ts'
 
 export function createContainers(parts: Parts): Containers {
   const find = (ref: string): ContainerRecord => findContainer(parts.store.containers, ref)
@@ -30,6 +31,8 @@ export function createContainers(parts: Parts): Containers {
     },
     kill: async (ref, signal) => killContainer(parts, find(ref), signal),
     remove: (ref, options) => remove(parts, find(ref), options),
+    updatePorts: (ref, change) =>
+      locked(ref, (container) => updatePorts(parts, container, change(container.spec.ports))),
     rename: (ref, name) => locked(ref, (container) => rename(parts, container, name)),
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),
     get: find,

@@ -1,23 +1,26 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
 import { hostBindingsOf } from '../drivers/network-options.ts'
 import { publishRules } from '../firewall/publish.ts'
-import type { Rule } from '../firewall/rules.ts'
+import { type Batch, type BridgeRule, type Rule, ruleKey } from '../firewall/rules.ts'
 import { forgetUdpFlows } from '../netlink/conntrack.ts'
+import { isFixed } from '../ports/choose.ts'
 import type { PortTargets } from '../ports/reservation.ts'
 import type { ContainerRecord, EndpointRecord, PortBinding, PublishedPort } from '../store/records.ts'
+import { type PortRange, splitPortRange, subtractPortRanges } from '../values/port-range.ts'
 import { chooseDefaultRoutes, networkOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
+import { publishedFor, rangeOf } from './port-set.ts'
 
 /** Reserves the host ports that a container wants. A container that nothing leads to gets none. */
 export async function reservePublished(
   parts: Parts,
   container: ContainerRecord,
 ): Promise<readonly PublishedPort[]> {
-  const { v4, v6 } = publishingEndpoints(parts, container)
-  return reserve(parts, container, wantedPorts(container, hostAddressesOf(parts, v4 ?? v6)))
+  return reserve(parts, container, wantedPorts(parts, container))
 }
 
-async function reserve(
+/** Reserves host ports beside those that a running container has. */
+export async function reserve(
   parts: Parts,
   container: ContainerRecord,
   bindings: readonly PortBinding[],
@@ -40,14 +43,28 @@ export async function followPorts(
   const after = publishingEndpoints(parts, changed)
   if (before.v4?.id === after.v4?.id && before.v6?.id === after.v6?.id) return container.published
   parts.ports.release(container.id)
-  const published =
-    container.published.length > 0
-      ? await reserve(parts, changed, container.published.map(sameBinding))
-      : await reservePublished(parts, changed)
-  const add = containerRules(parts, { ...changed, published })
-  await parts.firewall.apply({ add, remove: containerRules(parts, container) })
+  const wanted = wantedPorts(parts, changed).map((binding) => stay(binding, container.published))
+  const published = await reserve(parts, changed, wanted)
+  await parts.firewall.apply(changeRules(parts, container, { ...changed, published }))
   forgetFlows(parts, published)
   return published
+}
+
+/** The rules that `changed` has and `container` has not, and the reverse. */
+export function changeRules(parts: Parts, container: ContainerRecord, changed: ContainerRecord): Batch {
+  const [before, after] = [containerRules(parts, container), containerRules(parts, changed)]
+  const [old, wanted] = [new Set(before.map(ruleKey)), new Set(after.map(ruleKey))]
+  return {
+    add: after.filter((rule) => !old.has(ruleKey(rule))),
+    remove: before.filter((rule) => !wanted.has(ruleKey(rule))),
+  }
+}
+
+/** On the host port that has been chosen for it, if one has. */
+function stay(binding: PortBinding, published: readonly PublishedPort[]): PortBinding {
+  const before = publishedFor(published, binding).find(({ via }) => via !== 'route')
+  if (isFixed(binding) || before === undefined) return binding
+  return { ...binding, hostPort: before.hostPort, hostPortEnd: before.hostPort + before.count - 1 }
 }
 
 /** To be called when the rules of these ports have come or gone: flows that were under way follow. */
@@ -63,49 +80,72 @@ export function forgetFlows(parts: Parts, ports: readonly PublishedPort[]): void
   }
 }
 
-function sameBinding({ via: _via, ...port }: PublishedPort): PortBinding {
-  return { ...port, hostPortEnd: port.hostPort + port.count - 1 }
+/** Whether anything leads to the container. */
+export function publishesPorts(parts: Parts, container: ContainerRecord): boolean {
+  const { v4, v6 } = publishingEndpoints(parts, container)
+  return v4 !== undefined || v6 !== undefined
 }
 
 /** The container's addresses to which its ports are published; '' where it has none that leads out. */
 export function portTargets(parts: Parts, container: ContainerRecord): PortTargets {
   const { v4, v6 } = publishingEndpoints(parts, container)
-  return { v4: bare(v4?.address4), v6: bare(v6?.address6) }
+  return {
+    v4: bare(v4?.address4),
+    v6: bare(v6?.address6),
+    routed4: bridgeRule(parts, v4, 4)?.mode === 'routed',
+    routed6: bridgeRule(parts, v6, 6)?.mode === 'routed',
+  }
 }
 
 function bare(address: string | undefined): string {
   return address?.split('/')[0] ?? ''
 }
 
-/** Addresses for bindings that name none, as the network says. */
-function hostAddressesOf(parts: Parts, endpoint: EndpointRecord | undefined): string[] {
+/** What an endpoint's network says of a family. */
+function bridgeRule(
+  parts: Parts,
+  endpoint: EndpointRecord | undefined,
+  family: 4 | 6,
+): BridgeRule | undefined {
+  if (endpoint === undefined) return undefined
+  return parts.networkRules
+    .get(endpoint.network)
+    ?.filter((rule) => rule.kind === 'bridge')
+    .find((rule) => rule.family === family)
+}
+
+/** All that a container wants published, where its networks say so: what it asked for, and what is exposed when it wants that. */
+export function wantedPorts(parts: Parts, container: ContainerRecord): PortBinding[] {
+  const { ports, publishAll } = container.spec
+  const bound = ports.map(rangeOf)
+  const rest = publishAll
+    ? container.exposedPorts.flatMap((text) => subtractPortRanges(splitPortRange(text), bound))
+    : []
+  const addresses = hostAddresses(parts, container)
+  return [...ports, ...rest.map(anyHostPort)].flatMap((port) =>
+    port.hostAddress === '' && port.hostInterface === ''
+      ? addresses.map((hostAddress) => ({ ...port, hostAddress }))
+      : [port],
+  )
+}
+
+/** Addresses for bindings that name none, as the network that leads out says. */
+function hostAddresses(parts: Parts, container: ContainerRecord): readonly string[] {
+  const { v4, v6 } = publishingEndpoints(parts, container)
+  const endpoint = v4 ?? v6
   return endpoint === undefined ? [''] : hostBindingsOf(networkOf(parts, endpoint))
 }
 
-function wantedPorts(container: ContainerRecord, hostAddresses: readonly string[]): PortBinding[] {
-  const { ports, publishAll } = container.spec
-  const bound = new Set(
-    ports.flatMap((port) =>
-      Array.from({ length: port.count }, (_, offset) => `${port.containerPort + offset}/${port.protocol}`),
-    ),
-  )
-  const rest = publishAll ? container.exposedPorts.filter((port) => !bound.has(port)).map(anyHostPort) : []
-  return [...ports, ...rest].flatMap((port) =>
-    port.hostAddress === '' ? hostAddresses.map((hostAddress) => ({ ...port, hostAddress })) : [port],
-  )
-}
-
-function anyHostPort(exposed: string): PortBinding {
-  const [port, protocol] = exposed.split('/')
+function anyHostPort({ first, last, protocol }: PortRange): PortBinding {
   return {
-    protocol: (protocol ?? 'tcp') as PortBinding['protocol'],
-    containerPort: Number(port),
+    protocol: protocol as PortBinding['protocol'],
+    containerPort: first,
     hostAddress: '',
     hostInterface: '',
     sources: [],
     hostPort: 0,
     hostPortEnd: 0,
-    count: 1,
+    count: last - first + 1,
   }
 }
 
@@ -143,7 +183,7 @@ function targetOf(
   v4: boolean,
   v6: boolean,
 ): { owner: string; interface: string; address4: string; address6: string } {
-  const bridge = parts.networkRules.get(endpoint.network)?.find((rule) => rule.kind === 'bridge')
+  const bridge = bridgeRule(parts, endpoint, 4) ?? bridgeRule(parts, endpoint, 6)
   return {
     owner: endpoint.id,
     interface: bridge?.interface ?? '',

@@ -19,11 +19,19 @@ export function candidatePorts(binding: PortBinding, cursor: number): Iterable<n
   return freeCandidates(readSpans('ip_local_port_range'), readSpans('ip_local_reserved_ports'), count, cursor)
 }
 
+/** Whether the host ports are given one by one, not left to be chosen. */
+export function isFixed({ hostPort, hostPortEnd, count }: PortBinding): boolean {
+  return hostPort !== 0 && hostPortEnd === hostPort + count - 1
+}
+
 function* countUp(first: number, last: number): Generator<number> {
   for (let port = first; port <= last; port++) yield port
 }
 
-/** Above the ephemeral ports first, where few services live, then below. Each span is gone through once, in a circle. */
+/**
+ * Above the ephemeral ports first, where few services live, then below, and among them when nothing else is left. Each span is
+ * gone through once, in a circle.
+ */
 export function* freeCandidates(
   ephemeral: readonly Span[],
   reserved: readonly Span[],
@@ -34,6 +42,7 @@ export function* freeCandidates(
   const spans: Span[] = [
     [Math.max(high + 1, LOWEST), HIGHEST],
     [LOWEST, Math.min(low - 1, HIGHEST)],
+    [low, high],
   ]
   for (const [first, last] of spans) {
     const isInside = cursor >= first && cursor <= last
@@ -41,6 +50,15 @@ export function* freeCandidates(
     yield* allowedStarts(start, last, reserved, count)
     yield* allowedStarts(first, Math.min(start + count - 2, last), reserved, count)
   }
+}
+
+/** The host's range of ports for outgoing connections when one of these lies in it and is not kept out of it, else null. */
+export function ephemeralConflict(first: number, count: number): Span | null {
+  const [range] = readSpans('ip_local_port_range')
+  const last = first + count - 1
+  if (range === undefined || first > range[1] || last < range[0]) return null
+  const reserved = readSpans('ip_local_reserved_ports')
+  return reserved.some(([from, to]) => from <= first && to >= last) ? null : range
 }
 
 function* allowedStarts(

@@ -2,28 +2,55 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Protocol } from '../store/records.ts'
 
+/** States of sockets (include/net/tcp_states.h). */
+const ESTABLISHED = '01'
 const LISTEN = '0A'
 
-/** `nginx, process 123`, or '' when it cannot be found out. */
-export function findHolder(protocol: Protocol, port: number): string {
-  const inode = ['', '6']
-    .map((suffix) => findInode(`/proc/net/${protocol}${suffix}`, protocol, port))
-    .find(Boolean)
-  if (inode === undefined) return ''
+export interface Holder {
+  /** `nginx, process 123`, or '' when it cannot be found out. */
+  readonly name: string
+  /** An outgoing connection that happens to have the port will let it go by itself. */
+  readonly isTransient: boolean
+}
+
+/** Who has a port that cannot be bound. */
+export function findHolder(protocol: Protocol, port: number): Holder {
+  const sockets = ['', '6'].flatMap((suffix) => findSockets(`/proc/net/${protocol}${suffix}`, port))
+  const server = sockets.find(({ state }) => isServer(protocol, state))
+  const inode = (server ?? sockets[0])?.inode ?? '0'
+  const name = inode === '0' ? '' : nameOwner(inode)
+  if (server !== undefined || sockets.length === 0) return { name, isTransient: false }
+  return { name: `an outgoing connection${name === '' ? '' : ` of ${name}`}`, isTransient: true }
+}
+
+/** A datagram socket that is not connected waits for anybody, and what listens too. */
+function isServer(protocol: Protocol, state: string): boolean {
+  return protocol === 'udp' ? state !== ESTABLISHED : state === LISTEN
+}
+
+interface BoundSocket {
+  readonly state: string
+  /** '0' when no process has it any more */
+  readonly inode: string
+}
+
+/** The sockets that have a local port, in one of the kernel's lists. */
+function findSockets(list: string, port: number): BoundSocket[] {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
+  return readOrEmpty(list)
+    .split('\n')
+    .filter((line) => line.includes(wanted))
+    .flatMap((line) => {
+      const [, local = '', , state = '', , , , , , inode = '0'] = line.trim().split(/\s+/)
+      return `${local} `.endsWith(wanted) ? [{ state, inode }] : []
+    })
+}
+
+function nameOwner(inode: string): string {
   const pid = readdirOrNone('/proc').find(
     (name) => /^\d+$/.test(name) && holdsSocket(name, `socket:[${inode}]`),
   )
   return pid === undefined ? '' : `${readOrEmpty(`/proc/${pid}/comm`).trim()}, process ${pid}`
-}
-
-/** The inode of a socket bound to the port (listening, for TCP) in one of the kernel's lists. */
-function findInode(list: string, protocol: Protocol, port: number): string | undefined {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  for (const line of readOrEmpty(list).split('\n')) {
-    const [, local = '', , state, , , , , , inode] = line.trim().split(/\s+/)
-    if (local.endsWith(wanted) && (protocol !== 'tcp' || state === LISTEN) && inode !== '0') return inode
-  }
-  return undefined
 }
 
 function holdsSocket(pid: string, socket: string): boolean {

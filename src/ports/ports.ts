@@ -2,30 +2,38 @@
  * The host's ports. A bound socket in the daemon is the reservation, so that there is no second truth beside the
  * kernel's; the firewall leads the packets past it.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { PortBinding, PublishedPort } from '../store/records.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { explainBindFailure, formatPlace, type Place } from './bind.ts'
-import { candidatePorts } from './choose.ts'
+import { stopDiscarding } from '../sys/socket.ts'
+import { openSocketWatch } from '../sys/socket-watch.ts'
+import { explainBindFailure, formatPlace, isWildcard, type Place } from './bind.ts'
+import { candidatePorts, isFixed } from './choose.ts'
+import { findHolder } from './holder.ts'
+import { admission, openProxy } from './proxy.ts'
 import {
   type BindFailure,
   bindAll,
   checkServable,
   chooseWay,
   closeReservation,
+  cutReservation,
+  groupPlaces,
   listPlaces,
   type PortTargets,
   placeOf,
+  proxiedTarget,
+  type Reach,
   type Reservation,
-  serve,
 } from './reservation.ts'
 
 export interface Ports {
   /**
-   * Takes host ports for a container, all or none, and serves those that go through the proxy. Throws kind 'conflict'
-   * in Docker's words with the holder's name, 'unsupported' for SCTP on a kernel without it.
+   * Takes host ports for a container beside those it has, all or none, and serves those that go through the proxy. Throws
+   * kind 'conflict' in Docker's words with the holder's name, 'unsupported' for what neither kernel nor proxy can do.
    */
   reserve(
     owner: string,
@@ -34,54 +42,64 @@ export interface Ports {
     targets: PortTargets,
   ): Promise<readonly PublishedPort[]>
   /** After a restart: takes the recorded ports again. One that somebody took meanwhile is logged and left out. */
-  adopt(
-    owner: string,
-    ownerName: string,
-    published: readonly PublishedPort[],
-    targets: PortTargets,
-  ): Promise<void>
-  /** Safe to repeat. */
-  release(owner: string): void
+  adopt(owner: string, ownerName: string, published: readonly PublishedPort[], targets: PortTargets): void
+  /** All of a container's ports, or those parts of its ranges. Safe to repeat. */
+  release(owner: string, published?: readonly PublishedPort[]): void
   /** Releases everything. */
   close(): void
 }
 
 interface Owner {
   readonly name: string
-  readonly reservations: Reservation[]
+  reservations: Reservation[]
 }
 
-export function createPorts({ log }: { readonly log: Logger }): Ports {
+/** For so long, in milliseconds, an outgoing connection that has the wanted port is waited for. */
+const patience = 1_000
+const retryAfter = 25
+
+/** Without `proxy` only what the kernel can serve by itself is published. */
+export function createPorts({ log, proxy }: { readonly log: Logger; readonly proxy: boolean }): Ports {
   const owners = new Map<string, Owner>()
+  const watch = openSocketWatch()
   /** Where the next search for a free port begins, so that numbers are not given out again at once. */
   let cursor = 0
 
-  function release(owner: string): void {
-    for (const reservation of owners.get(owner)?.reservations ?? []) closeReservation(reservation)
-    owners.delete(owner)
+  function release(owner: string, parts?: readonly PublishedPort[]): void {
+    const entry = owners.get(owner)
+    if (entry === undefined) return
+    if (parts === undefined) for (const reservation of entry.reservations) closeReservation(reservation)
+    for (const part of parts ?? []) {
+      entry.reservations = entry.reservations.flatMap((reservation) => cutReservation(reservation, part))
+    }
+    if (parts === undefined || entry.reservations.length === 0) owners.delete(owner)
   }
 
-  function enter(owner: string, name: string): Reservation[] {
-    release(owner)
-    const reservations: Reservation[] = []
-    owners.set(owner, { name, reservations })
-    return reservations
+  function keep(owner: string, name: string, reservations: readonly Reservation[]): void {
+    const entry = owners.get(owner) ?? { name, reservations: [] }
+    entry.reservations.push(...reservations)
+    owners.set(owner, entry)
   }
 
-  function explain({ error, place, port }: BindFailure): unknown {
-    const holder = isTaken(error) ? findOwner(owners.values(), place, port) : undefined
-    if (holder === undefined) return explainBindFailure(error, place, port)
-    const text = `Bind for ${formatPlace(place, port)} failed: port is already allocated (by container ${holder})`
-    return new TsnetError('conflict', 'port-allocated', text, { cause: error })
+  function explain({ error, places, port }: BindFailure): unknown {
+    if (isTaken(error)) {
+      for (const place of places) {
+        const holder = findOwner(owners.values(), place, port)
+        if (holder === undefined) continue
+        const text = `Bind for ${formatPlace(place, port)} failed: port is already allocated (by container ${holder})`
+        return new TsnetError('conflict', 'port-allocated', text, { cause: error })
+      }
+    }
+    return explainBindFailure(error, places[0]!, port)
   }
 
   /** Binds the first of the candidates that is free at every place. */
-  function bind(binding: PortBinding, places: readonly Place[]): { first: number; rows: readonly Fd[][] } {
+  function bind(binding: PortBinding, groups: readonly Place[][]): Bound | BindFailure {
     let failure: BindFailure | null = null
     for (const first of candidatePorts(binding, cursor)) {
       const last = first + binding.count - 1
       if (failure !== null && failure.port >= first && failure.port <= last) continue
-      const rows = bindAll(places, first, binding.count)
+      const rows = bindAll(groups, first, binding.count)
       if (Array.isArray(rows)) {
         if (binding.hostPort === 0) cursor = last + 1
         return { first, rows }
@@ -89,45 +107,89 @@ export function createPorts({ log }: { readonly log: Logger }): Ports {
       failure = rows
       if (!isTaken(rows.error)) break
     }
-    throw failure !== null && (isFixed(binding) || !isTaken(failure.error))
-      ? explain(failure)
-      : exhausted(binding)
+    if (failure !== null && (isFixed(binding) || !isTaken(failure.error))) return failure
+    throw exhausted(binding)
   }
 
-  /** From here on the sockets are the owner's, whatever becomes of the proxies. */
-  async function take(
-    reservations: Reservation[],
-    ports: readonly PublishedPort[],
-    rows: readonly Fd[][],
-    targets: PortTargets,
-  ) {
-    const taken = ports.map((published, index) => ({ published, held: [...rows[index]!] }))
-    reservations.push(...taken)
-    for (const [index, reservation] of taken.entries()) await serve(reservation, rows[index]!, targets, log)
+  /** A fixed port that a client's connection happens to have is soon free. */
+  async function bindPatiently(binding: PortBinding, groups: readonly Place[][]): Promise<Bound> {
+    const until = Date.now() + patience
+    for (;;) {
+      const bound = bind(binding, groups)
+      if ('rows' in bound) return bound
+      const { error, places, port } = bound
+      const isTransient =
+        isTaken(error) &&
+        !places.some((place) => findOwner(owners.values(), place, port) !== undefined) &&
+        findHolder(binding.protocol, port).isTransient
+      if (!isTransient || Date.now() >= until) throw explain(bound)
+      await delay(retryAfter)
+    }
+  }
+
+  /** From here on the sockets are the reservation's, and proxies where they are needed. */
+  function serve(published: readonly PublishedPort[], row: readonly Fd[], targets: Reach): Reservation {
+    const proxied = proxiedTarget(published, targets)
+    if (proxied === null || proxied.address === '') return { published, held: [...row] }
+    const { protocol, sources, containerPort } = published[0]!
+    const admits = admission(sources)
+    const publishedAt = Date.now()
+    const held = row.map((fd, index) => {
+      stopDiscarding(fd, proxied.receive)
+      return openProxy(fd, watch, {
+        protocol: protocol === 'udp' ? 'udp' : 'tcp',
+        family: proxied.family,
+        target: { address: proxied.address, port: containerPort + index },
+        admits,
+        publishedAt,
+        log,
+      })
+    })
+    return { published, held }
+  }
+
+  async function reserveOne(binding: PortBinding, targets: Reach): Promise<Reservation[]> {
+    const places = listPlaces(binding, targets)
+    for (const place of places) checkServable(place, targets)
+    const [routed, local] = partition(places, (place) => chooseWay(place, targets) === 'route')
+    const direct = routed.map((place) => ({ published: [publishedAt(binding, place, 0, targets)], held: [] }))
+    if (local.length === 0) return direct
+    const groups = groupPlaces(local)
+    const { first, rows } = await bindPatiently(binding, groups)
+    const reservations = groups.map((group, index) =>
+      serve(
+        group.map((place) => publishedAt(binding, place, first, targets)),
+        rows[index]!,
+        targets,
+      ),
+    )
+    return [...reservations, ...direct]
   }
 
   return {
     async reserve(owner, ownerName, bindings, targets) {
-      const reservations = enter(owner, ownerName)
+      const published: PublishedPort[] = []
       try {
         for (const binding of bindings) {
-          const places = listPlaces(binding, targets)
-          for (const place of places) checkServable(place, targets)
-          const { first, rows } = bind(binding, places)
-          const published = places.map((place) => publishedAt(binding, place, first, targets))
-          await take(reservations, published, rows, targets)
+          const reservations = await reserveOne(binding, { ...targets, proxy })
+          keep(owner, ownerName, reservations)
+          published.push(...reservations.flatMap((reservation) => reservation.published).sort(byFamily))
         }
       } catch (error) {
-        release(owner)
+        release(owner, published)
         throw error
       }
-      return reservations.map(({ published }) => published)
+      return published
     },
-    async adopt(owner, ownerName, published, targets) {
-      const reservations = enter(owner, ownerName)
-      for (const port of published) {
-        const rows = bindAll([placeOf(port.hostAddress, port.protocol)], port.hostPort, port.count)
-        if (Array.isArray(rows)) await take(reservations, [port], rows, targets)
+    adopt(owner, ownerName, published, targets) {
+      release(owner)
+      for (const group of groupPublished(published)) {
+        if (group[0]!.via === 'route') {
+          keep(owner, ownerName, [{ published: group, held: [] }])
+          continue
+        }
+        const rows = bindAll([group.map(placeOf)], group[0]!.hostPort, group[0]!.count)
+        if (Array.isArray(rows)) keep(owner, ownerName, [serve(group, rows[0]!, { ...targets, proxy })])
         else
           log.warn(
             { err: explain(rows), container: ownerName },
@@ -138,16 +200,39 @@ export function createPorts({ log }: { readonly log: Logger }): Ports {
     release,
     close() {
       for (const owner of [...owners.keys()]) release(owner)
+      watch.close()
     },
   }
 }
 
-function isTaken(error: unknown): boolean {
-  return error instanceof SyscallError && error.errnoName === 'EADDRINUSE'
+interface Bound {
+  readonly first: number
+  /** One list of sockets per group of places. */
+  readonly rows: readonly Fd[][]
 }
 
-function isFixed({ hostPort, hostPortEnd, count }: PortBinding): boolean {
-  return hostPort !== 0 && hostPortEnd <= hostPort + count - 1
+function partition<T>(all: readonly T[], test: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))]
+}
+
+function byFamily(a: PublishedPort, b: PublishedPort): number {
+  return Number(a.hostAddress.includes(':')) - Number(b.hostAddress.includes(':'))
+}
+
+/** Brings the two wildcards of a binding together again, which have one socket between them. */
+function groupPublished(published: readonly PublishedPort[]): PublishedPort[][] {
+  const groups = new Map<string, PublishedPort[]>()
+  for (const port of published) {
+    const { hostAddress, via, ...rest } = port
+    const isShared = isWildcard(hostAddress) && via !== 'route'
+    const key = JSON.stringify(isShared ? rest : [hostAddress, via, rest])
+    groups.set(key, [...(groups.get(key) ?? []), port].sort(byFamily))
+  }
+  return [...groups.values()]
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof SyscallError && error.errnoName === 'EADDRINUSE'
 }
 
 function exhausted({ hostAddress, hostPort, hostPortEnd, protocol }: PortBinding): TsnetError {
@@ -155,7 +240,7 @@ function exhausted({ hostAddress, hostPort, hostPortEnd, protocol }: PortBinding
   return new TsnetError('conflict', 'ports-exhausted', `all ports are allocated${where}`)
 }
 
-function publishedAt(binding: PortBinding, place: Place, first: number, targets: PortTargets): PublishedPort {
+function publishedAt(binding: PortBinding, place: Place, first: number, targets: Reach): PublishedPort {
   const { protocol, hostInterface, sources, containerPort, count } = binding
   const via = chooseWay(place, targets)
   return {
@@ -173,16 +258,20 @@ function publishedAt(binding: PortBinding, place: Place, first: number, targets:
 /** The name of the container that holds a port, by tsnet's own knowledge. */
 function findOwner(owners: Iterable<Owner>, place: Place, port: number): string | undefined {
   for (const { name, reservations } of owners) {
-    if (reservations.some(({ published }) => overlaps(published, place, port))) return name
+    const published = reservations.flatMap((reservation) => reservation.published)
+    if (published.some((one) => overlaps(one, place, port))) return name
   }
   return undefined
 }
 
-const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
-
+/** As the kernel judges it: two interfaces do not meet, an interface and none do. */
 function overlaps(published: PublishedPort, place: Place, port: number): boolean {
-  const { address, family, protocol } = placeOf(published.hostAddress, published.protocol)
-  const isSameAddress = address === place.address || wildcards.has(address) || wildcards.has(place.address)
+  const other = placeOf(published)
+  const isSameAddress =
+    other.address === place.address || isWildcard(other.address) || isWildcard(place.address)
+  const isSameInterface =
+    other.interface === place.interface || other.interface === '' || place.interface === ''
   const isInRange = port >= published.hostPort && port < published.hostPort + published.count
-  return isInRange && isSameAddress && family === place.family && protocol === place.protocol
+  const isSameKind = other.family === place.family && other.protocol === place.protocol
+  return isInRange && isSameAddress && isSameInterface && isSameKind
 }

@@ -1,20 +1,21 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
-import type { PortProxy, ProxyTarget } from './proxy.ts'
+import type { PortProxy, ProxyOptions, ProxyTarget } from './proxy.ts'
 
 /** For so long, in milliseconds, clients of a port just published wait for the program behind it to listen. */
 const startingTime = 2_000
 const retryAfter = 10
 
 /** Serves a bound socket, which it takes over, by connections to `target`, each side's end passed on to the other. */
-export async function serveTcpProxy(fd: Fd, target: ProxyTarget, log: Logger): Promise<PortProxy> {
+export async function serveTcpProxy(fd: Fd, options: ProxyOptions): Promise<PortProxy> {
+  const { target, admits, publishedAt, log } = options
   const open = new Set<Socket>()
-  const startedAt = Date.now() + startingTime
+  const startedAt = publishedAt + startingTime
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (client) => {
-    void relay(client, target, startedAt, open)
+    if (admits(client.remoteAddress ?? '')) void relay(client, target, startedAt, open)
+    else client.resetAndDestroy()
   })
   server.on('error', (error) => log.warn({ err: error, target }, 'a port proxy failed'))
   server.listen({ fd: fd.release() })

@@ -1,9 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
-import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
-import type { PortProxy, ProxyTarget } from './proxy.ts'
+import type { PortProxy, ProxyOptions } from './proxy.ts'
 
 /** Milliseconds after which a silent client is forgotten, as long as connection tracking remembers one. */
 const IDLE_TIMEOUT = 90_000
@@ -18,12 +17,8 @@ interface Client {
 }
 
 /** Serves a bound socket, which it takes over, with one connected socket to `target` for each client. */
-export async function serveUdpProxy(
-  fd: Fd,
-  family: 4 | 6,
-  target: ProxyTarget,
-  log: Logger,
-): Promise<PortProxy> {
+export async function serveUdpProxy(fd: Fd, options: ProxyOptions): Promise<PortProxy> {
+  const { family, target, admits, log } = options
   const listener = createSocket(family === 4 ? 'udp4' : 'udp6')
   const clients = new Map<string, Client>()
 
@@ -52,6 +47,7 @@ export async function serveUdpProxy(
   }
 
   listener.on('message', (message, from) => {
+    if (!admits(from.address)) return
     const key = `${from.address} ${from.port}`
     const client = clients.get(key) ?? admit(key, from)
     client.idle.refresh()

@@ -6,11 +6,18 @@ import { constants } from 'node:os'
 import {
   AF_INET,
   AF_INET6,
+  BPF_JMP_JEQ_K,
+  BPF_LD_H_ABS,
   BPF_RET_K,
+  ETH_P_IP,
+  IP_FREEBIND,
+  IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_SCTP,
   IPV6_V6ONLY,
+  SKF_AD_PROTOCOL_OFFSET,
   SO_ATTACH_FILTER,
+  SO_BINDTODEVICE,
   SO_DETACH_FILTER,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
@@ -21,6 +28,7 @@ import {
 } from './constants/socket.ts'
 import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
+import { struct, u8, u16, u32 } from './layout.ts'
 import { check, koffi, libc } from './libc.ts'
 
 const nativeSocket = libc.func('int socket(int domain, int type, int protocol)')
@@ -32,15 +40,7 @@ const nativeSetsockopt = libc.func(
 const nativeGetsockname = libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)')
 const nativeInetPton = libc.func('int inet_pton(int family, const char *text, _Out_ void *address)')
 
-const sockFilter = koffi.struct('sock_filter', { code: 'uint16', jt: 'uint8', jf: 'uint8', k: 'uint32' })
-const sockFprog = koffi.struct('sock_fprog', { len: 'uint16', filter: koffi.pointer(sockFilter) })
-const nativeAttachFilter = libc.func('setsockopt', 'int', [
-  'int',
-  'int',
-  'int',
-  koffi.pointer(sockFprog),
-  'uint32_t',
-])
+export const sock_filter = struct({ code: u16, jt: u8, jf: u8, k: u32 })
 
 export type SocketType = 'stream' | 'datagram' | 'sctp'
 
@@ -55,8 +55,12 @@ export interface InetSocketOptions {
   /** Backlog of listen(2); without it the socket is only bound. */
   readonly listen?: number
   readonly reuseAddress?: boolean
-  /** Keep an IPv6 socket from taking IPv4's port as well. */
+  /** Whether an IPv6 socket leaves IPv4's port alone; without it the host's settings decide. */
   readonly v6only?: boolean
+  /** The only interface whose packets are for this socket. */
+  readonly device?: string
+  /** Bind to an address that the host does not have yet. */
+  readonly freebind?: boolean
   /** Drop whatever arrives, by a socket filter that keeps no byte: nothing is ever accepted or queued. */
   readonly discard?: boolean
 }
@@ -77,8 +81,12 @@ export function openInetSocket(options: InetSocketOptions): Fd {
   const fd = new Fd(check(nativeSocket(domain, type, protocol), 'socket', name))
   try {
     if (options.reuseAddress) setFlag(fd, SOL_SOCKET, SO_REUSEADDR, name)
-    if (options.v6only) setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, name)
-    if (options.discard) attachDiscard(fd, name)
+    if (options.family === 6 && options.v6only !== undefined)
+      setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, Number(options.v6only), name)
+    // taken over by IPv6 sockets too (ipv6_can_nonlocal_bind() in include/net/ipv6.h)
+    if (options.freebind) setFlag(fd, IPPROTO_IP, IP_FREEBIND, name)
+    if (options.device !== undefined) bindToDevice(fd, options.device)
+    if (options.discard) attachFilter(fd, discardAll, name)
     check(nativeBind(fd.number, address, address.length), 'bind', name)
     if (options.listen !== undefined) check(nativeListen(fd.number, options.listen), 'listen', name)
     return fd
@@ -88,9 +96,10 @@ export function openInetSocket(options: InetSocketOptions): Fd {
   }
 }
 
-/** Lets a socket opened with `discard` receive from now on. */
-export function stopDiscarding(fd: Fd): void {
-  setFlag(fd, SOL_SOCKET, SO_DETACH_FILTER, '')
+/** Lets a socket opened with `discard` receive from now on: all, or what comes by IPv6 only. */
+export function stopDiscarding(fd: Fd, from: 'all' | 'ipv6'): void {
+  if (from === 'all') setFlag(fd, SOL_SOCKET, SO_DETACH_FILTER, '')
+  else attachFilter(fd, discardIpv4, '')
 }
 
 /** The local port of a bound socket, by getsockname(2). */
@@ -118,12 +127,53 @@ function encodeAddress(family: 4 | 6, address: string, port: number): Buffer {
 }
 
 function setFlag(fd: Fd, level: number, option: number, name: string): void {
-  const one = Buffer.from([1, 0, 0, 0])
-  check(nativeSetsockopt(fd.number, level, option, one, one.length), 'setsockopt', name)
+  setOption(fd, level, option, 1, name)
 }
 
-function attachDiscard(fd: Fd, name: string): void {
-  const program = { len: 1, filter: [{ code: BPF_RET_K, jt: 0, jf: 0, k: 0 }] }
-  const size = koffi.sizeof(sockFprog)
-  check(nativeAttachFilter(fd.number, SOL_SOCKET, SO_ATTACH_FILTER, program, size), 'SO_ATTACH_FILTER', name)
+function setOption(fd: Fd, level: number, option: number, value: number, name: string): void {
+  const bytes = Buffer.from([value, 0, 0, 0])
+  check(nativeSetsockopt(fd.number, level, option, bytes, bytes.length), 'setsockopt', name)
+}
+
+function bindToDevice(fd: Fd, device: string): void {
+  const name = Buffer.from(device)
+  check(
+    nativeSetsockopt(fd.number, SOL_SOCKET, SO_BINDTODEVICE, name, name.length),
+    'SO_BINDTODEVICE',
+    device,
+  )
+}
+
+interface FilterStep {
+  readonly code: number
+  readonly jt: number
+  readonly jf: number
+  readonly k: number
+}
+
+/** How many bytes of a packet to keep is what a filter returns. */
+const keep = (bytes: number): FilterStep => ({ code: BPF_RET_K, jt: 0, jf: 0, k: bytes })
+
+const discardAll = encodeFilter([keep(0)])
+
+const discardIpv4 = encodeFilter([
+  { code: BPF_LD_H_ABS, jt: 0, jf: 0, k: SKF_AD_PROTOCOL_OFFSET },
+  { code: BPF_JMP_JEQ_K, jt: 0, jf: 1, k: ETH_P_IP },
+  keep(0),
+  keep(0xffffffff),
+])
+
+/** struct sock_fprog and the struct sock_filter array that it points to, made once: attaching a filter takes less than that. */
+function encodeFilter(steps: readonly FilterStep[]): { readonly program: Buffer; readonly steps: Buffer } {
+  const encoded = Buffer.concat(steps.map((step) => sock_filter.encode(step)))
+  const program = Buffer.alloc(16)
+  program.writeUInt16LE(steps.length, 0)
+  program.writeBigUInt64LE(BigInt(koffi.address(encoded)), 8)
+  return { program, steps: encoded }
+}
+
+/** Takes the place of the filter that there is. */
+function attachFilter(fd: Fd, { program }: ReturnType<typeof encodeFilter>, name: string): void {
+  const result = nativeSetsockopt(fd.number, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length)
+  check(result, 'SO_ATTACH_FILTER', name)
 }

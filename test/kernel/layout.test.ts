@@ -16,6 +16,8 @@ import { ndmsg } from '../../src/netlink/neighbour.ts'
 import { tc_ratespec, tc_tbf_qopt, tcmsg } from '../../src/netlink/qdisc.ts'
 import { rtmsg } from '../../src/netlink/route.ts'
 import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
+import { sockaddr_ll } from '../../src/sys/packet-socket.ts'
+import { sock_filter } from '../../src/sys/socket.ts'
 
 const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
 
@@ -23,10 +25,12 @@ const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
 const headersOf: Readonly<Record<string, readonly string[]>> = {
   bpf: ['linux/bpf.h'],
   capability: ['linux/capability.h'],
+  epoll: ['sys/epoll.h'],
   fcntl: ['fcntl.h', 'linux/close_range.h', 'linux/openat2.h'],
   if: ['linux/if.h'],
   if_addr: ['linux/if_addr.h'],
   if_link: ['linux/if_link.h'],
+  if_packet: ['sys/socket.h', 'linux/if_packet.h'],
   ioctls: ['sys/ioctl.h'],
   mount: ['sys/mount.h', 'linux/mount.h'],
   neighbour: ['linux/neighbour.h'],
@@ -40,7 +44,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   sched: ['linux/sched.h'],
   seccomp: ['linux/seccomp.h', 'linux/filter.h', 'linux/audit.h'],
   signal: ['signal.h'],
-  socket: ['sys/socket.h', 'netinet/in.h', 'linux/filter.h'],
+  socket: ['sys/socket.h', 'netinet/in.h', 'linux/filter.h', 'linux/if_ether.h'],
   stat: ['sys/stat.h'],
   unistd: ['sys/syscall.h'],
   veth: ['linux/veth.h'],
@@ -53,6 +57,9 @@ const spellings: Readonly<Record<string, (value: never) => Readonly<Record<strin
   RLIMIT: (limits: Iterable<[string, number]>) =>
     Object.fromEntries([...limits].map(([name, value]) => [`RLIMIT_${name.toUpperCase()}`, value])),
   BPF_RET_K: (value: number) => ({ 'BPF_RET | BPF_K': value }),
+  BPF_LD_H_ABS: (value: number) => ({ 'BPF_LD | BPF_H | BPF_ABS': value }),
+  BPF_JMP_JEQ_K: (value: number) => ({ 'BPF_JMP | BPF_JEQ | BPF_K': value }),
+  SKF_AD_PROTOCOL_OFFSET: (value: number) => ({ '(unsigned)(SKF_AD_OFF + SKF_AD_PROTOCOL)': value }),
   NLA_TYPE_MASK: (value: number) => ({ 'NLA_TYPE_MASK & 0xffff': value }),
   SOCK_FILTER_BYTES: (value: number) => ({ 'sizeof(struct sock_filter)': value }),
 }
@@ -64,7 +71,9 @@ interface Layout {
 }
 
 const layouts: readonly { c: string; prefix: string; header: string; layout: Layout }[] = [
+  { c: 'struct sock_filter', prefix: '', header: 'linux/filter.h', layout: sock_filter },
   { c: 'struct sockaddr_nl', prefix: 'nl_', header: 'linux/netlink.h', layout: sockaddr_nl },
+  { c: 'struct sockaddr_ll', prefix: 'sll_', header: 'linux/if_packet.h', layout: sockaddr_ll },
   { c: 'struct nlmsghdr', prefix: 'nlmsg_', header: 'linux/netlink.h', layout: nlmsghdr },
   { c: 'struct nlmsgerr', prefix: '', header: 'linux/netlink.h', layout: nlmsgerr },
   { c: 'struct nlattr', prefix: 'nla_', header: 'linux/netlink.h', layout: nlattr },

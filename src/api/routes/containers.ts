@@ -1,19 +1,28 @@
 /** Containers: all but what is a stream. */
 import type { Containers, Engine, Images } from '../../engine/engine.ts'
-import type { ContainerRecord, ImageRecord } from '../../store/records.ts'
+import { rangeOf, takeBindings, withoutBindings } from '../../engine/port-set.ts'
+import { TsnetError } from '../../errors.ts'
+import type { ContainerRecord, ImageRecord, PortBinding } from '../../store/records.ts'
+import { formatPortRange } from '../../values/port-range.ts'
 import type { App } from '../app.ts'
 import { parseFilters } from '../filters.ts'
 import { flagParameter, integerParameter, type Query, textParameter } from '../query.ts'
 import type { ContainerInspect, ContainerSummary } from '../schema/container.ts'
-import { ContainerCreate, type ContainerCreated } from '../schema/container-create.ts'
+import {
+  ContainerCreate,
+  type ContainerCreated,
+  ContainerUpdate,
+  type ContainerUpdated,
+} from '../schema/container-create.ts'
 import { toContainerSpec } from '../wire/container-create.ts'
 import { toContainerInspect } from '../wire/container-inspect.ts'
 import { containerFilters, selectContainers, toContainerSummary } from '../wire/container-list.ts'
+import { toPortBindings } from '../wire/ports.ts'
 
 export interface ContainersBackend {
   readonly containers: Pick<
     Containers,
-    'create' | 'start' | 'stop' | 'restart' | 'kill' | 'remove' | 'rename' | 'get' | 'list'
+    'create' | 'start' | 'stop' | 'restart' | 'kill' | 'remove' | 'rename' | 'updatePorts' | 'get' | 'list'
   >
   readonly images: Pick<Images, 'get'>
   readonly info: Engine['info']
@@ -64,6 +73,28 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
     return reply.code(204).send()
   })
 
+  app.post('/containers/:name/update', { schema: { body: ContainerUpdate } }, async (request) => {
+    const { name } = request.params as Named['Params']
+    checkUpdate(request.body)
+    const wanted = toPortBindings(request.body.PortBindings ?? {})
+    await containers.updatePorts(name, () => wanted)
+    return { Warnings: [] } satisfies ContainerUpdated
+  })
+
+  app.post('/containers/:name/publish', { schema: { body: ContainerUpdate } }, async (request, reply) => {
+    const { name } = request.params as Named['Params']
+    const added = toPortBindings(request.body.PortBindings ?? {})
+    await containers.updatePorts(name, (present) => [...withoutBindings(present, added), ...added])
+    return reply.code(204).send()
+  })
+
+  app.post('/containers/:name/unpublish', { schema: { body: ContainerUpdate } }, async (request, reply) => {
+    const { name } = request.params as Named['Params']
+    const unwanted = toPortBindings(request.body.PortBindings ?? {})
+    await containers.updatePorts(name, (present) => unpublish(name, present, unwanted))
+    return reply.code(204).send()
+  })
+
   app.post<Named>('/containers/:name/rename', async (request, reply) => {
     await containers.rename(request.params.name, textParameter(request.query, 'name'))
     return reply.code(204).send()
@@ -83,6 +114,43 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
 function stopOptions(query: Query, apiVersion: number): { signal: string | null; timeout: number | null } {
   const signal = apiVersion >= 42 ? textParameter(query, 'signal') : ''
   return { signal: signal || null, timeout: integerParameter(query, 't') }
+}
+
+/** Clients send all fields that can be updated, with what they mean to leave alone empty. */
+function checkUpdate(body: ContainerUpdate): void {
+  const { PortBindings, ...others } = body
+  const wanted = Object.entries(others).find(([, value]) => !isEmpty(value))?.[0]
+  if (wanted === undefined && PortBindings !== undefined && PortBindings !== null) return
+  const what = wanted === undefined ? 'updating containers' : `updating ${wanted} of a container`
+  throw new TsnetError(
+    'unsupported',
+    'unsupported-update',
+    `${what} is not supported by tsnet: give PortBindings`,
+  )
+}
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isEmpty)
+  return !value
+}
+
+/** Throws kind 'not-found' for what is not published. */
+function unpublish(
+  container: string,
+  present: readonly PortBinding[],
+  unwanted: readonly PortBinding[],
+): readonly PortBinding[] {
+  return unwanted.reduce<readonly PortBinding[]>((bindings, one) => {
+    const left = takeBindings(bindings, one)
+    if (left.length !== bindings.length || left.some((binding, index) => binding !== bindings[index]))
+      return left
+    const ports = formatPortRange(rangeOf(one))
+    throw new TsnetError(
+      'not-found',
+      'not-published',
+      `container ${container} does not publish ${ports} there`,
+    )
+  }, present)
 }
 
 /** undefined when there is none by that reference. */

@@ -18,7 +18,6 @@ const pages: readonly (readonly [method: HTTPMethods | HTTPMethods[], url: strin
   ['GET', '/containers/:name/stats', 'sampling statistics'],
   ['GET', '/containers/:name/top', 'listing processes'],
   ['POST', '/containers/:name/unpause', 'pausing containers'],
-  ['POST', '/containers/:name/update', 'updating containers'],
   [['GET', 'POST', 'DELETE'], '/containers/:name/checkpoints', 'checkpointing'],
   ['POST', '/containers/prune', 'pruning'],
   ['GET', '/distribution/*', 'asking registries'],

@@ -16,11 +16,11 @@ import {
 } from './fields.ts'
 import { Mount } from './mount.ts'
 
+/** `From`, the clients that may use the port, and `HostInterface`, where they must come in, are tsnet's own. */
+const PortBinding = Type.Object({ HostIp: text, HostPort: text, HostInterface: text, From: texts })
+
 /** Any number of bindings a port: the size of the body bounds them. */
-export const PortMap = Type.Record(
-  Type.String(),
-  Type.Union([Type.Array(Type.Object({ HostIp: text, HostPort: text })), Type.Null()]),
-)
+export const PortMap = Type.Record(Type.String(), Type.Union([Type.Array(PortBinding), Type.Null()]))
 export type PortMap = Static<typeof PortMap>
 
 export const HostConfig = Type.Object({
@@ -123,6 +123,14 @@ export const ContainerCreate = Type.Object({
   ),
 })
 export type ContainerCreate = Static<typeof ContainerCreate>
+
+/** Body of POST /containers/{id}/update; of its many fields one can be changed. */
+export const ContainerUpdate = Type.Object({ PortBindings: optional(PortMap) })
+export type ContainerUpdate = Static<typeof ContainerUpdate>
+
+export interface ContainerUpdated {
+  Warnings: readonly string[]
+}
 
 export interface ContainerCreated {
   Id: string

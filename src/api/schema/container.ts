@@ -3,6 +3,19 @@ import type { ContainerStatus, Labels } from '../../store/records.ts'
 import type { EndpointState } from './endpoint.ts'
 import type { Mount } from './mount.ts'
 
+/** A published port; the last three are tsnet's own and there only when they say something. */
+export interface HostBinding {
+  /** Always an address, or '' */
+  HostIp: string
+  HostPort: string
+  /** The interface by which clients must come in. */
+  HostInterface?: string
+  /** CIDRs of the clients that may use it. */
+  From?: readonly string[]
+  /** The daemon relays it: the container sees the host as the client. */
+  Proxied?: true
+}
+
 export interface PortSummary {
   IP?: string
   PrivatePort: number
@@ -81,7 +94,7 @@ export interface HostConfigAnswer {
   ContainerIDFile: string
   LogConfig: { Type: string; Config: object }
   NetworkMode: string
-  PortBindings: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[]>>
+  PortBindings: Readonly<Record<string, readonly HostBinding[]>>
   RestartPolicy: { Name: string; MaximumRetryCount: number }
   AutoRemove: boolean
   VolumeDriver: string
@@ -138,7 +151,7 @@ export interface NetworkSettingsAnswer {
   Bridge: string
   SandboxID: string
   SandboxKey: string
-  Ports: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[] | null>>
+  Ports: Readonly<Record<string, readonly HostBinding[] | null>>
   HairpinMode: boolean
   LinkLocalIPv6Address: string
   LinkLocalIPv6PrefixLen: number

@@ -3,6 +3,7 @@
 import { mergeEnv } from '../../engine/plan.ts'
 import type { ContainerRecord, ContainerState, ImageConfig, ImageRecord } from '../../store/records.ts'
 import { shortId } from '../../values/id.ts'
+import { listPorts, splitPortRange } from '../../values/port-range.ts'
 import type {
   ContainerConfigAnswer,
   ContainerInspect,
@@ -101,7 +102,7 @@ function toState(state: ContainerState): ContainerStateAnswer {
 /** With what comes from the image filled in, as in Docker. */
 function toConfig(record: ContainerRecord, image: ImageConfig | null): ContainerConfigAnswer {
   const { spec } = record
-  const exposed = toSet(record.exposedPorts)
+  const exposed = toSet(record.exposedPorts.flatMap((range) => listPorts(splitPortRange(range))))
   const anonymous = record.mounts.filter(({ type, syntax }) => type === 'volume' && syntax === 'image')
   const paths = spec.mounts.filter(({ syntax, source }) => syntax === 'bind-string' && source === '')
   return {

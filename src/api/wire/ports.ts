@@ -1,8 +1,20 @@
 /** Ports on the wire: `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}` and what lists and inspect say of them. */
+import { joinBindings, rangeOf } from '../../engine/port-set.ts'
 import { TsnetError } from '../../errors.ts'
+import { isFixed } from '../../ports/choose.ts'
+import { isForFamily } from '../../ports/reservation.ts'
 import type { PortBinding, Protocol, PublishedPort } from '../../store/records.ts'
-import { isIp } from '../../values/ip.ts'
-import type { PortSummary } from '../schema/container.ts'
+import { formatCidr, parseCidr } from '../../values/cidr.ts'
+import { checkInterfaceName } from '../../values/interface-name.ts'
+import { canonicalIp, familyBits, ipFamily, isIp } from '../../values/ip.ts'
+import {
+  formatPortRange,
+  joinPortRanges,
+  listPorts,
+  splitPortRange,
+  subtractPortRanges,
+} from '../../values/port-range.ts'
+import type { HostBinding, PortSummary } from '../schema/container.ts'
 import type { PortMap } from '../schema/container-create.ts'
 
 interface PortRange {
@@ -40,106 +52,93 @@ export function parseContainerPorts(key: string): ContainerPorts {
   return { ...range, protocol: name as Protocol }
 }
 
-/** `80/tcp` for each exposed port. */
+/** The exposed ports as ranges. */
 export function toExposedPorts(ports: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(ports).flatMap((key) => {
-    const { first, last, protocol } = parseContainerPorts(key)
-    return Array.from({ length: last - first + 1 }, (_, index) => `${first + index}/${protocol}`)
-  })
+  return joinPortRanges(Object.keys(ports).map(parseContainerPorts)).map(formatPortRange)
 }
 
 /** Bindings with neighbouring ones joined into ranges: ten thousand ports of a client are one binding here. */
 export function toPortBindings(ports: PortMap): PortBinding[] {
   const bindings = Object.entries(ports).flatMap(([key, hosts]) => {
     const container = parseContainerPorts(key)
-    return (hosts ?? []).map((host) => toBinding(container, host.HostIp ?? '', host.HostPort ?? ''))
+    return (hosts ?? []).map((host) => toBinding(container, host))
   })
-  return joinNeighbours(bindings)
+  return joinBindings(bindings)
 }
 
-function toBinding(
-  { first, last, protocol }: ContainerPorts,
-  hostAddress: string,
-  hostPort: string,
-): PortBinding {
-  if (hostAddress !== '' && !isIp(hostAddress)) throw invalid(`invalid IP address: ${hostAddress}`)
+type WantedHost = NonNullable<PortMap[string]>[number]
+
+function toBinding({ first, last, protocol }: ContainerPorts, wanted: WantedHost): PortBinding {
+  const { HostPort } = wanted
   const count = last - first + 1
-  const host = parseRange(hostPort || '0')
+  const host = parseRange(HostPort || '0')
   const isOffer = count === 1 && host.last > host.first
   if (!isOffer && host.last !== 0 && host.last - host.first + 1 !== count) {
     throw invalid(
-      `invalid port specification: "${hostPort}": ${count} container ports need as many host ports`,
+      `invalid port specification: "${HostPort}": ${count} container ports need as many host ports`,
+    )
+  }
+  const place = toPlace(wanted)
+  const sources = [...new Set((wanted.From ?? []).map(toSource))].sort()
+  if (place.hostAddress !== '' && !isForFamily(sources, ipFamily(place.hostAddress))) {
+    throw invalid(
+      `invalid port specification: from=${sources.join(',')} names nobody who can reach ${place.hostAddress}: give a block of its family`,
     )
   }
   return {
     protocol,
     containerPort: first,
-    hostAddress,
-    hostInterface: '',
-    sources: [],
+    ...place,
+    sources,
     hostPort: host.first,
     hostPortEnd: host.last,
     count,
   }
 }
 
-/** Whether the host ports are given one by one, not left to be chosen. */
-function isFixed(binding: PortBinding): boolean {
-  return binding.hostPort !== 0 && binding.hostPortEnd === binding.hostPort + binding.count - 1
-}
-
-function joinNeighbours(bindings: readonly PortBinding[]): PortBinding[] {
-  const joined: PortBinding[] = []
-  for (const binding of bindings.toSorted(byNeighbourhood)) {
-    const last = joined.at(-1)
-    if (last !== undefined && areNeighbours(last, binding)) joined[joined.length - 1] = join(last, binding)
-    else joined.push(binding)
+/** HostIp holds an address or, as in `-p eth1:80:80`, the name of an interface. */
+function toPlace(wanted: WantedHost): Pick<PortBinding, 'hostAddress' | 'hostInterface'> {
+  const [HostIp, HostInterface] = [wanted.HostIp ?? '', wanted.HostInterface ?? '']
+  if (HostIp === '' || isIp(HostIp)) {
+    const hostAddress = HostIp === '' ? '' : canonicalIp(HostIp)
+    return { hostAddress, hostInterface: HostInterface === '' ? '' : checkInterfaceName(HostInterface) }
   }
-  return joined
+  if (/^[\d.]+$/.test(HostIp) || HostIp.includes(':')) throw invalid(`invalid IP address: ${HostIp}`)
+  return { hostAddress: '', hostInterface: checkInterfaceName(HostIp) }
 }
 
-/** Brings together what differs by the same distance between container port and host port. */
-function byNeighbourhood(a: PortBinding, b: PortBinding): number {
-  const distance = (binding: PortBinding): number => binding.hostPort - binding.containerPort
-  return (
-    a.protocol.localeCompare(b.protocol) ||
-    a.hostAddress.localeCompare(b.hostAddress) ||
-    Number(isFixed(b)) - Number(isFixed(a)) ||
-    (isFixed(a) ? distance(a) - distance(b) : 0) ||
-    a.containerPort - b.containerPort
-  )
+/** A block of addresses, or one. */
+function toSource(text: string): string {
+  if (isIp(text)) return `${canonicalIp(text)}/${familyBits(ipFamily(text))}`
+  return formatCidr(parseCidr(text))
 }
-
-function areNeighbours(a: PortBinding, b: PortBinding): boolean {
-  return (
-    a.protocol === b.protocol &&
-    a.hostAddress === b.hostAddress &&
-    isFixed(a) &&
-    isFixed(b) &&
-    a.containerPort + a.count === b.containerPort &&
-    a.hostPort + a.count === b.hostPort
-  )
-}
-
-function join(a: PortBinding, b: PortBinding): PortBinding {
-  return { ...a, count: a.count + b.count, hostPortEnd: b.hostPortEnd }
-}
-
-type HostBinding = { HostIp: string; HostPort: string }
 
 function push(map: Record<string, HostBinding[] | null>, port: string, host: HostBinding): void {
   map[port] ??= []
   map[port].push(host)
 }
 
+/** What a binding has beside address and port. */
+function ownFields({
+  hostInterface,
+  sources,
+}: Pick<PortBinding, 'hostInterface' | 'sources'>): Pick<HostBinding, 'HostInterface' | 'From'> {
+  return {
+    ...(hostInterface !== '' && { HostInterface: hostInterface }),
+    ...(sources.length > 0 && { From: sources }),
+  }
+}
+
 /** HostConfig.PortBindings as inspect shows them: one entry a port, as Docker's clients expect. */
 export function fromPortBindings(bindings: readonly PortBinding[]): Record<string, HostBinding[]> {
   const map: Record<string, HostBinding[]> = {}
   for (const binding of bindings) {
+    const own = ownFields(binding)
     for (let offset = 0; offset < binding.count; offset++) {
       push(map, `${binding.containerPort + offset}/${binding.protocol}`, {
         HostIp: binding.hostAddress,
         HostPort: hostPortText(binding, offset),
+        ...own,
       })
     }
   }
@@ -152,21 +151,26 @@ function hostPortText(binding: PortBinding, offset: number): string {
   return `${binding.hostPort}-${binding.hostPortEnd}`
 }
 
-/** NetworkSettings.Ports: where each published port is reached now, null for one that is only exposed. */
+/**
+ * NetworkSettings.Ports: where each published port is reached now, null for one that is only exposed. One that is routed to has no
+ * port of the host.
+ */
 export function toPortMap(
   published: readonly PublishedPort[],
   exposed: readonly string[],
 ): Record<string, HostBinding[] | null> {
   const map: Record<string, HostBinding[] | null> = {}
-  for (const { protocol, hostAddress, hostPort, containerPort, count } of published) {
-    for (let offset = 0; offset < count; offset++) {
-      push(map, `${containerPort + offset}/${protocol}`, {
-        HostIp: hostAddress,
-        HostPort: String(hostPort + offset),
+  for (const port of published) {
+    const own = { ...ownFields(port), ...(port.via === 'proxy' && { Proxied: true as const }) }
+    for (let offset = 0; offset < port.count; offset++) {
+      push(map, `${port.containerPort + offset}/${port.protocol}`, {
+        HostIp: port.hostAddress,
+        HostPort: port.via === 'route' ? '' : String(port.hostPort + offset),
+        ...own,
       })
     }
   }
-  for (const port of exposed) map[port] ??= null
+  for (const port of exposed.flatMap((range) => listPorts(splitPortRange(range)))) map[port] ??= null
   return map
 }
 
@@ -176,18 +180,20 @@ export function toPortSummaries(
   exposed: readonly string[],
 ): PortSummary[] {
   const summaries: PortSummary[] = []
-  const seen = new Set<string>()
-  for (const { protocol, hostAddress, hostPort, containerPort, count } of published) {
+  for (const { protocol, hostAddress, hostPort, containerPort, count, via } of published) {
     for (let offset = 0; offset < count; offset++) {
       const PrivatePort = containerPort + offset
-      seen.add(`${PrivatePort}/${protocol}`)
-      summaries.push({ IP: hostAddress, PrivatePort, PublicPort: hostPort + offset, Type: protocol })
+      if (via === 'route') summaries.push({ IP: hostAddress, PrivatePort, Type: protocol })
+      else summaries.push({ IP: hostAddress, PrivatePort, PublicPort: hostPort + offset, Type: protocol })
     }
   }
-  for (const port of exposed) {
-    if (seen.has(port)) continue
-    const { first, protocol } = parseContainerPorts(port)
-    summaries.push({ PrivatePort: first, Type: protocol })
+  const reached = published.map(rangeOf)
+  for (const range of exposed) {
+    for (const { first, last, protocol } of subtractPortRanges(splitPortRange(range), reached)) {
+      for (let PrivatePort = first; PrivatePort <= last; PrivatePort++) {
+        summaries.push({ PrivatePort, Type: protocol })
+      }
+    }
   }
   return summaries
 }

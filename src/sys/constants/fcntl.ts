@@ -1,7 +1,11 @@
 /** <fcntl.h> */
 export const F_GETFD = 1
 export const F_SETFD = 2
+export const F_GETFL = 3
+export const F_SETFL = 4
+export const F_SETOWN = 8
 export const FD_CLOEXEC = 1
+export const O_ASYNC = 0o20000
 
 /** <linux/openat2.h> */
 export const RESOLVE_NO_MAGICLINKS = 0x02

@@ -1,4 +1,4 @@
-/** From <sys/socket.h>, <netinet/in.h> and <linux/filter.h>. */
+/** From <sys/socket.h>, <netinet/in.h>, <linux/filter.h> and <linux/if_ether.h>. */
 export const AF_UNSPEC = 0
 export const AF_INET = 2
 export const AF_BRIDGE = 7
@@ -14,15 +14,26 @@ export const SOCK_CLOEXEC = 0o2000000
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 
+export const IPPROTO_IP = 0
 export const IPPROTO_UDP = 17
 export const IPPROTO_SCTP = 132
 export const IPPROTO_IPV6 = 41
 
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
+export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_DETACH_FILTER = 27
+export const IP_FREEBIND = 15
 export const IPV6_V6ONLY = 26
 
 /** BPF_RET | BPF_K */
 export const BPF_RET_K = 0x06
+/** BPF_LD | BPF_H | BPF_ABS */
+export const BPF_LD_H_ABS = 0x28
+/** BPF_JMP | BPF_JEQ | BPF_K */
+export const BPF_JMP_JEQ_K = 0x15
+/** Where a filter reads the packet's EtherType: SKF_AD_OFF + SKF_AD_PROTOCOL */
+export const SKF_AD_PROTOCOL_OFFSET = 0xfffff000
+
+export const ETH_P_IP = 0x0800

@@ -201,6 +201,10 @@ export function createMemoryEngine(): MemoryEngine {
         note('remove', ref, options)
         records.delete(find(ref).id)
       },
+      updatePorts: async (ref, change) => {
+        const record = find(ref)
+        records.set(record.id, { ...record, spec: { ...record.spec, ports: change(record.spec.ports) } })
+      },
       rename: async (ref, name) => {
         const record = find(ref)
         records.set(record.id, { ...record, name })

@@ -1,0 +1,61 @@
+/** Ports come and go while a container runs: what is published beside them is not touched. */
+import { inverse } from '../firewall/rules.ts'
+import type { ContainerRecord, PortBinding, PublishedPort } from '../store/records.ts'
+import type { Parts } from './parts.ts'
+import { exposedPortsOf } from './plan.ts'
+import { joinBindings, publishedFor, withoutBindings, withoutPublished } from './port-set.ts'
+import { changeRules, forgetFlows, publishesPorts, reserve, wantedPorts } from './published.ts'
+
+/**
+ * Publishes exactly `bindings` from now on, and after every start to come. All or nothing: throws what a start would throw for
+ * ports that cannot be had. Call under the container's lock.
+ */
+export async function updatePorts(
+  parts: Parts,
+  container: ContainerRecord,
+  bindings: readonly PortBinding[],
+): Promise<void> {
+  const spec = { ...container.spec, ports: joinBindings(bindings) }
+  const image = parts.store.images.get(container.image)
+  const exposedPorts = image === undefined ? container.exposedPorts : exposedPortsOf(spec, image)
+  const changed = { ...container, spec, exposedPorts }
+  if (container.state.status === 'running' && publishesPorts(parts, container)) {
+    await updateRunning(parts, container, changed)
+  } else parts.store.containers.put(container.id, changed)
+  parts.events.emit('container', 'update', container.id, { name: container.name, image: spec.image })
+}
+
+async function updateRunning(
+  parts: Parts,
+  container: ContainerRecord,
+  changed: ContainerRecord,
+): Promise<void> {
+  const { store, ports, firewall } = parts
+  const [before, after] = [wantedPorts(parts, container), wantedPorts(parts, changed)]
+  const gone = withoutBindings(before, after).flatMap((binding) => publishedFor(container.published, binding))
+  const entry = store.journal.begin('update-ports', container.id, { published: gone })
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => store.journal.clear(entry))
+  // first, so that a host port can be led elsewhere in one change
+  undo.defer(async () => void (await reserve(parts, container, gone.map(sameBinding))))
+  ports.release(container.id, gone)
+  const added = await reserve(parts, container, withoutBindings(after, before))
+  undo.defer(() => ports.release(container.id, added))
+  const published = [...withoutPublished(container.published, gone), ...added]
+  const batch = changeRules(parts, container, { ...changed, published })
+  undo.defer(() => firewall.apply(inverse(batch)))
+  store.journal.step(entry, 'rules')
+  await firewall.apply(batch)
+  forgetFlows(parts, [...gone, ...added])
+  store.transaction(() => {
+    store.containers.put(container.id, { ...changed, published })
+    store.journal.clear(entry)
+  })
+  undo.move()
+}
+
+/** As it was published. */
+function sameBinding({ via, ...port }: PublishedPort): PortBinding {
+  const last = via === 'route' ? 0 : port.hostPort + port.count - 1
+  return { ...port, hostPortEnd: last }
+}
