@@ -67,7 +67,9 @@ export const groups: Readonly<Record<string, Group>> = {
       disconnect: () => import('./commands/network-disconnect.ts'),
       inspect: () => import('./commands/network-inspect.ts'),
       ls: () => import('./commands/network-ls.ts'),
+      prune: () => import('./commands/network-prune.ts'),
       rm: () => import('./commands/network-rm.ts'),
+      update: () => import('./commands/network-update.ts'),
     },
   },
   volume: {

@@ -13,6 +13,7 @@ import { parseTmpfs, parseVolume } from './values/volume.ts'
 /** A container's place on one network, in the API's words. */
 export interface EndpointSettings {
   IPAMConfig?: { IPv4Address?: string; IPv6Address?: string; LinkLocalIPs?: readonly string[] }
+  Links?: readonly string[]
   Aliases?: readonly string[]
   DriverOpts?: Readonly<Record<string, string>>
   MacAddress?: string
@@ -38,6 +39,7 @@ export interface HostConfig {
   ExtraHosts: readonly string[]
   GroupAdd: readonly string[]
   Init?: boolean
+  Links?: readonly string[]
   MaskedPaths?: readonly string[]
   Memory: number
   MemoryReservation: number
@@ -157,6 +159,9 @@ function hostConfig(
     ExtraHosts: flags['add-host'],
     GroupAdd: flags['group-add'],
     ...(given.has('init') && { Init: flags.init }),
+    // those of a user-defined network stand among its settings
+    ...(flags.link.length > 0 &&
+      !isUserDefined(networks(flags)[0]?.name ?? 'default') && { Links: flags.link }),
     Mounts: flags.mount,
     NetworkMode: networks(flags)[0]?.name ?? 'default',
     OomScoreAdj: flags['oom-score-adj'],
@@ -244,6 +249,7 @@ const defaultNetwork: NetworkFlag = {
   ip: '',
   ip6: '',
   mac: '',
+  links: [],
   linkLocal: [],
   driverOptions: {},
   gatewayPriority: 0,
@@ -257,12 +263,17 @@ function withContainerFlags(network: NetworkFlag, flags: ContainerFlags): Networ
   if (network.ip && flags.ip) throw clash('--ip and per-network IPv4 address')
   if (network.ip6 && flags.ip6) throw clash('--ip6 and per-network IPv6 address')
   if (network.mac && flags['mac-address']) throw clash('--mac-address and per-network MAC address')
+  if (network.linkLocal.length > 0 && flags['link-local-ip'].length > 0) {
+    throw clash('--link-local-ip and per-network link-local IP addresses')
+  }
   return {
     ...network,
     aliases: [...network.aliases, ...aliases],
     ip: network.ip || flags.ip,
     ip6: network.ip6 || flags.ip6,
     mac: network.mac || flags['mac-address'],
+    links: isUserDefined(network.name) ? [...flags.link] : [],
+    linkLocal: [...network.linkLocal, ...flags['link-local-ip']],
   }
 }
 
@@ -280,6 +291,7 @@ export function endpointSettings(network: NetworkFlag): EndpointSettings {
   }
   return {
     ...(Object.keys(addresses).length > 0 && { IPAMConfig: addresses }),
+    ...(network.links.length > 0 && { Links: network.links }),
     ...(network.aliases.length > 0 && { Aliases: network.aliases }),
     ...(Object.keys(network.driverOptions).length > 0 && { DriverOpts: network.driverOptions }),
     ...(network.mac && { MacAddress: network.mac }),

@@ -3,6 +3,7 @@ import { type FlagValues, integer, list, map, text, toggle, value } from './argv
 import { badValue } from './values/bad-value.ts'
 import { parseDnsSearch, parseDnsServer, parseHostEntry } from './values/host-entry.ts'
 import { checkSysctl, parseEnv, parseLabel } from './values/key-value.ts'
+import { parseLink } from './values/link.ts'
 import { parseMount } from './values/mount.ts'
 import { parseIpFlag, parseNetwork } from './values/network.ts'
 import { parseBytes, parseCpus, parseSwapBytes } from './values/size.ts'
@@ -45,6 +46,11 @@ export const containerFlags = {
   ip6: value('IPv6 address (e.g., 2001:db8::33)', 'ip', '', parseIpFlag),
   label: list('Set meta data on a container', { short: 'l', parse: parseLabel }),
   'label-file': list('Read in a line delimited file of labels'),
+  link: list('Add link to another container', { parse: parseLink }),
+  'link-local-ip': list('Container IPv4/IPv6 link-local addresses', {
+    placeholder: 'ip',
+    parse: parseIpFlag,
+  }),
   'mac-address': text('Container MAC address (e.g., 92:d0:c6:0a:29:33)'),
   memory: value('Memory limit', 'bytes', 0, parseBytes, { short: 'm' }),
   'memory-reservation': value('Memory soft limit', 'bytes', 0, parseBytes),

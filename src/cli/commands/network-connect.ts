@@ -4,6 +4,7 @@ import { endpointSettings } from '../create-body.ts'
 import { networkPath } from '../paths.ts'
 import { badValue } from '../values/bad-value.ts'
 import { cut } from '../values/cut.ts'
+import { parseLink } from '../values/link.ts'
 import { parseIpFlag } from '../values/network.ts'
 
 export const command = defineCommand({
@@ -15,6 +16,7 @@ export const command = defineCommand({
     'gw-priority': integer('Highest gw-priority provides the default gateway'),
     ip: value('IPv4 address (e.g., "172.30.100.104")', 'ip', '', parseIpFlag),
     ip6: value('IPv6 address (e.g., "2001:db8::33")', 'ip', '', parseIpFlag),
+    link: list('Add link to another container', { parse: parseLink }),
     'link-local-ip': list('Add a link-local address for the container', {
       placeholder: 'ipSlice',
       parse: parseIpFlag,
@@ -28,6 +30,7 @@ export const command = defineCommand({
       ip: flags.ip,
       ip6: flags.ip6,
       mac: '',
+      links: [...flags.link],
       linkLocal: [...flags['link-local-ip']],
       driverOptions: Object.fromEntries(flags['driver-opt'].map(parseDriverOption)),
       gatewayPriority: flags['gw-priority'],

@@ -15,11 +15,18 @@ export const command = defineCommand({
   flags: {
     attachable: toggle('Enable manual container attachment'),
     'aux-address': map('Auxiliary IPv4 or IPv6 addresses used by Network driver'),
+    'config-from': text('The network from which to copy the configuration'),
+    'config-only': toggle('Create a configuration only network'),
+    dns: list('Set name servers that its containers ask instead of the host’s', {
+      placeholder: 'ip',
+      parse: parseIpFlag,
+    }),
     driver: text('Driver to manage the Network', { short: 'd', initial: 'bridge' }),
     gateway: list('IPv4 or IPv6 Gateway for the master subnet', {
       placeholder: 'ipSlice',
       parse: (one) => one.split(',').map(parseIpFlag).join(','),
     }),
+    ingress: toggle('Create swarm routing-mesh network'),
     internal: toggle('Restrict external access to the network'),
     'ip-range': list('Allocate container ip from a sub-range', { placeholder: 'ipNetSlice' }),
     'ipam-driver': text('IP Address Management Driver', { initial: 'default' }),
@@ -49,6 +56,10 @@ export const command = defineCommand({
       IPAM: { Driver: flags['ipam-driver'], Options: flags['ipam-opt'], Config },
       Internal: flags.internal,
       Attachable: flags.attachable,
+      Ingress: flags.ingress,
+      ConfigOnly: flags['config-only'],
+      ...(flags['config-from'] !== '' && { ConfigFrom: { Network: flags['config-from'] } }),
+      ...(flags.dns.length > 0 && { DnsServers: flags.dns }),
       Options: flags.opt,
       Labels: toRecord(flags.label),
     }

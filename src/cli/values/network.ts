@@ -11,6 +11,7 @@ export interface NetworkFlag {
   ip: string
   ip6: string
   mac: string
+  links: string[]
   linkLocal: string[]
   driverOptions: Record<string, string>
   gatewayPriority: number
@@ -56,6 +57,7 @@ export function parseNetwork(text: string): NetworkFlag {
     ip: '',
     ip6: '',
     mac: '',
+    links: [],
     linkLocal: [],
     driverOptions: {},
     gatewayPriority: 0,

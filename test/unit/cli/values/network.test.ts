@@ -16,6 +16,7 @@ describe('parseNetwork', () => {
       ip: '10.0.0.5',
       ip6: 'fd00::5',
       mac: '02:00:00:00:00:01',
+      links: [],
       linkLocal: [],
       driverOptions: { k: 'v' },
       gatewayPriority: -2,
