@@ -1,7 +1,9 @@
 /** What the bridge driver does beyond the contract: options, repair, and respect for what is not its own. */
 import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createBridgeDriver } from '../../src/drivers/bridge/index.ts'
+import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { NetworkRecord } from '../../src/store/records.ts'
 import { inNetns } from '../../src/sys/netns.ts'
 import { bridgeName, hostVethName } from '../../src/values/interface-name.ts'
@@ -227,6 +229,26 @@ describe('the MTU', () => {
   })
 })
 
+const wrong = '02:00:00:00:00:99'
+
+/** Makes a sandbox believe that the second endpoint is at another hardware address. */
+function knowWrong(sandbox: Sandbox): void {
+  inNetns(sandbox.netns, () => {
+    for (const address of ['10.91.0.2', 'fd00:91::2'])
+      ip(`neigh replace ${address} lladdr ${wrong} dev eth0 nud reachable`)
+  })
+}
+
+function known(sandbox: Sandbox): { dst: string; lladdr?: string }[] {
+  return ipJson<{ dst: string; lladdr?: string }>('neigh show dev eth0', sandbox)
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 900
+  while (!condition() && Date.now() < end) await delay(10)
+  expect(condition()).toBe(true)
+}
+
 describe('endpoints', () => {
   test('are veth pairs whose near end is a tagged port of the bridge', async () => {
     const network = networkRecord()
@@ -284,6 +306,56 @@ describe('endpoints', () => {
     const known = ipJson<{ dst: string; lladdr?: string }>(`neigh show dev ${name}`)
     expect(known.filter(({ lladdr }) => lladdr === '02:00:00:00:00:99')).toEqual([])
     expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+  })
+
+  test('with a reused address are reached at once by neighbours that knew another hardware address', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const neighbour = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 3), neighbour)
+    knowWrong(neighbour)
+    await bridgeDriver.attach(context, endpointSpec(network, 2), places.open())
+    // Of three announcements only the first comes before the next second.
+    await until(() => known(neighbour).every(({ lladdr }) => lladdr !== wrong))
+    const began = performance.now()
+    expect(canReach(neighbour, '10.91.0.2') && canReach(neighbour, 'fd00:91::2')).toBe(true)
+    // A packet that goes astray is lost for the whole second that a ping waits.
+    expect(performance.now() - began).toBeLessThan(900)
+  })
+
+  test('announce their addresses again, as often as the network says, and no more when they are detached', async () => {
+    const network = withOptions({
+      'com.docker.network.advertise_addr_nmsgs': '2',
+      'com.docker.network.advertise_addr_ms': '100',
+    })
+    await bridgeDriver.createNetwork(context, network)
+    const neighbour = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 3), neighbour)
+    const stillWrong = () => known(neighbour).filter(({ lladdr }) => lladdr === wrong).length
+    const [endpoint, sandbox] = [endpointSpec(network, 2), places.open()]
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    knowWrong(neighbour)
+    await until(() => stillWrong() === 0)
+    knowWrong(neighbour)
+    await delay(250)
+    expect(stillWrong()).toBe(2)
+    await bridgeDriver.detach(context, endpoint, sandbox)
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    await bridgeDriver.detach(context, endpoint, sandbox)
+    knowWrong(neighbour)
+    await delay(250)
+    expect(stillWrong()).toBe(2)
+  })
+
+  test('announce nothing where the network says so', async () => {
+    const network = withOptions({ 'com.docker.network.advertise_addr_nmsgs': '0' })
+    await bridgeDriver.createNetwork(context, network)
+    const neighbour = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 3), neighbour)
+    knowWrong(neighbour)
+    await bridgeDriver.attach(context, endpointSpec(network, 2), places.open())
+    await delay(50)
+    expect(known(neighbour).filter(({ lladdr }) => lladdr === wrong)).toHaveLength(2)
   })
 
   test('whose creation was cut short before the tag are replaced by the next attach, and removed by detach', async () => {

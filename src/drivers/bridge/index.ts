@@ -1,7 +1,8 @@
 /** Networks on a Linux bridge of this host, Docker's default kind. */
 
-import { findLink } from '../../netlink/link.ts'
+import { findLink, getLink } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
+import { Announcer } from '../../sandbox/announcer.ts'
 import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
@@ -25,6 +26,7 @@ export type { BridgeOptions }
 /** Works in the network namespace that the daemon runs in. */
 export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   const retired = new RetiredBridges()
+  const announcer = new Announcer()
   return {
     name: 'bridge',
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
@@ -50,12 +52,18 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     async attach(context, endpoint, sandbox) {
       context.signal.throwIfAborted()
       retired.defer()
-      return attach(context.mark, endpoint, sandbox)
+      const attachment = await attach(context.mark, endpoint, sandbox)
+      const { announcements: times, announcementInterval: interval } = parseBridgeOptions(endpoint.network)
+      const addresses = [endpoint.address4, endpoint.address6]
+      const what = { name: attachment.interfaceName, mac: attachment.mac, addresses }
+      announcer.announce(sandbox, endpoint.id, what, { times, interval })
+      return attachment
     },
 
     async detach(context, endpoint) {
       using socket = openRouteSocket()
       retired.defer()
+      announcer.stop(endpoint.id)
       await removePort(socket, context.mark, endpoint.id)
     },
 
@@ -82,7 +90,7 @@ async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): P
   const master =
     findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, mark, network, options)
   undo.defer(async () => void (await removePort(socket, mark, id)))
-  await createPort(socket, sandbox, {
+  const port = await createPort(socket, sandbox, {
     mark,
     id,
     master,
@@ -99,6 +107,8 @@ async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): P
     gateway4: endpoint.defaultRoute4 ? gateway4 : '',
     gateway6: endpoint.defaultRoute6 ? gateway6 : '',
   })
+  // To be asked for the port makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c), and the port pass frames.
+  getLink(socket, port)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }

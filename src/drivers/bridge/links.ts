@@ -205,8 +205,11 @@ export interface PortSpec {
   readonly isolated: boolean
 }
 
-/** Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. */
-export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<void> {
+/**
+ * Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. Returns the port's
+ * index.
+ */
+export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
   const name = hostVethName(port.id)
   const { mtu } = port.master
   const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
@@ -223,6 +226,7 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
   // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
   const hairpin = filtersBridgedFrames()
   if (port.isolated || hairpin) setBridgePort(socket, index, { isolated: port.isolated, hairpin })
+  return index
 }
 
 /**

@@ -1,0 +1,73 @@
+import { getLink } from '../netlink/link.ts'
+import { openRouteSocket } from '../netlink/socket.ts'
+import type { Fd } from '../sys/fd.ts'
+import { inNetns, openNetns } from '../sys/netns.ts'
+import { openPacketSocket, sendFrame } from '../sys/packet-socket.ts'
+import { announcementOf } from '../values/announcement.ts'
+import type { Sandbox } from './sandbox.ts'
+
+export interface AnnouncedInterface {
+  /** Its name in the sandbox. */
+  readonly name: string
+  readonly mac: string
+  /** With prefix length; '' is skipped. */
+  readonly addresses: readonly string[]
+}
+
+/**
+ * Tells the neighbours of new interfaces that addresses which they may know from before are at another hardware address now: gratuitous ARP
+ * and unsolicited neighbour advertisements. Between two of them no descriptor keeps the sandbox's namespace alive.
+ */
+export class Announcer {
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+
+  /** Once now and `times` in all, `interval` milliseconds apart, until `stop` is called with the endpoint's id. */
+  announce(
+    sandbox: Sandbox,
+    endpoint: string,
+    what: AnnouncedInterface,
+    { times, interval }: { times: number; interval: number },
+  ): void {
+    if (times === 0) return
+    send(sandbox.netns, what)
+    let left = times
+    const wait = (): void => {
+      left--
+      if (left > 0) this.#timers.set(endpoint, setTimeout(again, interval).unref())
+      else this.stop(endpoint)
+    }
+    const again = (): void => {
+      if (sendAgain(sandbox.path, what)) wait()
+      else this.stop(endpoint)
+    }
+    wait()
+  }
+
+  /** The endpoint is going to be detached. */
+  stop(endpoint: string): void {
+    clearTimeout(this.#timers.get(endpoint))
+    this.#timers.delete(endpoint)
+  }
+}
+
+/** False when the sandbox or the interface is gone, or no longer what it was: then there is nothing to tell. */
+function sendAgain(path: string, what: AnnouncedInterface): boolean {
+  try {
+    using netns = openNetns(path)
+    send(netns, what)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function send(netns: Fd, { name, mac, addresses }: AnnouncedInterface): void {
+  using route = openRouteSocket(netns)
+  const { index } = getLink(route, name)
+  using socket = inNetns(netns, () => openPacketSocket())
+  for (const cidr of addresses) {
+    if (cidr === '') continue
+    const { protocol, frame } = announcementOf(cidr, mac)
+    sendFrame(socket, index, protocol, frame)
+  }
+}
