@@ -9,6 +9,8 @@ interface Entry {
   /** milliseconds of the monotonic clock */
   readonly storedAt: number
   readonly expiresAt: number
+  /** Whether it was asked for since it was last in danger of being dropped. */
+  isUsed: boolean
 }
 
 export class AnswerCache {
@@ -24,9 +26,11 @@ export class AnswerCache {
   get(key: string, now: number): Buffer | null {
     const entry = this.#entries.get(key)
     if (entry === undefined) return null
-    this.#delete(key, entry)
-    if (now >= entry.expiresAt) return null
-    this.#insert(key, entry)
+    if (now >= entry.expiresAt) {
+      this.#delete(key, entry)
+      return null
+    }
+    entry.isUsed = true
     return aged(entry.message, Math.floor((now - entry.storedAt) / 1000))
   }
 
@@ -36,7 +40,7 @@ export class AnswerCache {
     if (seconds === 0) return
     const known = this.#entries.get(key)
     if (known !== undefined) this.#delete(key, known)
-    this.#insert(key, { message, storedAt: now, expiresAt: now + seconds * 1000 })
+    this.#insert(key, { message, storedAt: now, expiresAt: now + seconds * 1000, isUsed: false })
     this.#evict()
   }
 
@@ -49,11 +53,15 @@ export class AnswerCache {
     return this.#bytes
   }
 
-  /** A map keeps its order of insertion: the entry used longest ago comes first. */
+  /**
+   * A map keeps its order of insertion: the oldest entry comes first. One that was used goes to the end for another
+   * round, so that a flood of names asked for once does not wash out what is in use.
+   */
   #evict(): void {
     for (const [key, entry] of this.#entries) {
       if (this.#bytes <= this.#maxBytes) return
       this.#delete(key, entry)
+      if (entry.isUsed) this.#insert(key, { ...entry, isUsed: false })
     }
   }
 

@@ -85,6 +85,9 @@ function keyOf(query: Query, servers: readonly string[]): string {
   return `${servers.join()} ${query.key}`
 }
 
+/** Made once: an error of its own for each question would cost more than the rest. */
+const over = new Error('the question is answered')
+
 /** One question on its way: round the servers until one answers, all have refused, or the time is over. */
 class Lookup {
   readonly result: Promise<Buffer | null>
@@ -104,7 +107,7 @@ class Lookup {
     this.result = promise.finally(() => {
       clearTimeout(end)
       clearTimeout(this.#next)
-      this.#stop.abort()
+      this.#stop.abort(over)
     })
     this.#askNext()
   }

@@ -11,6 +11,8 @@ export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer
 
 const address = '127.0.0.11'
 const maxConnections = 64
+/** Bytes, of which the kernel grants what net.core.rmem_max allows: queries of the moments in which the daemon is busy. */
+const receiveBuffer = 2 ** 20
 /** milliseconds without a byte after which a connection is closed */
 const idleTime = 10_000
 /** Bytes of answers that a client has not read yet, beyond which its connection is closed. */
@@ -31,11 +33,11 @@ export async function listen(netns: Fd, answer: Answer): Promise<Listener> {
   undo.defer(() => void udp.close())
   const tcp = createServer({ allowHalfOpen: true })
   undo.defer(() => void tcp.close())
-  serveUdp(udp, answer)
   serveTcp(tcp, answer)
   // a socket given by descriptor may be listening before bind returns
   const listening = Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
   udp.bind({ fd: fds.udp.release() })
+  serveUdp(udp, answer)
   tcp.listen({ fd: fds.tcp.release() })
   await listening
   const connections = trackConnections(tcp)
@@ -57,6 +59,7 @@ function openSockets(netns: Fd): { udp: Fd; tcp: Fd } {
 }
 
 function serveUdp(socket: UdpSocket, answer: Answer): void {
+  socket.setRecvBufferSize(receiveBuffer)
   let isOpen = true
   socket.on('close', () => {
     isOpen = false

@@ -8,6 +8,9 @@ import { isAnswerTo } from './answer.ts'
 import { openClientSocket } from './client-socket.ts'
 import { type Query, upstreamQuery } from './message.ts'
 
+/** Bytes, of which the kernel grants what net.core.rmem_max allows: answers of the moments in which the daemon is busy. */
+const receiveBuffer = 2 ** 20
+
 interface Waiting {
   readonly query: Query
   readonly resolve: (answer: Buffer) => void
@@ -30,7 +33,10 @@ export class UdpClient {
     this.#address = address
     this.#socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4').unref()
     this.#connected = once(this.#socket, 'connect')
-    this.#connected.catch(() => this.close())
+    this.#connected.then(
+      () => this.#socket.setRecvBufferSize(receiveBuffer),
+      () => this.close(),
+    )
     this.#socket.on('message', (message) => this.#receive(message))
     this.#socket.on('error', (error) => this.#failAll(error))
     if (netns !== null) this.#socket.bind({ fd: openClientSocket(netns, address, 'datagram').release() })

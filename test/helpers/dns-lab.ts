@@ -1,7 +1,7 @@
 /** What tests of the name service need: clients inside a sandbox, and upstream servers with a mind of their own. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import type { Readable, Writable } from 'node:stream'
 import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
 import { frame, readFrames } from '../../src/dns/stream.ts'
@@ -46,16 +46,22 @@ export async function sendUdp(netns: Fd, bytes: Buffer, patience = 6000): Promis
   const timer = new AbortController()
   try {
     socket.bind({ fd: fd.release() })
-    const answer = once(socket, 'message', { signal: timer.signal })
+    const messages = on(socket, 'message', { signal: timer.signal })
     setTimeout(() => timer.abort(), patience).unref()
     socket.send(bytes, 53, '127.0.0.11')
-    return ((await answer) as [Buffer])[0]
+    // an earlier client may have had this port, and its answer come late
+    for await (const [message] of messages) if (isSameId(message, bytes)) return message
+    return null
   } catch (error) {
     if (timer.signal.aborted) return null
     throw error
   } finally {
     socket.close()
   }
+}
+
+function isSameId(message: Buffer, query: Buffer): boolean {
+  return message.compare(query, 0, 2, 0, 2) === 0
 }
 
 export async function ask(netns: Fd, name: string, type = 'A', options: AskOptions = {}): Promise<Decoded> {
