@@ -115,6 +115,10 @@ function withTakeover(backend: Backend, other: Backend | null, nft: Nft | null, 
       if (other?.name === 'nftables' || (nft !== null && hasIptablesRules(nft))) await other?.clear()
       isTaken = true
     },
+    async clear() {
+      await firewall.clear()
+      isTaken = false
+    },
     close() {
       firewall.close()
       nft?.close()

@@ -1,14 +1,21 @@
 /** What every firewall backend does. Run as root; the whole file's process lives in a throw-away namespace. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
 import { createDnsRedirect } from '../../src/firewall/redirect.ts'
-import { type Batch, type Family, inverse, type PublishRule } from '../../src/firewall/rules.ts'
+import {
+  type Batch,
+  type BridgeRule,
+  type Family,
+  inverse,
+  type PublishRule,
+  type Rule,
+} from '../../src/firewall/rules.ts'
 import { inNetns } from '../../src/sys/netns.ts'
-import { bridgeRules, createLab, enterThrowAwayNetns, host, type Lab } from '../helpers/firewall-lab.ts'
+import { bridgeRules, createLab, enterThrowAwayNetns, host, ip, type Lab } from '../helpers/firewall-lab.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -72,8 +79,8 @@ export function describeFirewall(backend: Firewall['backend']): void {
       lab = await createLab()
       execFileSync('iptables-restore', { input: FOREIGN_IPTABLES })
       execFileSync('nft', ['-f', '-'], { input: FOREIGN_NFTABLES })
-      const { a1, a2, b1, i1, client } = lab
-      for (const place of [a1, a2, b1, i1, client]) {
+      const { a1, a2, b1, i1, client, far } = lab
+      for (const place of [a1, a2, b1, i1, client, far]) {
         await place.serveTcp(4, 80)
         await place.serveTcp(6, 80)
         await place.serveUdp(4, 53)
@@ -270,6 +277,249 @@ export function describeFirewall(backend: Firewall['backend']): void {
       })
     })
 
+    describe('in the gateway mode', () => {
+      /** The rules with those of bridge a changed, and further ones. */
+      const withA = (change: Partial<BridgeRule>, ...more: readonly Rule[]) =>
+        firewall.replaceAll([
+          ...bridgeRules().map((rule) => (rule.interface === 'br-a' ? { ...rule, ...change } : rule)),
+          ...more,
+        ])
+
+      it('nat-unprotected lets others reach every port directly, but not containers of other networks', async () => {
+        await withA({ mode: 'nat-unprotected' }, publish({ hostPort: 8080 }))
+        const asked = await Promise.all([
+          lab.client.tcp('172.30.1.2', 9000),
+          lab.client.tcp('fd00:30:1::2', 80),
+          lab.far.udp('172.30.1.2', 53),
+          lab.far.tcp('192.0.2.1', 8080),
+          lab.a1.tcp('192.0.2.2', 80),
+          lab.b1.tcp('172.30.1.2', 80),
+          lab.b1.tcp('fd00:30:1::2', 80),
+          lab.client.tcp('172.30.2.2', 80),
+        ])
+        expect(asked).toEqual([
+          'a1 192.0.2.2 9000',
+          'a1 2001:db8::2 80',
+          'a1 198.51.100.2 53',
+          'a1 198.51.100.2 80',
+          'client 192.0.2.1 80',
+          'nothing',
+          'nothing',
+          'nothing',
+        ])
+      })
+
+      it('routed opens published container ports alone, directly, and translates nothing', async () => {
+        const open = { mode: 'route', interface: 'br-a' } as const
+        await withA(
+          { mode: 'routed' },
+          publish({ ...open, hostPort: 0, port: 80 }),
+          publish({ ...open, hostPort: 0, port: 80, family: 6 }),
+          publish({ ...open, hostPort: 0, port: 9001, count: 3 }),
+        )
+        const asked = await Promise.all([
+          lab.client.tcp('172.30.1.2', 80),
+          lab.client.tcp('fd00:30:1::2', 80),
+          lab.far.tcp('172.30.1.2', 9003),
+          lab.b1.tcp('172.30.1.2', 80),
+          lab.a1.tcp('192.0.2.2', 80),
+          lab.a1.tcp('2001:db8::2', 80),
+          lab.client.tcp('172.30.1.2', 9000),
+          lab.client.tcp('172.30.1.3', 80),
+          lab.client.tcp('fd00:30:1::3', 80),
+          lab.client.udp('172.30.1.2', 53),
+          lab.i1.tcp('172.30.1.2', 80),
+          lab.client.tcp('192.0.2.1', 80),
+        ])
+        expect(asked).toEqual([
+          'a1 192.0.2.2 80',
+          'a1 2001:db8::2 80',
+          'a1 198.51.100.2 9003',
+          'a1 172.30.1.1 80',
+          'client 172.30.1.2 80',
+          'client fd00:30:1::2 80',
+          ...Array(6).fill('nothing'),
+        ])
+      })
+
+      it('routed answers pings, which nat does not', async () => {
+        const ping = (address: string) =>
+          inNetns(lab.client.netns, () => spawnSync('busybox', ['ping', '-c1', '-W1', address]).status)
+        expect([ping('172.30.1.2'), ping('fd00:30:1::2')]).toEqual([1, 1])
+        await withA({ mode: 'routed' })
+        expect([ping('172.30.1.2'), ping('fd00:30:1::2')]).toEqual([0, 0])
+      })
+
+      it('isolated keeps the host and its containers apart', async () => {
+        const isolated = bridgeRules().map((rule) =>
+          rule.interface === 'br-i' ? ({ ...rule, mode: 'isolated' } as const) : rule,
+        )
+        const close = await serveHere('0.0.0.0', 7779)
+        try {
+          expect(await lab.i1.tcp('172.30.3.1', 7779)).toBe('host')
+          await firewall.replaceAll(isolated)
+          const asked = await Promise.all([
+            lab.i1.tcp('172.30.3.1', 7779),
+            lab.i1.tcp('192.0.2.1', 7779),
+            host.tcp('172.30.3.2', 80),
+            host.tcp('fd00:30:3::2', 80),
+            lab.i1.tcp('192.0.2.2', 80),
+            lab.client.tcp('172.30.3.2', 80),
+          ])
+          expect(asked).toEqual(Array(6).fill('nothing'))
+        } finally {
+          close()
+        }
+      })
+
+      it('nat takes the source address that was asked for', async () => {
+        ip('addr add 192.0.2.5/24 dev out')
+        ip('addr add 2001:db8::5/64 dev out nodad')
+        await firewall.replaceAll(
+          bridgeRules().map((rule) => ({
+            ...rule,
+            snatAddress: rule.family === 4 ? '192.0.2.5' : '2001:db8::5',
+          })),
+        )
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 192.0.2.5 80')
+        expect(await lab.b1.tcp('2001:db8::2', 80)).toBe('client 2001:db8::5 80')
+        expect(await lab.a1.tcp('172.30.1.3', 80)).toBe('a2 172.30.1.2 80')
+      })
+
+      it('nat lets trusted interfaces in, and no others', async () => {
+        await withA({ trusted: ['out', 'nosuch0'] })
+        const asked = await Promise.all([
+          lab.client.tcp('172.30.1.2', 80),
+          lab.client.tcp('fd00:30:1::2', 80),
+          lab.far.tcp('172.30.1.2', 80),
+          lab.far.tcp('fd00:30:1::2', 80),
+          lab.b1.tcp('172.30.1.2', 80),
+          lab.client.tcp('172.30.2.2', 80),
+        ])
+        expect(asked).toEqual(['a1 192.0.2.2 80', 'a1 2001:db8::2 80', ...Array(4).fill('nothing')])
+      })
+    })
+
+    describe('with ports for some only', () => {
+      const both = (wish: Partial<PublishRule>, hostPort: number) => [
+        publish({ hostPort, ...wish }),
+        publish({ hostPort, ...wish, family: 6 }),
+      ]
+
+      it('lets in by the interface that was asked for alone, whatever address is used', async () => {
+        await add(
+          ...both({ hostInterface: 'out' }, 8080),
+          publish({ hostPort: 9000, port: 9000, count: 5, hostInterface: 'away' }),
+        )
+        const asked = await Promise.all([
+          lab.client.tcp('192.0.2.1', 8080),
+          lab.client.tcp('198.51.100.1', 8080),
+          lab.client.tcp('2001:db8::1', 8080),
+          lab.far.tcp('198.51.100.1', 9004),
+          lab.far.tcp('192.0.2.1', 8080),
+          lab.far.tcp('2001:db8::1', 8080),
+          host.tcp('192.0.2.1', 8080),
+          lab.b1.tcp('192.0.2.1', 8080),
+          lab.client.tcp('192.0.2.1', 9004),
+        ])
+        expect(asked).toEqual([
+          'a1 192.0.2.2 80',
+          'a1 192.0.2.2 80',
+          'a1 2001:db8::2 80',
+          'a1 198.51.100.2 9004',
+          ...Array(5).fill('nothing'),
+        ])
+      })
+
+      it('lets in the clients that were named alone', async () => {
+        await add(
+          publish({ hostPort: 8080, sources: ['192.0.2.0/24', '172.30.2.2/32'] }),
+          publish({ hostPort: 8080, family: 6, sources: ['2001:db8::/64'] }),
+          publish({ hostPort: 9000, port: 9000, count: 5, sources: ['198.51.0.0/16'] }),
+          publish({
+            hostPort: 19_000,
+            port: 9000,
+            count: 5,
+            sources: ['192.0.2.2/32'],
+            hostInterface: 'out',
+          }),
+          publish({ hostPort: 8081, sources: ['192.0.2.2/32'], hostAddress: '192.0.2.1' }),
+        )
+        const asked = await Promise.all([
+          lab.client.tcp('192.0.2.1', 8080),
+          lab.b1.tcp('192.0.2.1', 8080),
+          lab.client.tcp('2001:db8::1', 8080),
+          lab.far.tcp('192.0.2.1', 9003),
+          lab.client.tcp('192.0.2.1', 19_003),
+          lab.client.tcp('192.0.2.1', 8081),
+          lab.far.tcp('192.0.2.1', 8080),
+          lab.far.tcp('2001:db8::1', 8080),
+          host.tcp('127.0.0.1', 8080),
+          lab.a2.tcp('192.0.2.1', 8080),
+          lab.client.tcp('192.0.2.1', 9003),
+          lab.far.tcp('192.0.2.1', 19_003),
+          lab.client.tcp('198.51.100.1', 8081),
+        ])
+        expect(asked).toEqual([
+          'a1 192.0.2.2 80',
+          'a1 172.30.1.1 80',
+          'a1 2001:db8::2 80',
+          'a1 198.51.100.2 9003',
+          'a1 192.0.2.2 9003',
+          'a1 192.0.2.2 80',
+          ...Array(7).fill('nothing'),
+        ])
+      })
+
+      it('limits routed ports in the same way', async () => {
+        const open = { mode: 'route', interface: 'br-a' } as const
+        await firewall.replaceAll([
+          ...bridgeRules().map((rule) => ({ ...rule, mode: 'routed' as const })),
+          publish({ ...open, hostPort: 0, port: 80, sources: ['192.0.2.0/24'] }),
+          publish({ ...open, hostPort: 0, port: 80, sources: ['2001:db8:1::/48'], family: 6 }),
+          publish({ ...open, hostPort: 0, port: 9000, count: 2, hostInterface: 'away' }),
+        ])
+        const asked = await Promise.all([
+          lab.client.tcp('172.30.1.2', 80),
+          lab.far.tcp('fd00:30:1::2', 80),
+          lab.far.tcp('172.30.1.2', 9001),
+          lab.far.tcp('172.30.1.2', 80),
+          lab.client.tcp('fd00:30:1::2', 80),
+          lab.client.tcp('172.30.1.2', 9001),
+        ])
+        expect(asked).toEqual([
+          'a1 192.0.2.2 80',
+          'a1 2001:db8:1::2 80',
+          'a1 198.51.100.2 9001',
+          ...Array(3).fill('nothing'),
+        ])
+      })
+
+      it('keeps ports of the loopback addresses from neighbours, where the host lets such packets in', async () => {
+        writeSysctl('net/ipv4/conf/out/route_localnet', '1')
+        lab.far.ip('route replace 127.0.0.70 via 198.51.100.1')
+        lab.client.ip('route replace 127.0.0.70 via 192.0.2.1')
+        inNetns(lab.client.netns, () => {
+          writeSysctl('net/ipv4/conf/all/route_localnet', '1')
+          spawnSync('ip', 'route del local 127.0.0.0/8 dev lo table local'.split(' '))
+        })
+        const closers = [await serveHere('127.0.0.70', 8070), await serveHere('127.0.0.70', 8071)]
+        try {
+          await add(
+            publish({ hostPort: 8071, hostAddress: '127.0.0.70' }),
+            publish({ hostPort: 9070, port: 9000, count: 3, hostAddress: '127.0.0.70' }),
+          )
+          // who is not published is the host's own affair
+          expect(await lab.client.tcp('127.0.0.70', 8070)).toBe('host')
+          expect(await lab.client.tcp('127.0.0.70', 8071)).toBe('nothing')
+          expect(await host.tcp('127.0.0.70', 8071)).toBe('a1 172.30.1.1 80')
+          expect(await host.tcp('127.0.0.70', 9072)).toBe('a1 172.30.1.1 9002')
+        } finally {
+          for (const close of closers) close()
+        }
+      })
+    })
+
     describe('as a transaction', () => {
       const batch: Batch = {
         add: [
@@ -400,6 +650,16 @@ export function describeFirewall(backend: Firewall['backend']): void {
         if (backend === 'nftables') execFileSync('nft', ['flush chain ip tsnet user'])
         else execFileSync('iptables', ['-F', 'TSNET-USER'])
         expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
+      })
+
+      it('leaves alone what the host forwards between others', async () => {
+        await add(publish({ hostPort: 80 }))
+        const asked = await Promise.all([
+          lab.client.tcp('198.51.100.2', 80),
+          lab.far.tcp('2001:db8::2', 80),
+          lab.far.udp('192.0.2.2', 53),
+        ])
+        expect(asked).toEqual(['far 192.0.2.2 80', 'client 2001:db8:1::2 80', 'client 198.51.100.2 53'])
       })
 
       it('leaves no trace behind, and foreign rules as they were', async () => {

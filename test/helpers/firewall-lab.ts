@@ -1,10 +1,10 @@
 /**
  * A small world for firewall tests: the test's own main thread becomes "the host" in a throw-away network namespace,
- * with two ordinary bridges, an internal one, containers on them, and an outside client one hop away.
+ * with two ordinary bridges, an internal one, containers on them, and two outside clients one hop away.
  *
- *     client 192.0.2.2 ── 192.0.2.1 host ── br-a 172.30.1.1 ── a1 .2, a2 .3
- *                                       ├── br-b 172.30.2.1 ── b1 .2
- *                                       └── br-i 172.30.3.1 ── i1 .2   (internal)
+ *     client 192.0.2.2 ──── 192.0.2.1 (out) host ── br-a 172.30.1.1 ── a1 .2, a2 .3
+ *     far 198.51.100.2 ── 198.51.100.1 (away) ├── br-b 172.30.2.1 ── b1 .2
+ *                                             └── br-i 172.30.3.1 ── i1 .2   (internal)
  */
 import { execFileSync, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
@@ -159,6 +159,7 @@ export const host = {
 
 export interface Lab {
   readonly client: Place
+  readonly far: Place
   readonly a1: Place
   readonly a2: Place
   readonly b1: Place
@@ -169,20 +170,12 @@ export interface Lab {
 /** Builds the world. `enterThrowAwayNetns` comes first. */
 export async function createLab(): Promise<Lab> {
   const directory = mkdtempSync(join(tmpdir(), 'tsnet-lab-'))
-  const client = new Place('client', directory)
-  ip(`link add out type veth peer name eth0 netns ${client.path}`)
-  ip('addr add 192.0.2.1/24 dev out')
-  ip('addr add 2001:db8::1/64 dev out nodad')
-  ip('link set out up')
-  client.ip('addr add 192.0.2.2/24 dev eth0')
-  client.ip('addr add 2001:db8::2/64 dev eth0 nodad')
-  client.ip('link set eth0 up')
-  // only what the host hides is reached by these: they are how a neighbour would try
-  client.ip('route add 172.30.0.0/16 via 192.0.2.1')
-  client.ip('route add fd00:30::/32 via 2001:db8::1')
+  const client = addClient('client', 'out', '192.0.2', '2001:db8::', directory)
+  const far = addClient('far', 'away', '198.51.100', '2001:db8:1::', directory)
   for (const bridge of ['a', 'b', 'i'] as const) addBridge(bridge)
   const places = {
     client,
+    far,
     a1: addContainer('a1', 'a', 2, directory),
     a2: addContainer('a2', 'a', 3, directory),
     b1: addContainer('b1', 'b', 2, directory),
@@ -202,12 +195,13 @@ export async function createLab(): Promise<Lab> {
 async function becomeNeighbours(places: Readonly<Record<string, Place>>): Promise<void> {
   const gateways = {
     client: '2001:db8::1',
+    far: '2001:db8:1::1',
     a1: 'fd00:30:1::1',
     a2: 'fd00:30:1::1',
     b1: 'fd00:30:2::1',
     i1: 'fd00:30:3::1',
   }
-  const far = ['2001:db8::2', 'fd00:30:1::2', 'fd00:30:1::3', 'fd00:30:2::2', 'fd00:30:3::2']
+  const far = ['2001:db8::2', '2001:db8:1::2', 'fd00:30:1::2', 'fd00:30:1::3', 'fd00:30:2::2', 'fd00:30:3::2']
   await Promise.all([
     ...Object.entries(gateways).map(([name, gateway]) => places[name]!.tcp(gateway, 9)),
     ...far.map((address) => host.tcp(address, 9)),
@@ -215,6 +209,21 @@ async function becomeNeighbours(places: Readonly<Record<string, Place>>): Promis
 }
 
 const numbers = { a: 1, b: 2, i: 3 } as const
+
+/** A neighbour behind the host's interface `link`, who would like to reach everything through the host. */
+function addClient(name: string, link: string, net4: string, net6: string, directory: string): Place {
+  const client = new Place(name, directory)
+  ip(`link add ${link} type veth peer name eth0 netns ${client.path}`)
+  ip(`addr add ${net4}.1/24 dev ${link}`)
+  ip(`addr add ${net6}1/64 dev ${link} nodad`)
+  ip(`link set ${link} up`)
+  client.ip(`addr add ${net4}.2/24 dev eth0`)
+  client.ip(`addr add ${net6}2/64 dev eth0 nodad`)
+  client.ip('link set eth0 up')
+  client.ip(`route add default via ${net4}.1`)
+  client.ip(`route add default via ${net6}1`)
+  return client
+}
 
 function addBridge(letter: keyof typeof numbers): void {
   const name = `br-${letter}`

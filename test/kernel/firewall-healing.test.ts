@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
 import type { PublishRule } from '../../src/firewall/rules.ts'
 import { watchRuleset } from '../../src/netlink/ruleset-events.ts'
@@ -24,11 +27,19 @@ const port: PublishRule = {
 }
 const range: PublishRule = { ...port, hostPort: 9000, port: 9000, count: 900 }
 const routed: PublishRule = { ...port, mode: 'route', sources: ['10.0.0.0/8', '192.0.2.7/32'] }
-const limited: PublishRule = { ...port, family: 6, address: 'fd00:30:1::2', hostInterface: 'eth7', hostPort: 81 }
+const limited: PublishRule = {
+  ...port,
+  family: 6,
+  address: 'fd00:30:1::2',
+  hostInterface: 'eth7',
+  hostPort: 81,
+}
 
 /** Everything in the kernel, without counters and in no order. */
 function ruleset(): string[] {
-  const saved = ['iptables-save', 'ip6tables-save'].map((program) => execFileSync(program, { encoding: 'utf8' }))
+  const saved = ['iptables-save', 'ip6tables-save'].map((program) =>
+    execFileSync(program, { encoding: 'utf8' }),
+  )
   const own = ['ip', 'ip6'].map((family) => list(`list table ${family} tsnet`))
   return [...saved, ...own]
     .join('\n')
@@ -66,10 +77,12 @@ const harms = {
     'flush the chains of each table':
       'iptables -F; iptables -t nat -F; iptables -t raw -F; ip6tables -F; ip6tables -t nat -F',
     'flush one table and delete its chains': 'iptables -t nat -F; iptables -t nat -X',
-    'restore rules of their own': "printf '*filter\\n:FORWARD ACCEPT\\nCOMMIT\\n*nat\\nCOMMIT\\n' | iptables-restore",
+    'restore rules of their own':
+      "printf '*filter\\n:FORWARD ACCEPT\\nCOMMIT\\n*nat\\nCOMMIT\\n' | iptables-restore",
     'add the saved rules once more': 'iptables-save | iptables-restore --noflush',
     'delete the jump': 'iptables -t nat -D PREROUTING 1',
-    'double the jump': "iptables-save -t filter | grep -e '^[*C]' -e '-A FORWARD' | iptables-restore --noflush",
+    'double the jump':
+      "iptables-save -t filter | grep -e '^[*C]' -e '-A FORWARD' | iptables-restore --noflush",
     'insert a rule': 'iptables -I TSNET-INTO -j ACCEPT',
     'delete a rule': 'iptables -t nat -F TSNET-tcp-7936',
   },
@@ -124,4 +137,47 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
     expect(repairs).toBe(0)
     expect(ruleset().filter((line) => /192\.0\.2\.9/.test(line))).toHaveLength(3)
   })
+})
+
+describe('the rules of iptables-legacy, of whose changes nobody tells', () => {
+  const names = ['iptables', 'ip6tables'].flatMap((name) => [`${name}-save`, `${name}-restore`])
+  const path = process.env['PATH']
+  let directory: string
+
+  beforeAll(async () => {
+    await enterThrowAwayNetns()
+    directory = mkdtempSync(join(tmpdir(), 'tsnet-legacy-'))
+    for (const name of names) symlinkSync('/usr/sbin/xtables-legacy-multi', join(directory, name))
+    process.env['PATH'] = `${directory}:${path}`
+  })
+
+  afterAll(() => {
+    process.env['PATH'] = path
+    rmSync(directory, { recursive: true })
+  })
+
+  it('are back all the same', async () => {
+    const firewall = createFirewall({ backend: 'iptables', instance: '', log: pino({ level: 'silent' }) })
+    let repairs = 0
+    await firewall.replaceAll([...bridgeRules(), port, range, routed, limited])
+    firewall.heal(watchRuleset, () => repairs++)
+    try {
+      const standing = save()
+      expect(standing).toContain('TSNET-tcp-7936')
+      sh('iptables-legacy -t nat -F; iptables-legacy -F')
+      await vi.waitFor(() => expect(repairs).toBe(1), { timeout: 8000, interval: 50 })
+      expect(save()).toBe(standing)
+      await sleep(1500)
+      expect(repairs).toBe(1)
+    } finally {
+      await firewall.clear()
+      firewall.close()
+    }
+    expect(save()).not.toContain('TSNET')
+  })
+
+  const save = () =>
+    sh('iptables-legacy-save | sort; ip6tables-legacy-save | sort')
+      .toString()
+      .replaceAll(/^#.*|\[.*\]/gm, '')
 })

@@ -41,11 +41,18 @@ describe('the choice of a firewall backend', () => {
     expect(execFileSync('iptables', ['-S', 'FORWARD'], { encoding: 'utf8' })).toBe('-P FORWARD DROP\n')
   })
 
-  it('is what was asked for, with a warning where that cannot let packets through', () => {
+  it('is what was asked for also there', () => {
     execFileSync('iptables', ['-P', 'FORWARD', 'DROP'])
     expect(choose('nftables')).toBe('nftables')
-    expect(logged).toContain('the FORWARD chain of iptables has the policy DROP')
     expect(choose('iptables')).toBe('iptables')
+    expect(logged).toBe('')
+  })
+
+  it('comes with a warning where a chain of somebody else drops what is forwarded', () => {
+    const chain = 'chain fence { type filter hook forward priority 0; policy drop; }'
+    execFileSync('nft', [`table inet garden {\n${chain}\n}\n`])
+    expect(choose('auto')).toBe('nftables')
+    expect(logged).toContain('chain fence of the nftables table inet garden has the policy drop')
   })
 
   it('changes nothing by itself', () => {
