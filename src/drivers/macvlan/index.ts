@@ -5,6 +5,7 @@
 import { TsnetError } from '../../errors.ts'
 import { isNetlinkError } from '../../netlink/error.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
+import { Announcer } from '../../sandbox/announcer.ts'
 import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
@@ -29,6 +30,7 @@ export function createMacvlanDrivers(): readonly NetworkDriver<MacvlanOptions>[]
 }
 
 function createDriver(kind: Kind, users: ParentUsers): NetworkDriver<MacvlanOptions> {
+  const announcer = new Announcer()
   return {
     name: kind,
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'given', ports: 'none' },
@@ -61,10 +63,11 @@ function createDriver(kind: Kind, users: ParentUsers): NetworkDriver<MacvlanOpti
 
     async attach(context, endpoint, sandbox) {
       context.signal.throwIfAborted()
-      return attach(kind, context.mark, endpoint, sandbox)
+      return attach(kind, announcer, context.mark, endpoint, sandbox)
     },
 
     async detach(context, endpoint, sandbox) {
+      announcer.stop(endpoint.id)
       if (sandbox !== null) await removeEndpointLink(sandbox, context.mark, kind, endpoint.id)
       using socket = openRouteSocket()
       removeHostRoutes(socket, kind, endpoint)
@@ -92,6 +95,7 @@ function createDriver(kind: Kind, users: ParentUsers): NetworkDriver<MacvlanOpti
 
 async function attach(
   kind: Kind,
+  announcer: Announcer,
   mark: string,
   endpoint: EndpointSpec,
   sandbox: Sandbox,
@@ -121,6 +125,12 @@ async function attach(
     const shim = await ensureShim(socket, mark, kind, network, options, parent)
     undo.defer(() => removeHostRoutes(socket, kind, endpoint))
     addHostRoutes(socket, shim, endpoint)
+  }
+  // In the other modes of ipvlan nobody asks for hardware addresses.
+  if (kind === 'macvlan' || options.mode === 'l2') {
+    const what = { name: interfaceName, mac: mac || parent.address, addresses: [address4, address6] }
+    const { announcements: times, announcementInterval: interval } = options
+    announcer.announce(sandbox, id, what, { times, interval })
   }
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
