@@ -49,7 +49,7 @@ export function ensureBridge(
   writeBridgeSysctls(link.name, network, options, isOwn)
   setLink(socket, link.index, isOwn ? { up: true, mtu } : { up: true })
   ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
-  return getLink(socket, link.index)
+  return isOwn ? { ...link, mtu } : link
 }
 
 /** The network's bridge, or a bridge that the user made and named; null when there is none. */
@@ -83,11 +83,12 @@ function createBridge(
   options: BridgeOptions,
 ): Link {
   const born = bridgeName(network.id)
-  if (findLink(socket, born) === null) {
+  const name = bridgeNameOf(network, options)
+  if (name === born || findLink(socket, born) === null) {
     // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go.
     createLink(socket, { name: born, kind: bridge({ stp: false }), address: randomMac() })
   }
-  return tagBridge(socket, mark, getLink(socket, born), network, bridgeNameOf(network, options))
+  return tagBridge(socket, mark, getLink(socket, born), network, name)
 }
 
 function tagBridge(
