@@ -56,6 +56,8 @@ export interface Config {
   /** For containers that say nothing of it; empty takes the host's. */
   readonly dnsSearch: readonly string[]
   readonly dnsOptions: readonly string[]
+  /** Address of the host at which containers' names are answered; '' for none. */
+  readonly dnsHostListen: string
   readonly logLevel: string
   readonly pidfile: string
   readonly firewallBackend: 'auto' | 'iptables' | 'nftables'
@@ -87,6 +89,7 @@ const flags = {
   'default-network-opt': { type: 'string', multiple: true },
   'default-address-pool': { type: 'string', multiple: true },
   dns: { type: 'string', multiple: true },
+  'dns-host-listen': { type: 'string' },
   'dns-opt': { type: 'string', multiple: true },
   'dns-search': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
@@ -120,6 +123,7 @@ Options:
       --default-network-opt DRIVER=OPT=VALUE   Option of networks of a driver that are made without it (repeatable)
       --default-address-pool base=CIDR,size=N   Where new networks are cut from (repeatable)
       --dns list                            Resolvers instead of the host's
+      --dns-host-listen string              Address at whose port 53 the host may ask for CONTAINER.NETWORK.tsnet
       --dns-opt list                        Options of resolv.conf for containers instead of the host's
       --dns-search list                     Search domains for containers instead of the host's; . for none
   -l, --log-level string                    debug, info, warn, error, fatal (default "info")
@@ -309,6 +313,11 @@ function checkDns(servers: readonly string[]): readonly string[] {
   return servers
 }
 
+function checkHostListen(address: string): string {
+  if (address === '' || isIp(address)) return address
+  throw bad(`--dns-host-listen "${address}" must be an IP address of the host, e.g. 127.0.0.54`)
+}
+
 function parseInitPool(text: string): number {
   if (/^\d+$/.test(text) && Number(text) <= largestInitPool) return Number(text)
   throw bad(`--init-pool "${text}" must be a number from 0 to ${largestInitPool}`)
@@ -339,6 +348,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
     networkDefaults: parseNetworkDefaults(values['default-network-opt']),
     addressPools: items(values['default-address-pool']).map(parsePool),
     dns: checkDns(list(values['dns'])),
+    dnsHostListen: checkHostListen(text('dns-host-listen', '')),
     dnsSearch: list(values['dns-search']),
     dnsOptions: list(values['dns-opt']),
     logLevel: oneOf('log-level', text('log-level', 'info'), logLevels),

@@ -282,6 +282,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
   followResolver(parts)
+  if (config.dnsHostListen !== '') await parts.names.serveHost(config.dnsHostListen)
   announceReady()
 }
 

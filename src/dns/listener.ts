@@ -1,7 +1,7 @@
 /** The sockets of one sandbox's name service: opened inside its network namespace, served from outside. */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns } from '../sys/netns.ts'
 import { openInetSocket, socketPort } from '../sys/socket.ts'
@@ -9,7 +9,7 @@ import { FrameSplitter, frame } from './stream.ts'
 
 export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer | null>
 
-const address = '127.0.0.11'
+const ownAddress = '127.0.0.11'
 const maxConnections = 64
 /** Bytes, of which the kernel grants what net.core.rmem_max allows: queries of the moments in which the daemon is busy. */
 const receiveBuffer = 2 ** 20
@@ -25,11 +25,29 @@ export interface Listener {
 }
 
 /** Throws SyscallError when the sockets cannot be had, e.g. because the loopback interface is down. */
-export async function listen(netns: Fd, answer: Answer): Promise<Listener> {
-  const fds = openSockets(netns)
+export function listenInside(netns: Fd, answer: Answer): Promise<Listener> {
+  // in one synchronous turn: a socket keeps the namespace that the thread was in when it was made
+  return listen(
+    inNetns(netns, () => openSockets(ownAddress, 0)),
+    answer,
+  )
+}
+
+/** On port 53 of an address of the host. Throws SyscallError when it is taken, or the address is not there. */
+export function listenOnHost(address: string, answer: Answer): Promise<Listener> {
+  return listen(openSockets(address, 53), answer)
+}
+
+interface Sockets {
+  readonly family: 4 | 6
+  readonly udp: Fd
+  readonly tcp: Fd
+}
+
+async function listen(fds: Sockets, answer: Answer): Promise<Listener> {
   const ports = { udp: socketPort(fds.udp), tcp: socketPort(fds.tcp) }
   await using undo = new AsyncDisposableStack()
-  const udp = createSocket('udp4')
+  const udp = createSocket(`udp${fds.family}`)
   undo.defer(() => void udp.close())
   const tcp = createServer({ allowHalfOpen: true })
   undo.defer(() => void tcp.close())
@@ -45,17 +63,16 @@ export async function listen(netns: Fd, answer: Answer): Promise<Listener> {
   return { ports, close: () => closeAll(udp, tcp, connections) }
 }
 
-/** In one synchronous turn: a socket keeps the namespace that the thread was in when it was made. */
-function openSockets(netns: Fd): { udp: Fd; tcp: Fd } {
-  return inNetns(netns, () => {
-    const udp = openInetSocket({ family: 4, type: 'datagram', address, port: 0 })
-    try {
-      return { udp, tcp: openInetSocket({ family: 4, type: 'stream', address, port: 0, listen: 64 }) }
-    } catch (error) {
-      udp.close()
-      throw error
-    }
-  })
+function openSockets(address: string, port: number): Sockets {
+  const place = { family: isIPv6(address) ? 6 : 4, address, port } as const
+  const udp = openInetSocket({ ...place, type: 'datagram' })
+  try {
+    const tcp = openInetSocket({ ...place, type: 'stream', listen: 64, reuseAddress: true })
+    return { family: place.family, udp, tcp }
+  } catch (error) {
+    udp.close()
+    throw error
+  }
 }
 
 function serveUdp(socket: UdpSocket, answer: Answer): void {

@@ -82,6 +82,17 @@ export class NameRegistry {
     return null
   }
 
+  /** The addresses of `web.mynet`, whatever the network, or null. */
+  lookupQualified(name: string): Addresses | null {
+    const networks = this.#networks.entries().filter(([, network]) => withoutNetwork(network, name) !== name)
+    return merge([...networks].flatMap(([id]) => this.#addressesOn(id, name) ?? []))
+  }
+
+  /** As `reverse`, on all networks. */
+  reverseAnywhere(address: string): string | null {
+    return this.reverse([...this.#networks.keys()], address)
+  }
+
   #addressesOfLink(link: NameLink, name: string): Addresses | null {
     const network = this.#networks.get(link.network)
     const alias = link.alias.toLowerCase()

@@ -3,16 +3,9 @@ import type { NetworkId } from '../values/id.ts'
 import { addressesIn } from './answer.ts'
 import { createCounters, type QueryCounters } from './counters.ts'
 import type { Forwarder } from './forward.ts'
-import {
-  addressRecord,
-  fitToClient,
-  isInternet,
-  pointerRecord,
-  type Query,
-  receive,
-  reply,
-} from './message.ts'
+import { fitToClient, isInternet, type Query, receive, reply } from './message.ts'
 import type { NameLink, NameRegistry } from './names.ts'
+import { replyWithAddresses, replyWithName } from './own-answer.ts'
 import { addressOfReverseName } from './reverse-name.ts'
 import { rcode, recordType } from './wire.ts'
 
@@ -43,11 +36,6 @@ export type AnswerListener = (
   ttl: number,
 ) => Promise<void> | void
 
-/**
- * Seconds. Addresses move when containers are replaced, so caches in containers may keep them for a moment only; not 0,
- * which some clients read as "never ask again" and others as "ask for each packet".
- */
-const ttl = 5
 /**
  * Queries on their way to upstream servers: the most of one sandbox, the number of all beyond which that is too much,
  * and what one may have on its way even then. One container must not use up what all share.
@@ -114,24 +102,12 @@ export class Resolver {
 
   #addresses(query: Query): Buffer | null {
     const found = this.#sources.names.lookup(this.options.networks, query.name, this.options.links)
-    if (found === null) return null
-    const wants = (type: number) => query.type === type || query.type === recordType.ANY
-    const addresses = [
-      ...(wants(recordType.A) ? shuffled(found.ipv4) : []),
-      ...(wants(recordType.AAAA) ? shuffled(found.ipv6) : []),
-    ]
-    return reply(
-      query,
-      rcode.NOERROR,
-      addresses.map((address) => addressRecord(address, ttl)),
-    )
+    return found === null ? null : replyWithAddresses(query, found)
   }
 
   #pointer(query: Query, address: string): Buffer | null {
     const name = this.#sources.names.reverse(this.options.networks, address)
-    if (name === null) return null
-    const isWanted = query.type === recordType.PTR || query.type === recordType.ANY
-    return reply(query, rcode.NOERROR, isWanted ? [pointerRecord(name, ttl)] : [])
+    return name === null ? null : replyWithName(query, name)
   }
 
   /** SERVFAIL where nobody can be asked, as in Docker: that the name does not exist is more than we know. */
@@ -175,16 +151,4 @@ export class Resolver {
 /** Other types than addresses are not completed by search lists. */
 function isBareName(query: Query): boolean {
   return !query.name.includes('.') && (query.type === recordType.A || query.type === recordType.AAAA)
-}
-
-/** In random order, so that clients which take the first address spread over all. */
-function shuffled(addresses: readonly string[]): string[] {
-  const copy = [...addresses]
-  for (let last = copy.length - 1; last > 0; last--) {
-    const other = Math.floor(Math.random() * (last + 1))
-    const moved = copy[last]!
-    copy[last] = copy[other]!
-    copy[other] = moved
-  }
-  return copy
 }

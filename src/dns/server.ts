@@ -7,7 +7,8 @@ import { duplicateNetns } from '../sys/netns.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 import type { QueryCounters } from './counters.ts'
 import { Forwarder } from './forward.ts'
-import { type Listener, listen } from './listener.ts'
+import { answerHost } from './host-names.ts'
+import { type Listener, listenInside, listenOnHost } from './listener.ts'
 import { type EndpointNames, NameRegistry } from './names.ts'
 import { Resolver, type ResolverOptions } from './resolve.ts'
 
@@ -40,6 +41,11 @@ export interface NameService {
   setEndpoint(network: NetworkId, networkName: string, endpoint: EndpointId, known: EndpointNames): void
   /** Safe to repeat. */
   removeEndpoint(network: NetworkId, endpoint: EndpointId): void
+  /**
+   * Answers `<container>.<network>.tsnet` on port 53 of an address of the host, for its own resolver to ask. Throws
+   * SyscallError when that cannot be had.
+   */
+  serveHost(address: string): Promise<void>
   /** What became of each open sandbox's queries, by the sandbox's id. */
   stats(): ReadonlyMap<string, QueryCounters>
   /** Forgets what the host's servers have said: they have changed, or what they know. */
@@ -67,6 +73,7 @@ class LocalNameService implements NameService {
   readonly #names = new NameRegistry()
   readonly #host = new Forwarder(null, cacheBytes.host)
   readonly #open = new Map<string, OpenSandbox>()
+  #forHost: Listener | null = null
 
   constructor(options: NameServiceOptions) {
     this.#options = options
@@ -84,7 +91,7 @@ class LocalNameService implements NameService {
       inside,
       hostServers: this.#options.upstreams,
     })
-    const listener = await listen(sandbox.netns, (bytes, transport) =>
+    const listener = await listenInside(sandbox.netns, (bytes, transport) =>
       this.#answer(sandbox.id, resolver, bytes, transport),
     )
     undo.defer(() => listener.close())
@@ -120,7 +127,14 @@ class LocalNameService implements NameService {
 
   stop(): void {
     for (const id of [...this.#open.keys()]) this.close(id)
+    this.#forHost?.close()
     this.#host.close()
+  }
+
+  async serveHost(address: string): Promise<void> {
+    this.#forHost = await listenOnHost(address, async (bytes, transport) =>
+      answerHost(this.#names, bytes, transport),
+    )
   }
 
   stats(): ReadonlyMap<string, QueryCounters> {

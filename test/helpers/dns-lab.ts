@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import dgram from 'node:dgram'
 import { on, once } from 'node:events'
+import { createServer, type Server } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { type Answer, type DecodedPacket, decode, encode, type Packet } from 'dns-packet'
 import { frame, readFrames } from '../../src/dns/stream.ts'
@@ -152,6 +153,35 @@ export class FakeServer {
   close(): void {
     this.#isOpen = false
     this.#socket.close()
+  }
+}
+
+/** The same by TCP. */
+export class FakeTcpServer {
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(address: string, respond: Respond, netns?: Fd): Promise<FakeTcpServer> {
+    const server = createServer(async (socket) => {
+      for await (const bytes of readFrames(socket)) {
+        const { id, questions } = decode(bytes)
+        const head = { type: 'response', id: id!, flags: 0x0180, questions: questions! } as const
+        respond(decode(bytes), (part) => socket.write(frame(encode({ ...head, ...part }))), bytes)
+      }
+    })
+    const options = { family: 4, type: 'stream', address, port: 53, listen: 8, reuseAddress: true } as const
+    const fd = netns === undefined ? openInetSocket(options) : inNetns(netns, () => openInetSocket(options))
+    const listening = once(server, 'listening')
+    server.listen({ fd: fd.release() })
+    await listening
+    return new FakeTcpServer(server)
+  }
+
+  close(): void {
+    this.#server.close()
   }
 }
 

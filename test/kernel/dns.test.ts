@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -31,6 +32,7 @@ import {
   type Decoded,
   encodeQuery,
   FakeServer,
+  FakeTcpServer,
   failWith,
   type Respond,
   sendUdp,
@@ -468,6 +470,22 @@ describe('servers in trouble', () => {
     expect(addressesOf(await ask(place.netns, 'a.example'))).toEqual(['192.0.2.1'])
   })
 
+  test.each([
+    ['the host’s', undefined],
+    ['the container’s', 'inside'],
+  ])('a truncated answer of %s server is asked for again by TCP', async (_, where) => {
+    const netns = where === undefined ? undefined : place.netns
+    const tcp = await FakeTcpServer.start('127.0.0.54', answerWith('192.0.2.2'), netns)
+    const udp = await upstream('127.0.0.54', (_, send) => send({ flags: 0x0380 }), netns)
+    hostServers = [udp.address]
+    names.update(place.name, options({ upstreams: where === undefined ? [] : [udp.address] }))
+    try {
+      expect(addressesOf(await ask(place.netns, 'a.example'))).toEqual(['192.0.2.2'])
+    } finally {
+      tcp.close()
+    }
+  })
+
   test('a truncated answer is passed on as such when the server takes no TCP', async () => {
     const half = await upstream('127.0.0.54', (query, send) => {
       const answers = [{ type: 'A' as const, name: query.questions![0]!.name, ttl: 60, data: '192.0.2.1' }]
@@ -590,6 +608,44 @@ describe('what is told about answers', () => {
     expect(names.stats()).toEqual(
       new Map([[place.name, { queries: 5, own: 1, cached: 1, forwarded: 2, failed: 1 }]]),
     )
+  })
+})
+
+describe('names for the host', () => {
+  /** Asks from the host's own namespace. */
+  async function askHost(address: string, name: string, type = 'A'): Promise<[string, unknown[]]> {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4')
+    try {
+      const answered = once(socket, 'message')
+      socket.send(encodeQuery(name, type), 53, address)
+      const answer = decode(((await answered) as [Buffer])[0]) as Decoded
+      return [answer.rcode, answer.answers!.map((record) => ('data' in record ? record.data : null))]
+    } finally {
+      socket.close()
+    }
+  }
+
+  test.each(['127.0.0.60', '::1'])(
+    'are answered at %s, those of all networks and nothing else',
+    async (at) => {
+      await names.serveHost(at)
+      hostServers = [(await upstream('127.0.0.54', answerWith('192.0.2.1'))).address]
+      expect(await askHost(at, 'web.front.tsnet')).toEqual(['NOERROR', ['10.1.0.2']])
+      expect(await askHost(at, 'Web.Front.TSNET', 'AAAA')).toEqual(['NOERROR', ['fd00:1::2']])
+      expect(await askHost(at, 'queue.back.tsnet')).toEqual(['NOERROR', ['10.2.0.9']])
+      expect(await askHost(at, 'queue.back.tsnet', 'AAAA')).toEqual(['NOERROR', []])
+      expect(await askHost(at, '9.0.2.10.in-addr.arpa', 'PTR')).toEqual(['NOERROR', ['queue.back.tsnet']])
+      expect(await askHost(at, '8.0.2.10.in-addr.arpa', 'PTR')).toEqual(['NXDOMAIN', []])
+      expect(await askHost(at, 'queue.front.tsnet')).toEqual(['NXDOMAIN', []])
+      expect(await askHost(at, 'web.tsnet')).toEqual(['NXDOMAIN', []])
+      for (const name of ['web', 'web.front', 'www.example']) {
+        expect(await askHost(at, name)).toEqual(['REFUSED', []])
+      }
+    },
+  )
+
+  test('cannot be served where somebody else is, which is said', async () => {
+    await expect(names.serveHost(stub)).rejects.toThrow(/bind 127\.0\.0\.53:53\/udp: EADDRINUSE/)
   })
 })
 

@@ -45,6 +45,7 @@ describe('settings', () => {
       networkDefaults: {},
       addressPools: [],
       dns: [],
+      dnsHostListen: '',
       dnsSearch: [],
       dnsOptions: [],
       logLevel: 'info',
@@ -60,6 +61,7 @@ describe('settings', () => {
       ...[...tls, '--bip=10.9.0.1/24', '--default-address-pool', 'base=10.10.0.0/16,size=24'],
       ...['--default-address-pool=size=64,base=fd00::/48', '--dns', '1.1.1.1', '--dns', 'fd00::53'],
       ...['--dns-search', 'a.example', '--dns-search', 'b.example', '--dns-opt', 'ndots:2'],
+      '--dns-host-listen=127.0.0.54',
       ...['-l', 'debug', '-p', '/pid', '--firewall-backend', 'nftables', '--init-pool', '0'],
     ]
     expect(load(...argv)).toEqual({
@@ -74,6 +76,7 @@ describe('settings', () => {
         { base: 'fd00::/48', size: 64 },
       ],
       dns: ['1.1.1.1', 'fd00::53'],
+      dnsHostListen: '127.0.0.54',
       dnsSearch: ['a.example', 'b.example'],
       dnsOptions: ['ndots:2'],
       logLevel: 'debug',
