@@ -30,6 +30,7 @@ export function bindPort(places: readonly Place[], port: number): Fd {
     address,
     port,
     discard: true,
+    high: true,
     freebind: !isWildcard(address),
     ...(device === '' ? {} : { device }),
     ...(family === 6 ? { v6only: places.length === 1 } : {}),

@@ -8,12 +8,12 @@ import type { Logger } from '../log.ts'
 import type { PortBinding, PublishedPort } from '../store/records.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { stopDiscarding } from '../sys/socket.ts'
+import { attachFilter, detachFilter } from '../sys/socket-filter.ts'
 import { openSocketWatch } from '../sys/socket-watch.ts'
 import { explainBindFailure, formatPlace, isWildcard, type Place } from './bind.ts'
 import { candidatePorts, isFixed } from './choose.ts'
 import { findHolder } from './holder.ts'
-import { admission, openProxy } from './proxy.ts'
+import { admission, type ProxiedRange, SleepingProxy } from './proxy.ts'
 import {
   type BindFailure,
   bindAll,
@@ -132,18 +132,18 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     const proxied = proxiedTarget(published, targets)
     if (proxied === null || proxied.address === '') return { published, held: [...row] }
     const { protocol, sources, containerPort } = published[0]!
-    const admits = admission(sources)
-    const publishedAt = Date.now()
+    const range: ProxiedRange = {
+      protocol: protocol === 'udp' ? 'udp' : 'tcp',
+      family: proxied.family,
+      address: proxied.address,
+      admits: admission(sources),
+      publishedAt: Date.now(),
+      log,
+    }
     const held = row.map((fd, index) => {
-      stopDiscarding(fd, proxied.receive)
-      return openProxy(fd, watch, {
-        protocol: protocol === 'udp' ? 'udp' : 'tcp',
-        family: proxied.family,
-        target: { address: proxied.address, port: containerPort + index },
-        admits,
-        publishedAt,
-        log,
-      })
+      if (proxied.receive === 'all') detachFilter(fd)
+      else attachFilter(fd, 'ipv6')
+      return new SleepingProxy(fd, watch, range, containerPort + index)
     })
     return { published, held }
   }

@@ -7,7 +7,7 @@ import { BlockList } from 'node:net'
 import { errorMessage } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
-import type { SocketWatch } from '../sys/socket-watch.ts'
+import type { Sleeper, SocketWatch } from '../sys/socket-watch.ts'
 import { serveTcpProxy } from './tcp-proxy.ts'
 import { serveUdpProxy } from './udp-proxy.ts'
 
@@ -21,11 +21,13 @@ export interface PortProxy {
   close(): void
 }
 
-export interface ProxyOptions {
+/** What the proxies of a range have in common. */
+export interface ProxiedRange {
   readonly protocol: 'tcp' | 'udp'
-  /** Of the socket. */
+  /** Of the sockets. */
   readonly family: 4 | 6
-  readonly target: ProxyTarget
+  /** The container's. */
+  readonly address: string
   /** Whether a client's address may use it. */
   readonly admits: (address: string) => boolean
   /** When the port was published, by Date.now(): the program behind it may need a moment to listen. */
@@ -33,34 +35,44 @@ export interface ProxyOptions {
   readonly log: Logger
 }
 
-/** A proxy on a bound socket, which it takes over. */
-export function openProxy(fd: Fd, watch: SocketWatch, options: ProxyOptions): PortProxy {
-  let holds: { close(): void } = {
-    close() {
-      watch.remove(fd)
-      fd.close()
-    },
-  }
-  let isClosed = false
+export interface ProxyOptions extends Omit<ProxiedRange, 'protocol' | 'address'> {
+  readonly target: ProxyTarget
+}
 
-  async function wake(): Promise<void> {
-    holds = fd
-    const serve = options.protocol === 'tcp' ? serveTcpProxy : serveUdpProxy
-    const proxy = await serve(fd, options)
-    if (isClosed) proxy.close()
-    else holds = proxy
+/** A proxy on a bound socket, which it takes over: small until its first client comes, as there may be thousands. */
+export class SleepingProxy implements PortProxy, Sleeper {
+  readonly #watch: SocketWatch
+  readonly #range: ProxiedRange
+  readonly #port: number
+  #holds: Fd | PortProxy
+  #state: 'asleep' | 'awake' | 'closed' = 'asleep'
+
+  constructor(fd: Fd, watch: SocketWatch, range: ProxiedRange, port: number) {
+    this.#holds = fd
+    this.#watch = watch
+    this.#range = range
+    this.#port = port
+    watch.add(fd, this)
   }
 
-  watch.add(fd, () => {
-    wake().catch((error: unknown) => {
-      options.log.warn({ err: errorMessage(error), target: options.target }, 'a port proxy failed')
-    })
-  })
-  return {
-    close() {
-      isClosed = true
-      holds.close()
-    },
+  wake(fd: Fd): void {
+    this.#state = 'awake'
+    const { protocol, address, log, ...rest } = this.#range
+    const target = { address, port: this.#port }
+    const serve = protocol === 'tcp' ? serveTcpProxy : serveUdpProxy
+    serve(fd, { ...rest, target, log }).then(
+      (proxy) => {
+        if (this.#state === 'closed') proxy.close()
+        else this.#holds = proxy
+      },
+      (error: unknown) => log.warn({ err: errorMessage(error), target }, 'a port proxy failed'),
+    )
+  }
+
+  close(): void {
+    if (this.#state === 'asleep') this.#watch.remove(this.#holds as Fd)
+    this.#state = 'closed'
+    this.#holds.close()
   }
 }
 

@@ -1,4 +1,4 @@
-/** bpf(2), as far as the device rules of cgroup version 2 need it. */
+/** bpf(2), as far as the device rules of cgroup version 2 and filters of sockets need it. */
 import { closeSync } from 'node:fs'
 import {
   BPF_CGROUP_DEVICE,
@@ -23,7 +23,7 @@ function bpf(command: number, name: string, attributes: Buffer): number {
 
 /** Loads a program of struct bpf_insn[] and attaches it to the cgroup, beside what others attached. */
 export function attachDeviceProgram(cgroup: number, instructions: Buffer): void {
-  const program = loadDeviceProgram(instructions)
+  const program = loadProgram(BPF_PROG_TYPE_CGROUP_DEVICE, instructions)
   try {
     // target_fd, attach_bpf_fd, attach_type, attach_flags
     bpf(BPF_PROG_ATTACH, 'BPF_PROG_ATTACH', words(cgroup, program, BPF_CGROUP_DEVICE, BPF_F_ALLOW_MULTI))
@@ -32,11 +32,12 @@ export function attachDeviceProgram(cgroup: number, instructions: Buffer): void 
   }
 }
 
-function loadDeviceProgram(instructions: Buffer): number {
+/** Loads a struct bpf_insn[] and returns its descriptor. Throws SyscallError, EPERM where the daemon may not. */
+export function loadProgram(type: number, instructions: Buffer): number {
   const license = Buffer.from('Apache-2.0\0')
   // prog_type, insn_cnt, insns, license, then log_level, log_size, log_buf, kern_version, prog_flags: none
   const attributes = Buffer.alloc(48)
-  attributes.writeUInt32LE(BPF_PROG_TYPE_CGROUP_DEVICE, 0)
+  attributes.writeUInt32LE(type, 0)
   attributes.writeUInt32LE(instructions.length / instructionBytes, 4)
   attributes.writeBigUInt64LE(BigInt(koffi.address(instructions)), 8)
   attributes.writeBigUInt64LE(BigInt(koffi.address(license)), 16)

@@ -18,9 +18,13 @@ const nativeFcntl = declare<[number, number, number], number>('int fcntl(int, in
 const [eventSize, dataAt] = process.arch === 'x64' ? [12, 4] : [16, 8]
 const atOnce = 64
 
+export interface Sleeper {
+  wake(fd: Fd): void
+}
+
 export interface SocketWatch {
-  /** Calls `wake` once, when the socket has something to read, and watches it no longer then. */
-  add(fd: Fd, wake: () => void): void
+  /** Wakes the sleeper once, when the socket has something to read, and watches it no longer then. */
+  add(fd: Fd, sleeper: Sleeper): void
   /** Safe to repeat. */
   remove(fd: Fd): void
   close(): void
@@ -29,7 +33,7 @@ export interface SocketWatch {
 export function openSocketWatch(): SocketWatch {
   using epoll = new DisposableStack()
   const watch = epoll.use(new Fd(check(nativeCreate(EPOLL_CLOEXEC), 'epoll_create1')))
-  const sleepers = new Map<number, () => void>()
+  const sleepers = new Map<number, readonly [Fd, Sleeper]>()
   const events = Buffer.alloc(atOnce * eventSize)
   const entry = Buffer.alloc(eventSize)
   let isLooking = false
@@ -46,6 +50,13 @@ export function openSocketWatch(): SocketWatch {
     setAsync(fd, false)
   }
 
+  function rouse(number: number): void {
+    const [fd, sleeper] = sleepers.get(number) ?? []
+    if (fd === undefined) return
+    remove(fd)
+    sleeper?.wake(fd)
+  }
+
   function look(): void {
     isLooking = false
     if (!watch.isOpen) return
@@ -53,7 +64,7 @@ export function openSocketWatch(): SocketWatch {
       const count = check(nativeWait(watch.number, events, atOnce, 0), 'epoll_wait')
       for (let index = 0; index < count; index++) {
         // gone when an earlier one's waking has removed it
-        sleepers.get(events.readInt32LE(index * eventSize + dataAt))?.()
+        rouse(events.readInt32LE(index * eventSize + dataAt))
       }
       if (count < atOnce) return
     }
@@ -69,11 +80,8 @@ export function openSocketWatch(): SocketWatch {
   process.on('SIGIO', look)
   epoll.move()
   return {
-    add(fd, wake) {
-      sleepers.set(fd.number, () => {
-        remove(fd)
-        wake()
-      })
+    add(fd, sleeper) {
+      sleepers.set(fd.number, [fd, sleeper])
       control(EPOLL_CTL_ADD, fd)
       setAsync(fd, true)
       lookSoon()

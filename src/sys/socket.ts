@@ -2,23 +2,18 @@
  * Internet sockets opened by hand, so that they can be opened inside another network namespace (a socket keeps the
  * namespace it was made in) and handed to `node:net` or `node:dgram` by descriptor. Synchronous throughout.
  */
+import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { F_DUPFD_CLOEXEC } from './constants/fcntl.ts'
 import {
   AF_INET,
   AF_INET6,
-  BPF_JMP_JEQ_K,
-  BPF_LD_H_ABS,
-  BPF_RET_K,
-  ETH_P_IP,
   IP_FREEBIND,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPPROTO_SCTP,
   IPV6_V6ONLY,
-  SKF_AD_PROTOCOL_OFFSET,
-  SO_ATTACH_FILTER,
   SO_BINDTODEVICE,
-  SO_DETACH_FILTER,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -28,19 +23,18 @@ import {
 } from './constants/socket.ts'
 import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
-import { struct, u8, u16, u32 } from './layout.ts'
-import { check, koffi, libc } from './libc.ts'
+import { check, libc } from './libc.ts'
+import { attachFilter } from './socket-filter.ts'
 
 const nativeSocket = libc.func('int socket(int domain, int type, int protocol)')
 const nativeBind = libc.func('int bind(int fd, const void *address, uint32_t length)')
 const nativeListen = libc.func('int listen(int fd, int backlog)')
+const nativeFcntl = libc.func('int fcntl(int fd, int command, int value)')
 const nativeSetsockopt = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
 )
 const nativeGetsockname = libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)')
 const nativeInetPton = libc.func('int inet_pton(int family, const char *text, _Out_ void *address)')
-
-export const sock_filter = struct({ code: u16, jt: u8, jf: u8, k: u32 })
 
 export type SocketType = 'stream' | 'datagram' | 'sctp'
 
@@ -63,6 +57,8 @@ export interface InetSocketOptions {
   readonly freebind?: boolean
   /** Drop whatever arrives, by a socket filter that keeps no byte: nothing is ever accepted or queued. */
   readonly discard?: boolean
+  /** Leave the descriptors below 1024 to those who need them: select(2) knows no others. */
+  readonly high?: boolean
 }
 
 const kernelTypes = { stream: SOCK_STREAM, datagram: SOCK_DGRAM, sctp: SOCK_STREAM } as const
@@ -73,22 +69,31 @@ const protocolNames = { stream: 'tcp', datagram: 'udp', sctp: 'sctp' } as const
  * that failed and the address, e.g. `bind 0.0.0.0:8080/tcp: EADDRINUSE, address already in use`.
  */
 export function openInetSocket(options: InetSocketOptions): Fd {
-  const name = describe(options)
+  try {
+    return openNamed(options)
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.call === 'inet_pton') throw error
+    throw new SyscallError(error.call, error.errno, describe(options))
+  }
+}
+
+function openNamed(options: InetSocketOptions): Fd {
   const domain = options.family === 4 ? AF_INET : AF_INET6
   const type = kernelTypes[options.type] | SOCK_CLOEXEC | SOCK_NONBLOCK
   const address = encodeAddress(options.family, options.address, options.port)
   const protocol = options.type === 'sctp' ? IPPROTO_SCTP : 0
-  const fd = new Fd(check(nativeSocket(domain, type, protocol), 'socket', name))
+  const number = check(nativeSocket(domain, type, protocol), 'socket')
+  const fd = new Fd(options.high ? raiseDescriptor(number) : number)
   try {
-    if (options.reuseAddress) setFlag(fd, SOL_SOCKET, SO_REUSEADDR, name)
+    if (options.reuseAddress) setFlag(fd, SOL_SOCKET, SO_REUSEADDR, true)
     if (options.family === 6 && options.v6only !== undefined)
-      setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, Number(options.v6only), name)
+      setFlag(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6only)
     // taken over by IPv6 sockets too (ipv6_can_nonlocal_bind() in include/net/ipv6.h)
-    if (options.freebind) setFlag(fd, IPPROTO_IP, IP_FREEBIND, name)
+    if (options.freebind) setFlag(fd, IPPROTO_IP, IP_FREEBIND, true)
     if (options.device !== undefined) bindToDevice(fd, options.device)
-    if (options.discard) attachFilter(fd, discardAll, name)
-    check(nativeBind(fd.number, address, address.length), 'bind', name)
-    if (options.listen !== undefined) check(nativeListen(fd.number, options.listen), 'listen', name)
+    if (options.discard) attachFilter(fd, 'nothing')
+    check(nativeBind(fd.number, address, address.length), 'bind')
+    if (options.listen !== undefined) check(nativeListen(fd.number, options.listen), 'listen')
     return fd
   } catch (error) {
     fd.close()
@@ -96,17 +101,22 @@ export function openInetSocket(options: InetSocketOptions): Fd {
   }
 }
 
-/** Lets a socket opened with `discard` receive from now on: all, or what comes by IPv6 only. */
-export function stopDiscarding(fd: Fd, from: 'all' | 'ipv6'): void {
-  if (from === 'all') setFlag(fd, SOL_SOCKET, SO_DETACH_FILTER, '')
-  else attachFilter(fd, discardIpv4, '')
-}
-
 /** The local port of a bound socket, by getsockname(2). */
 export function socketPort(fd: Fd): number {
   const address = Buffer.alloc(28)
   check(nativeGetsockname(fd.number, address, [address.length]), 'getsockname')
   return address.readUInt16BE(2)
+}
+
+/** FD_SETSIZE of <sys/select.h> */
+const selectable = 1024
+
+/** Where the limit of open files leaves no room above, the descriptor stays as it is. */
+function raiseDescriptor(number: number): number {
+  const raised = nativeFcntl(number, F_DUPFD_CLOEXEC, selectable)
+  if (raised < 0) return number
+  closeSync(number)
+  return raised
 }
 
 function describe({ family, type, address, port }: InetSocketOptions): string {
@@ -126,13 +136,11 @@ function encodeAddress(family: 4 | 6, address: string, port: number): Buffer {
   return bytes
 }
 
-function setFlag(fd: Fd, level: number, option: number, name: string): void {
-  setOption(fd, level, option, 1, name)
-}
+const flagValues = { on: Buffer.from([1, 0, 0, 0]), off: Buffer.alloc(4) }
 
-function setOption(fd: Fd, level: number, option: number, value: number, name: string): void {
-  const bytes = Buffer.from([value, 0, 0, 0])
-  check(nativeSetsockopt(fd.number, level, option, bytes, bytes.length), 'setsockopt', name)
+function setFlag(fd: Fd, level: number, option: number, on: boolean): void {
+  const value = on ? flagValues.on : flagValues.off
+  check(nativeSetsockopt(fd.number, level, option, value, value.length), 'setsockopt')
 }
 
 function bindToDevice(fd: Fd, device: string): void {
@@ -142,38 +150,4 @@ function bindToDevice(fd: Fd, device: string): void {
     'SO_BINDTODEVICE',
     device,
   )
-}
-
-interface FilterStep {
-  readonly code: number
-  readonly jt: number
-  readonly jf: number
-  readonly k: number
-}
-
-/** How many bytes of a packet to keep is what a filter returns. */
-const keep = (bytes: number): FilterStep => ({ code: BPF_RET_K, jt: 0, jf: 0, k: bytes })
-
-const discardAll = encodeFilter([keep(0)])
-
-const discardIpv4 = encodeFilter([
-  { code: BPF_LD_H_ABS, jt: 0, jf: 0, k: SKF_AD_PROTOCOL_OFFSET },
-  { code: BPF_JMP_JEQ_K, jt: 0, jf: 1, k: ETH_P_IP },
-  keep(0),
-  keep(0xffffffff),
-])
-
-/** struct sock_fprog and the struct sock_filter array that it points to, made once: attaching a filter takes less than that. */
-function encodeFilter(steps: readonly FilterStep[]): { readonly program: Buffer; readonly steps: Buffer } {
-  const encoded = Buffer.concat(steps.map((step) => sock_filter.encode(step)))
-  const program = Buffer.alloc(16)
-  program.writeUInt16LE(steps.length, 0)
-  program.writeBigUInt64LE(BigInt(koffi.address(encoded)), 8)
-  return { program, steps: encoded }
-}
-
-/** Takes the place of the filter that there is. */
-function attachFilter(fd: Fd, { program }: ReturnType<typeof encodeFilter>, name: string): void {
-  const result = nativeSetsockopt(fd.number, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length)
-  check(result, 'SO_ATTACH_FILTER', name)
 }

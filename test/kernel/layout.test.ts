@@ -17,7 +17,7 @@ import { tc_ratespec, tc_tbf_qopt, tcmsg } from '../../src/netlink/qdisc.ts'
 import { rtmsg } from '../../src/netlink/route.ts'
 import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
 import { sockaddr_ll } from '../../src/sys/packet-socket.ts'
-import { sock_filter } from '../../src/sys/socket.ts'
+import { sock_filter } from '../../src/sys/socket-filter.ts'
 
 const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
 

@@ -4,6 +4,7 @@ export const F_SETFD = 2
 export const F_GETFL = 3
 export const F_SETFL = 4
 export const F_SETOWN = 8
+export const F_DUPFD_CLOEXEC = 1030
 export const FD_CLOEXEC = 1
 export const O_ASYNC = 0o20000
 

@@ -24,6 +24,7 @@ export const SO_REUSEADDR = 2
 export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_DETACH_FILTER = 27
+export const SO_ATTACH_BPF = 50
 export const IP_FREEBIND = 15
 export const IPV6_V6ONLY = 26
 
