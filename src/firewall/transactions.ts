@@ -50,7 +50,12 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
   function forward(rules: Iterable<Rule>): void {
     for (const { family } of rules) {
       if (forwarded.has(family)) continue
-      enableForwarding(family)
+      const links = enableForwarding(family)
+      if (links.length > 0) {
+        const text =
+          'accept_ra is now 2 here: a host that forwards IPv6 would else lose the routes of its routers'
+        log.info({ links }, text)
+      }
       forwarded.add(family)
     }
   }
