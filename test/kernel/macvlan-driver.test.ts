@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { NetworkDriver } from '../../src/drivers/driver.ts'
 import { createMacvlanDrivers } from '../../src/drivers/macvlan/index.ts'
 import type { NetworkRecord } from '../../src/store/records.ts'
+import { hasLinkKind } from '../../src/sys/network-features.ts'
 import { bornName, shimName } from '../../src/values/interface-name.ts'
 import {
   canReach,
@@ -153,6 +154,18 @@ describe('the parent', () => {
     })
     await ipvlan.removeNetwork(context, third)
     await ipvlan.createNetwork(context, withOptions({}, { name: 'fourth' }))
+  })
+
+  test.each(['up0.10', ''])('%j is more than some kernels can make, and then says so', async (parent) => {
+    const kind = parent === '' ? 'dummy' : 'vlan'
+    const created = macvlan.createNetwork(context, withOptions({ parent }))
+    if (hasLinkKind(kind)) await created
+    else {
+      await expect(created).rejects.toMatchObject({
+        kind: 'unsupported',
+        message: expect.stringContaining(`operation not supported: this kernel has no ${kind} links`),
+      })
+    }
   })
 
   test('that has gone meanwhile is said to be missing', async () => {

@@ -122,7 +122,11 @@ export async function createTagged(
 ): Promise<Link> {
   await removeUnfinished(socket, id)
   const born = bornName(id)
-  createLink(socket, { ...spec, name: born })
+  try {
+    createLink(socket, { ...spec, name: born })
+  } catch (error) {
+    throw isNetlinkError(error, 'EOPNOTSUPP') ? unknownKind(spec.name, spec.kind.name) : error
+  }
   const { index } = getLink(socket, born)
   writeSysctls(born, { 'ipv6/accept_ra': '0', ...sysctls })
   setLink(socket, index, { name: spec.name, alias: tagOf(mark, id) })
@@ -214,7 +218,15 @@ export function explain(error: unknown, kind: Kind, parent: Link, options: Macvl
         : `${said}: invalid argument: parent interface ${parent.name} is no Ethernet interface, or in mode passthru`,
     )
   }
-  return error
+  return isNetlinkError(error, 'EOPNOTSUPP') ? unknownKind('the port', kind) : error
+}
+
+function unknownKind(name: string, kind: string): TsnetError {
+  return new TsnetError(
+    'unsupported',
+    'no-link-kind',
+    `failed to create ${name}: operation not supported: this kernel has no ${kind} links`,
+  )
 }
 
 /** Removes an endpoint's link from its sandbox. Safe to repeat. */

@@ -11,8 +11,8 @@ const network = (id: string) => ({ id, name: 'host', options: {} }) as unknown a
 describe('the registry', () => {
   const registry = createDriverRegistry(builtinDrivers())
 
-  test('knows bridge, host and null by name', () => {
-    expect(registry.list().map(({ name }) => name)).toEqual(['bridge', 'host', 'null'])
+  test('knows every driver by name', () => {
+    expect(registry.list().map(({ name }) => name)).toEqual(['bridge', 'macvlan', 'ipvlan', 'host', 'null'])
     expect(registry.get('null').name).toBe('null')
   })
 
@@ -21,7 +21,7 @@ describe('the registry', () => {
       expect.objectContaining({
         kind: 'not-found',
         message:
-          'could not find plugin weave in v1 plugin registry: plugin not found (there are the drivers bridge, host, null)',
+          'could not find plugin weave in v1 plugin registry: plugin not found (there are the drivers bridge, macvlan, ipvlan, host, null)',
       }),
     )
   })
