@@ -90,6 +90,8 @@ export interface LinkIpam {
   resume(link: LeasedLink): void
   /** What a link has now, undefined when it has no lease. */
   find(owner: string): LinkLease | undefined
+  /** Calls `listener` whenever what a link has changes after that. */
+  subscribe(listener: (owner: string, lease: LinkLease) => void): void
   /** Gives the lease back, while the interface is there still. Safe to repeat. */
   release(owner: string): void
   /** Forgets timers and sockets; leases stay with their servers. */

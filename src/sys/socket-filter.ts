@@ -78,6 +78,13 @@ export function attachFilter(fd: Fd, passing: Passing): void {
   check(nativeSetsockopt(fd.number, SOL_SOCKET, option, value, value.length), 'setsockopt', 'a filter')
 }
 
+/** The same for a filter of one socket's own, in classic BPF: struct sock_filter after struct sock_filter. */
+export function attachSteps(fd: Fd, steps: Buffer): void {
+  const program = describeProgram(steps)
+  const result = nativeSetsockopt(fd.number, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length)
+  check(result, 'setsockopt', 'SO_ATTACH_FILTER')
+}
+
 const nothing = Buffer.alloc(4)
 
 export function detachFilter(fd: Fd): void {

@@ -30,6 +30,14 @@ export const IPV6_V6ONLY = 26
 
 /** BPF_RET | BPF_K */
 export const BPF_RET_K = 0x06
+/** BPF_LD | BPF_B | BPF_ABS */
+export const BPF_LD_B_ABS = 0x30
+/** BPF_LD | BPF_H | BPF_IND */
+export const BPF_LD_H_IND = 0x48
+/** BPF_LDX | BPF_B | BPF_MSH */
+export const BPF_LDX_B_MSH = 0xb1
+/** BPF_JMP | BPF_JSET | BPF_K */
+export const BPF_JMP_JSET_K = 0x45
 /** BPF_LD | BPF_H | BPF_ABS */
 export const BPF_LD_H_ABS = 0x28
 /** BPF_JMP | BPF_JEQ | BPF_K */
