@@ -52,23 +52,51 @@ This page is made from the rules themselves by \`test/unit/firewall/golden.test.
 
 tsnet writes its rules with nftables, in process, where \`libnftables.so.1\` is installed, else with
 \`iptables-restore\` and \`ip6tables-restore\`; \`--firewall-backend\` says otherwise. With \`auto\` it takes iptables also where
-the \`FORWARD\` chain of iptables has the policy \`DROP\`, because then only a rule in that chain lets packets through. Both
-backends do the same:
+the \`FORWARD\` chain of iptables has the policy \`DROP\`. Both backends do the same, and the same tests hold for both:
 
 - A network's containers reach each other and, unless the network is internal, other hosts; what they send leaves the
-  host under the host's address, unless masquerading is off.
+  host under the host's address, unless masquerading is off, or under a fixed one.
 - Nothing enters a network but answers and what was sent to a published port: not from other networks, and not from
   neighbours who route to a container's address directly.
 - A published port leads to its container from other hosts, whose addresses the container sees; from the host itself,
   by any of its addresses and 127.0.0.1; and from containers, by the host's addresses. \`::1\`, and IPv6 in front of a
   container that has only IPv4, go through a proxy in the daemon.
-- A port published on 127.0.0.1 is for the host alone, and no container reaches the host's loopback addresses.
+- A port may be for those who come in by one interface, or from some addresses only. For all others it is as if it were
+  not published, the host itself included.
+- A port published on an address of 127.0.0.0/8 is for the host alone, also where \`route_localnet\` lets packets for such
+  addresses in, and no container reaches the host's loopback addresses.
 - An internal network is reached by the host and by nobody else, and reaches nobody else.
-- \`net.ipv4.ip_forward\` and \`net.ipv6.conf.all.forwarding\` are switched on with the first rule of their family. Policies of
-  chains that are not tsnet's stay as they are.
 
-All that is tsnet's stands in the tables \`ip tsnet\` and \`ip6 tsnet\`, or in chains \`TSNET-…\`, and carries the comment
-\`tsnet:\` with the short id of its network or endpoint. A daemon with another data root appends an instance's name.
+What a network's gateway mode changes:
+
+| mode | out of the network | into the network |
+|---|---|---|
+| \`nat\` | the host's address | published ports, by the host's addresses |
+| \`nat-unprotected\` | the host's address | that, and directly every port of every container, but not from other networks |
+| \`routed\` | its own addresses | directly the published container ports, and pings; nothing by the host's addresses |
+| \`isolated\` | nothing | nothing, from the host neither |
+
+Who comes in by one of a network's trusted interfaces reaches every port of its containers directly, unless the network
+is internal.
+
+All that is tsnet's stands in the tables \`ip tsnet\` and \`ip6 tsnet\`, or in chains \`TSNET-…\`; what belongs to a network, and in
+nftables what belongs to a port, carries the comment \`tsnet:\` with the short id of its network or endpoint. A daemon with
+another data root appends an instance's name.
+
+## Beside other rules
+
+- Tables and chains of others stay as they are, and so do policies. tsnet loads no \`br_netfilter\`.
+- Where the \`FORWARD\` chain of one of the kernel's two iptables (nft and legacy) has the policy \`DROP\`, an accept elsewhere does
+  not help. There a chain \`TSNET-OPENING\`, reached from \`FORWARD\`, lets packets of tsnet's bridges through, and tsnet's own
+  rules decide. A policy that is changed later is followed. Of a chain in another table of nftables that drops what it
+  does not accept, the log tells at start.
+- What others do to tsnet's rules, from \`nft flush ruleset\` to the deletion of a single one, is made good within two
+  seconds: the kernel tells of each change, and when it concerns tsnet's the whole is compared with what should stand. Of
+  changes of iptables-legacy nobody tells; there the rules are looked at again and again. Each repair is a line of the log
+  and an event (\`type=daemon\`, \`repair\`).
+- \`net.ipv4.ip_forward\` and \`net.ipv6.conf.all.forwarding\` are switched on with the first rule of their family. A host that
+  forwards IPv6 forgets the routes that routers advertised, unless \`accept_ra\` is 2: so it becomes on links that have such
+  routes and \`accept_ra\` 1, and the log says so.
 
 ## Rules of your own
 
@@ -78,6 +106,30 @@ client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`)
 
     nft add rule ip tsnet user ip saddr != 10.0.0.0/8 ct original proto-dst 8080 drop
     iptables -A TSNET-USER ! -s 10.0.0.0/8 -p tcp -m conntrack --ctorigdstport 8080 -j DROP
+
+## Chains
+
+| nftables | iptables | what it does |
+|---|---|---|
+| \`forward\` | \`TSNET-FORWARD\` | asks the following in turn about each packet that the host forwards |
+| \`user\` | \`TSNET-USER\` | holds rules of yours |
+| \`within\` (a set) | \`TSNET-WITHIN\` | lets through what stays within a network: such packets are seen only where \`br_netfilter\` is loaded |
+| \`internal\` (a set) | \`TSNET-INTERNAL\` | drops what enters or leaves an internal network |
+| \`inbound\` | \`TSNET-INTO\` | decides what enters a network: answers, translated packets, open ports, trusted interfaces |
+| \`open…\` (sets) | \`TSNET-OPEN\`, \`TSNET-to-…\` | the container ports that are published in the mode \`routed\` |
+| \`bridges\`, \`unprotected\` (sets) | \`TSNET-BETWEEN\` | keeps other networks out of one that is otherwise unprotected |
+| \`bridges\` (a set) | \`TSNET-OUT\` | lets out what leaves a network |
+| \`prerouting\`, \`output\` | jumps from \`PREROUTING\`, \`OUTPUT\` | send what goes to an address of the host's to the published ports |
+| \`publish\` | \`TSNET-PUBLISH\`, \`TSNET-tcp-…\` | translate the host's addresses and ports into those of containers |
+| \`postrouting\` | \`TSNET-MASQUERADE\` | translates the source addresses of what leaves a network, or returns to it by the host |
+| \`guard\` | \`TSNET-LOOPBACK\` | drops what comes from outside or a container for loopback addresses |
+| \`guard\` | \`TSNET-ISOLATED\` | drops what comes from an isolated network for the host |
+|  | \`TSNET-OPENING\` | lets bridges through a closed \`FORWARD\`, see above |
+
+With nftables networks and ports are elements of sets and maps. A range that keeps its numbers is one element; one that
+does not takes an element for each port, because nftables cannot keep an offset. With iptables a range is one rule in
+either case, and ports stand in chains of 256 host ports, or of the container addresses with the same last byte, which come
+and go with their ports: what publishing one more costs does not depend on how many there are.
 `
 
 function document(): string {
@@ -91,5 +143,14 @@ function document(): string {
 describe('docs/firewall.md', () => {
   it('shows the rules that are really written', () => {
     expectFile('docs/firewall.md', document())
+  })
+
+  it.each(['nftables', 'iptables'] as const)('explains every chain of %s', (backend) => {
+    const written = cases.map(({ rules }) => renderers[backend](rules)).join('')
+    const chains = [...written.matchAll(/^ {2}chain (\S+)|^:(TSNET-[A-Za-z]+)/gm)].map(
+      ([, nft, iptables]) => nft ?? iptables ?? '',
+    )
+    expect(chains.length).toBeGreaterThan(5)
+    for (const chain of new Set(chains)) expect(introduction).toMatch(new RegExp(`\`${chain}(-…)?\``))
   })
 })
