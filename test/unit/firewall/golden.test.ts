@@ -120,7 +120,7 @@ client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`)
 | \`bridges\`, \`unprotected\` (sets) | \`TSNET-BETWEEN\` | keeps other networks out of one that is otherwise unprotected |
 | \`bridges\` (a set) | \`TSNET-OUT\` | lets out what leaves a network |
 | \`prerouting\`, \`output\` | jumps from \`PREROUTING\`, \`OUTPUT\` | send what goes to an address of the host's to the published ports |
-| \`publish\` | \`TSNET-PUBLISH\`, \`TSNET-tcp-…\` | translate the host's addresses and ports into those of containers |
+| \`publish\` | \`TSNET-PUBLISH\`, \`TSNET-tcp-…\`, \`TSNET-udp-…\`, \`TSNET-sctp-…\` | translate the host's addresses and ports into those of containers |
 | \`postrouting\` | \`TSNET-MASQUERADE\` | translates the source addresses of what leaves a network, or returns to it by the host |
 | \`guard\` | \`TSNET-LOOPBACK\` | drops what comes from outside or a container for loopback addresses |
 | \`guard\` | \`TSNET-ISOLATED\` | drops what comes from an isolated network for the host |
