@@ -198,7 +198,10 @@ export function checkRequest(
       throw invalid('user specified IP address is supported on user defined networks only')
     }
     if (!network.pools.some((pool) => containsIp(parseCidr(pool.subnet), address))) {
-      const subnets = network.pools.map((pool) => pool.subnet).join(', ')
+      const subnets = network.pools
+        .map((pool) => pool.subnet)
+        .sort()
+        .join(', ')
       throw invalid(
         `invalid endpoint settings: no configured subnet contains IP address ${address}: network ${network.name} has ${subnets}`,
       )

@@ -147,6 +147,9 @@ function entrypointBefore(argv: readonly string[], command: readonly string[] | 
   return command === null ? [] : argv.slice(0, argv.length - command.length)
 }
 
+/** On a network without addresses nobody can be asked for. */
+const hasNames = (network: string): boolean => network !== 'host' && network !== 'none'
+
 function toNetworkSettings(
   record: ContainerRecord,
   { execRoot, apiVersion }: InspectSurroundings,
@@ -157,7 +160,9 @@ function toNetworkSettings(
   const networks = record.endpoints.map((endpoint) => {
     const state = toEndpointState(endpoint, isRunning)
     // Until 1.44 clients found the short id among the aliases, now it is one of the DNS names.
-    if (apiVersion < 45) state.Aliases = [...new Set([...(state.Aliases ?? []), shortId(record.id)])]
+    if (apiVersion < 45 && hasNames(endpoint.networkName)) {
+      state.Aliases = [...new Set([...(state.Aliases ?? []), shortId(record.id)])]
+    }
     return [endpoint.networkName, state] as const
   })
   const primary = networks.find(([name]) => name === 'bridge')?.[1]

@@ -1,6 +1,7 @@
 /** A container's connection to a network on the wire. */
 import { TsnetError } from '../../errors.ts'
 import type { EndpointRecord, EndpointRequest } from '../../store/records.ts'
+import { containsIp, parseCidr } from '../../values/cidr.ts'
 import { canonicalIp, isIp } from '../../values/ip.ts'
 import { formatMac, parseMac } from '../../values/mac.ts'
 import type { EndpointSettings, EndpointState } from '../schema/endpoint.ts'
@@ -32,8 +33,12 @@ function checkAddress(address: string | null, family: 4 | 6): string | null {
   )
 }
 
+/** RFC 3927 and RFC 4291, 2.5.6 */
+const linkLocalBlocks = ['169.254.0.0/16', 'fe80::/10'].map(parseCidr)
+
 function checkLinkLocal(address: string): string {
-  if (isIp(address)) return canonicalIp(address)
+  if (isIp(address) && linkLocalBlocks.some((block) => containsIp(block, address)))
+    return canonicalIp(address)
   throw new TsnetError(
     'invalid',
     'bad-endpoint',

@@ -53,6 +53,10 @@ describe('wanted settings', () => {
       { IPAMConfig: { LinkLocalIPs: ['169.254.1'] } },
       'invalid endpoint settings: invalid link-local IP address: 169.254.1',
     ],
+    [
+      { IPAMConfig: { LinkLocalIPs: ['10.0.0.1'] } },
+      'invalid endpoint settings: invalid link-local IP address: 10.0.0.1',
+    ],
     [{ MacAddress: 'x' }, 'invalid MAC address: x'],
   ])('of %j are refused', (settings, message) => {
     expect(() => toEndpointRequest(settings)).toThrow(expect.objectContaining({ kind: 'invalid', message }))
