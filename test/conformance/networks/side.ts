@@ -1,6 +1,6 @@
 /** A daemon with a network namespace of its own, a neighbour behind a cable, and a shell whose `docker` speaks to it. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { openNetns } from '../../../src/sys/netns.ts'
@@ -9,7 +9,6 @@ import { FakeServer } from '../../helpers/dns-lab.ts'
 import { startDockerd } from '../../helpers/dockerd.ts'
 
 export interface Side {
-  readonly name: 'dockerd' | 'tsnet'
   /** Runs a line of the script by sh(1), inside the daemon's network namespace. */
   run(line: string): Promise<Result>
   /** Takes away what a topic has made. */
@@ -26,11 +25,10 @@ interface Engine {
   stop(): Promise<void>
 }
 
-export const startSides = (): Promise<Side[]> =>
-  Promise.all([startSide('dockerd', startDockerd), startSide('tsnet', () => TestDaemon.start())])
+export const startDockerdSide = async (): Promise<Side> => startSide('dockerd', await startDockerd())
+export const startTsnetSide = async (): Promise<Side> => startSide('tsnet', await TestDaemon.start())
 
-async function startSide(name: Side['name'], start: () => Promise<Engine>): Promise<Side> {
-  const engine = await start()
+async function startSide(name: string, engine: Engine): Promise<Side> {
   const folder = mkdtempSync(join(tmpdir(), 'tsnet-side-'))
   const neighbour = basename(folder)
   const resolvers: FakeServer[] = []
@@ -42,6 +40,7 @@ async function startSide(name: Side['name'], start: () => Promise<Engine>): Prom
   }
   execFileSync('ip', ['netns', 'add', neighbour])
   symlinkSync(client, join(folder, 'docker'))
+  writeFileSync(join(folder, 'events-of'), eventsOf, { mode: 0o755 })
   const env = {
     PATH: `${folder}:${process.env['PATH']}`,
     DOCKER_HOST: `unix://${engine.socket}`,
@@ -69,7 +68,7 @@ async function startSide(name: Side['name'], start: () => Promise<Engine>): Prom
     await stop()
     throw error
   }
-  return { name, run: (line) => shell(line), clear: () => must(clearing), stop }
+  return { run: (line) => shell(line), clear: () => must(clearing), stop }
 }
 
 /** The host's way to the world, which is one neighbour that knows no way back to containers. */
@@ -97,3 +96,19 @@ async function answerNames(neighbour: string): Promise<FakeServer[]> {
 const clearing = `
   containers=$(docker ps -aq) && { [ -z "$containers" ] || docker rm -f $containers; } &&
   networks=$(docker network ls -qf type=custom) && { [ -z "$networks" ] || docker network rm $networks; }`
+
+/** Runs a line between two networks of its own, so that it neither begins too early to listen nor ends too late. */
+const eventsOf = `#!/bin/sh
+log=$(mktemp)
+docker events --filter type=network --format '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.type}}' > $log &
+listener=$!
+mark() {
+  until grep -q "destroy $1" $log; do docker network create $1 && docker network rm $1; done > /dev/null
+}
+mark before
+sh -c "$1"
+mark after
+kill $listener
+grep -v -e ' before ' -e ' after ' $log
+rm $log
+`

@@ -36,9 +36,9 @@ export const connecting: Topic = {
     docker network connect --ip 10.10.0.0 n app
     docker network connect --ip 10.10.0.255 n app
     docker network connect --ip 172.17.0.9 bridge app
-    docker network connect --alias x bridge app
-    docker inspect -f '{{json .NetworkSettings.Networks.bridge.Aliases}}' app
-    docker network connect --driver-opt some.option=1 n app
+    docker network connect --alias x bridge app && docker network disconnect bridge app
+    docker network connect --driver-opt some.option=1 n app && docker network disconnect n app
+    docker network connect --driver-opt com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1 n app
     docker inspect -f '{{json .NetworkSettings.Networks.n.DriverOpts}}' app
     docker network connect n
     docker network connect
@@ -46,10 +46,9 @@ export const connecting: Topic = {
     docker network disconnect m app
     docker network disconnect n app
     docker exec app ip route
-    docker network disconnect bridge app
     docker exec app ls /sys/class/net
     docker inspect -f '{{json .NetworkSettings.Networks}}' app
-    docker network connect m app
+    docker network connect --ip 10.10.1.77 m app
     docker exec app ip route`,
 }
 
@@ -100,14 +99,14 @@ export const linking: Topic = {
     docker run --rm --network n --link : box true
     docker run --rm --network host --link db:x box true
     docker run -d --name plain -e KEY=value --expose 5432 box sleep 600
-    docker run --rm --link plain:db box grep -w db /etc/hosts
+    docker run --rm --link plain:db box sed -n 's/^.*\tdb/db/p' /etc/hosts
     docker run --rm --link plain:db box sh -c 'env | grep ^DB | sort'
     docker run -d --name ll --network n --link-local-ip 169.254.7.7 box sleep 600
-    docker exec ll ip -o -4 addr show eth0 | grep -o 'inet [^ ]*'
+    docker exec ll ip -o -4 addr show eth0 | grep -o 'inet 169[^ ]*'
     docker inspect -f '{{json .NetworkSettings.Networks.n.IPAMConfig}}' ll
     docker network create --subnet 10.13.1.0/24 m
     docker network connect --link-local-ip 169.254.8.8 m ll
-    docker exec ll ip -o -4 addr show eth1 | grep -o 'inet [^ ]*'
+    docker exec ll ip -o -4 addr show eth1 | grep -o 'inet 169[^ ]*'
     docker network disconnect m ll
     docker network connect --link-local-ip nonsense m ll
     docker network connect --link-local-ip 10.0.0.1 m ll`,

@@ -18,7 +18,7 @@ export const creating: Topic = {
     docker network inspect options
     ip -o -4 addr show br-x | sed 's/^[0-9]*//'
     docker network create --ipv6 --subnet 10.1.3.0/24 --subnet fd00:1:3::/64 --gateway fd00:1:3::9 both
-    docker network inspect both
+    docker network inspect --format '{{.EnableIPv6}}{{range .IPAM.Config}}{{println}}{{.Subnet}} {{.Gateway}}{{end}}' both | sort
     docker network create --subnet 10.1.4.0/24 --ipam-driver default --ipam-opt foo=bar managed
     docker network inspect --format '{{json .IPAM}}' managed
     docker network create --subnet 10.1.5.0/31 --gateway 10.1.5.0 narrow

@@ -39,8 +39,8 @@ export const listing: Topic = {
     docker network ls -f nonsense=1
     docker network ls -f nonsense
     docker network ls --format '{{.Name}}: {{.Driver}} {{.Scope}} {{.IPv6}} {{.Internal}}'
-    docker network ls -f name=alpha$ --format '{{json .}}'
-    docker network ls -f name=alpha$ --format '{{.Labels}} {{.Label "color"}}'
+    docker network ls -f name=beta --format '{{json .}}'
+    docker network ls -f name=alpha --format '{{.Label "color"}} {{.Label "big"}}'
     docker network ls --format 'table {{.Name}}\t{{.Internal}}'
     docker network ls --format '{{.Nonsense}}'
     docker network ls more`,
