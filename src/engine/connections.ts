@@ -17,6 +17,7 @@ import {
 import { interfaceNameOf, refuseTakenNames } from './interface-names.ts'
 import { joinsNetwork } from './joined-network.ts'
 import { refuseConfiguration } from './network-configuration.ts'
+import { tellMove } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
@@ -29,8 +30,8 @@ export async function connect(
   container: ContainerRecord,
   request: EndpointRequest,
 ): Promise<void> {
-  refuseConnect(parts, network, container)
   refuseConfiguration(network)
+  refuseConnect(parts, network, container)
   checkRequest(network, request, parts.networkDriver(network.driver).checkEndpoint)
   const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
   refuseTakenNames([...container.endpoints, planned], container.state.status === 'running')
@@ -46,12 +47,8 @@ export async function connect(
     parts.store.journal.clear(entry)
   })
   undo.move()
-  emit(parts, 'connect', network, container)
-}
-
-function emit(parts: Parts, action: string, network: NetworkRecord, container: ContainerRecord): void {
-  const attributes = { container: container.id, name: network.name, type: network.driver }
-  parts.events.emit('network', action, network.id, attributes)
+  // A stopped one tells when it starts.
+  if (changed.state.status === 'running') tellMove(parts, 'connect', network, container)
 }
 
 function refuseConnect(parts: Parts, network: NetworkRecord, container: ContainerRecord): void {
@@ -62,9 +59,8 @@ function refuseConnect(parts: Parts, network: NetworkRecord, container: Containe
       'container sharing network namespace with another container or host cannot be connected to any other network',
     )
   }
-  const drivers = [network, ...container.endpoints.map((endpoint) => networkOf(parts, endpoint))].map(
-    ({ driver }) => driver,
-  )
+  const present = container.endpoints.map((endpoint) => parts.store.networks.get(endpoint.network))
+  const drivers = [network, ...present].map((one) => one?.driver)
   if (drivers.includes('host')) {
     throw new TsnetError(
       'forbidden',
@@ -106,8 +102,9 @@ async function connectRunning(
 ): Promise<ContainerRecord> {
   await reserveFixed(parts, undo, [planned])
   using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
-  // The routes out stay with the first network that has one.
-  const defaults = chooseDefaultRoutes(parts, [...container.endpoints, planned])
+  const endpoints = [...container.endpoints, planned]
+  const defaults = chooseDefaultRoutes(parts, endpoints)
+  undo.defer(() => leadOut(parts, { ...container, endpoints }, container.endpoints))
   const name = interfaceNameOf(networkOf(parts, planned), planned, container.endpoints)
   const endpoint = await attachEndpoint(parts, undo, sandbox, planned, name, defaults)
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
@@ -132,20 +129,19 @@ async function tellContainer(parts: Parts, before: ContainerRecord, changed: Con
   await updateContainerFiles(parts.dataRoot, changed.id, containerTexts(parts, changed, true, used || uses))
 }
 
-/** Throws kind 'forbidden' when the container is not on the network, unless `force`. */
+/** Throws kind 'forbidden' when the container is not on the network. */
 export async function disconnect(
   parts: Parts,
   network: NetworkRecord,
   container: ContainerRecord,
-  force: boolean,
 ): Promise<void> {
   const endpoint = container.endpoints.find((candidate) => candidate.network === network.id)
   if (endpoint === undefined) {
-    if (force) return
+    const what = container.state.status === 'running' ? 'network' : 'the network'
     throw new TsnetError(
       'forbidden',
       'not-connected',
-      `container ${container.id} is not connected to network ${network.name}`,
+      `container ${container.id} is not connected to ${what} ${network.name}`,
     )
   }
   if (network.driver === 'host') {
@@ -160,14 +156,26 @@ export async function disconnect(
     ...container,
     endpoints: container.endpoints.filter((candidate) => candidate.id !== endpoint.id),
   }
-  const published = await followPorts(parts, container, changed)
+  const isRunning = container.state.status === 'running'
+  const published = isRunning ? await followPorts(parts, container, changed) : container.published
   await finishDisconnect(parts, container, endpoint)
-  if (container.state.status === 'running') await tellContainer(parts, container, changed)
+  if (isRunning) await tellContainer(parts, container, changed)
   parts.store.transaction(() => {
     parts.store.containers.put(container.id, { ...changed, published })
     parts.store.journal.clear(entry)
   })
-  emit(parts, 'disconnect', network, container)
+  tellMove(parts, 'disconnect', network, container)
+}
+
+/** Forgets a stopped container's place on a network that is gone; returns whether it had one. */
+export function forgetEndpoint(parts: Parts, ref: string, container: ContainerRecord): boolean {
+  const endpoints = container.endpoints.filter(
+    ({ networkName, network }) =>
+      parts.store.networks.has(network) || (networkName !== ref && network !== ref),
+  )
+  if (endpoints.length === container.endpoints.length) return false
+  parts.store.containers.put(container.id, { ...container, endpoints })
+  return true
 }
 
 /** The kernel's part of a disconnect, which can be repeated after a crash. */

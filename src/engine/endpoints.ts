@@ -4,13 +4,13 @@
  */
 import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec } from '../drivers/driver.ts'
 import { parseEndpointOptions, sysctlsOf } from '../drivers/endpoint-options.ts'
+import { TsnetError } from '../errors.ts'
 import { findSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
 import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
-import { findNetwork } from './references.ts'
 
 /** Longest that a driver may take for one call. */
 const driverDeadline = 20_000
@@ -19,8 +19,11 @@ export function driverContext(parts: Parts): DriverContext {
   return { mark: parts.mark, log: parts.log, signal: AbortSignal.timeout(driverDeadline) }
 }
 
+/** Throws kind 'not-found' for one that was removed while the container was stopped. */
 export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord {
-  return findNetwork(parts.store.networks, endpoint.network)
+  const network = parts.store.networks.get(endpoint.network)
+  if (network !== undefined) return network
+  throw new TsnetError('not-found', 'no-such-network', `network ${endpoint.networkName} not found`)
 }
 
 /** What an endpoint is to be, so that its driver can make it. */
@@ -54,12 +57,22 @@ export interface DefaultRoutes {
   readonly v6: string
 }
 
-/** For each family the endpoint of highest priority whose network leads out, the first in the user's order among equals. */
+/** For each family the endpoint of highest priority whose network leads out; among equals the network's name decides, as in Docker. */
 export function chooseDefaultRoutes(parts: Parts, endpoints: readonly EndpointRecord[]): DefaultRoutes {
-  const ranked = endpoints.toSorted((a, b) => b.request.gatewayPriority - a.request.gatewayPriority)
+  const ranked = rankEndpoints(endpoints, (endpoint) => networkOf(parts, endpoint).name)
   const leading = (family: 4 | 6): string =>
     ranked.find((endpoint) => gatewayOf(parts, endpoint, family) !== '')?.id ?? ''
   return { v4: leading(4), v6: leading(6) }
+}
+
+/** In the order in which endpoints come into question for the default routes. */
+export function rankEndpoints(
+  endpoints: readonly EndpointRecord[],
+  nameOf: (endpoint: EndpointRecord) => string,
+): EndpointRecord[] {
+  return endpoints.toSorted(
+    (a, b) => b.request.gatewayPriority - a.request.gatewayPriority || (nameOf(a) < nameOf(b) ? -1 : 1),
+  )
 }
 
 /** What leads out of an endpoint's network for the addresses that it has or is going to have; '' for nothing. */

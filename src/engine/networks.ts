@@ -3,7 +3,7 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
 import { poolUsage, releasePools, requestPools } from './addresses.ts'
-import { connect, disconnect } from './connections.ts'
+import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
@@ -34,13 +34,25 @@ export function createNetworks(parts: Parts): Networks {
       )
     },
     disconnect: async (ref, container, force) => {
-      const { id } = findContainer(parts.store.containers, container)
-      await parts.locks.run(id, () =>
-        disconnect(parts, find(ref), findContainer(parts.store.containers, id), force),
-      )
+      const { id } = findConnected(parts, container, force)
+      await parts.locks.run(id, async () => {
+        const present = findContainer(parts.store.containers, id)
+        if (force && forgetEndpoint(parts, ref, present)) return
+        await disconnect(parts, find(ref), present)
+      })
     },
     endpoints: (ref) => runningEndpoints(parts, find(ref)),
     usage: (ref) => poolUsage(parts, find(ref)),
+  }
+}
+
+/** With `force` it is the endpoint that is missing, not the container. */
+function findConnected(parts: Parts, ref: string, force: boolean): ContainerRecord {
+  try {
+    return findContainer(parts.store.containers, ref)
+  } catch (error) {
+    if (!force || !(error instanceof TsnetError && error.kind === 'not-found')) throw error
+    throw new TsnetError('not-found', 'no-such-endpoint', `endpoint ${ref} not found`)
   }
 }
 

@@ -101,7 +101,7 @@ const recoveries: Readonly<
     parts.store.containers.delete(entry.subject)
     await removeVolumes(parts, (entry.data as { volumes: string[] }).volumes)
   },
-  connect: (parts, entry) => detachUnlessRecorded(parts, entry),
+  connect: (parts, entry, alive) => undoConnect(parts, entry, alive),
   disconnect: async (parts, entry, alive) => {
     const { endpoint } = entry.data as { endpoint: EndpointRecord }
     const container = parts.store.containers.get(entry.subject)
@@ -139,11 +139,17 @@ const recoveries: Readonly<
   },
 }
 
-async function detachUnlessRecorded(parts: Parts, entry: JournalEntry): Promise<void> {
+async function undoConnect(parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>): Promise<void> {
   const { endpoint } = entry.data as { endpoint: EndpointRecord }
   const container = parts.store.containers.get(entry.subject)
   if (container?.endpoints.some((candidate) => candidate.id === endpoint.id)) return
-  await detachEndpoint(parts, entry.subject as ContainerId, endpoint, false)
+  if (container === undefined || !alive.has(container.id)) {
+    await detachEndpoint(parts, entry.subject as ContainerId, endpoint, false)
+    return
+  }
+  // The way out may have gone over to it.
+  const endpoints = [...container.endpoints, endpoint]
+  await finishDisconnect(parts, { ...container, endpoints }, endpoint)
 }
 
 /** The daemon died between starting a program and writing that down: nobody has been told of it. */

@@ -30,6 +30,7 @@ import {
   netnsOfJoined,
   survivingNetns,
 } from './joined-network.ts'
+import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows, reservePublished } from './published.ts'
 import { refreshLinking } from './refresh-files.ts'
@@ -78,6 +79,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
   undo.move()
   progress.sandbox?.[Symbol.dispose]()
   refreshLinking(parts, progress.container)
+  tellMoves(parts, 'connect', container)
   parts.events.emit('container', 'start', id, { name: container.name, image: container.spec.image })
 }
 

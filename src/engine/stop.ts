@@ -10,6 +10,7 @@ import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import { emptySurvivingNetns } from './joined-network.ts'
+import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows } from './published.ts'
 import { removeVolume } from './volumes.ts'
@@ -133,6 +134,7 @@ function emitEnding(parts: Parts, container: ContainerRecord, exit: ExitRecord, 
   const { id, name, spec } = container
   if (oomKilled) parts.events.emit('container', 'oom', id, { name })
   parts.events.emit('container', 'die', id, { name, image: spec.image, exitCode: String(exit.exitCode) })
+  tellMoves(parts, 'disconnect', container)
 }
 
 /** Resolves when the container has stopped running, or when `signal` aborts. */
