@@ -53,6 +53,11 @@ export function dockerClient(): string {
   throw new Error('no docker client is on this machine: apt-get install docker.io')
 }
 
+/** What goes before a command that is to see another file as /etc/resolv.conf. */
+function withResolvConf(file: string): string[] {
+  return ['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/resolv.conf && exec "$@"', file]
+}
+
 export class TestDaemon {
   readonly netns: string
   readonly root: string
@@ -60,21 +65,27 @@ export class TestDaemon {
   #process: ChildProcess | null = null
   readonly #flags: readonly string[]
   readonly #env: Readonly<Record<string, string>>
+  readonly #resolvConf: string
 
-  private constructor(flags: readonly string[], env: Readonly<Record<string, string>>) {
+  private constructor(flags: readonly string[], env: Readonly<Record<string, string>>, resolvConf: string) {
     this.root = mkdtempSync(join(tmpdir(), 'tsnet-test-'))
     this.netns = this.root.slice(this.root.lastIndexOf('/') + 1)
     this.socket = join(this.root, 'exec', 'tsnet.sock')
     this.#flags = flags
     this.#env = env
+    this.#resolvConf = resolvConf
   }
 
-  /** Starts a daemon in a new network namespace in which only the loopback interface is up. */
+  /**
+   * Starts a daemon in a new network namespace in which only the loopback interface is up. With `resolvConf`, a file, it
+   * sees that as /etc/resolv.conf, in a mount namespace of its own.
+   */
   static async start(
     flags: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
+    resolvConf = '',
   ): Promise<TestDaemon> {
-    const daemon = new TestDaemon(flags, env)
+    const daemon = new TestDaemon(flags, env, resolvConf)
     execFileSync('ip', ['netns', 'add', daemon.netns])
     daemon.inNetns('ip', ['link', 'set', 'lo', 'up'])
     try {
@@ -108,6 +119,7 @@ export class TestDaemon {
     const node = process.execPath
     const args = [
       `--net=/run/netns/${this.netns}`,
+      ...(this.#resolvConf === '' ? [] : withResolvConf(this.#resolvConf)),
       node,
       join(repository, 'dist/daemon.mjs'),
       ...['--data-root', this.dataRoot, '--exec-root', this.execRoot],
