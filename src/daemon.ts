@@ -19,6 +19,7 @@ import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
 import { createDriverRegistry } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
+import { watchDrift } from './engine/drift.ts'
 import { Events } from './engine/events.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
@@ -259,6 +260,7 @@ async function main(argv: readonly string[]): Promise<void> {
     seccomp: true,
   })
   watchRoutes(parts)
+  const drift = watchDrift(parts)
   // Endings between the restore and now have not been heard.
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.
@@ -271,6 +273,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const stop = async (): Promise<void> => {
     await server.close()
     await supervisor.close(true)
+    drift[Symbol.dispose]()
     await leaveHost(parts)
     // Nothing is left in it unless containers go on.
     removeCgroupParent(parts.mark)

@@ -44,6 +44,12 @@ export type EndpointWish = Pick<EndpointRequest, 'mac' | 'options'>
 /** What is known of an endpoint that was attached, perhaps by an earlier daemon. */
 export type AttachedEndpoint = Pick<EndpointSpec, 'id' | 'network' | 'address4' | 'address6'>
 
+/** An endpoint of a running container. */
+export interface StandingEndpoint extends AttachedEndpoint {
+  /** Null when it is gone meanwhile; to be disposed of. */
+  readonly sandbox: () => Sandbox | null
+}
+
 /** What attach made. The interface is up, addressed and routed. */
 export interface Attachment {
   readonly interfaceName: string
@@ -86,6 +92,15 @@ export interface NetworkDriver<O = unknown> {
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
   /** Safe to repeat, also after the sandbox is gone, which is null then. */
   detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void>
+  /**
+   * Compares the kernel's side of a network, and of those of its endpoints that are given, with what it should be, makes good what
+   * somebody else has changed, and returns what that was, in words.
+   */
+  repair?(
+    context: DriverContext,
+    network: NetworkRecord,
+    endpoints: readonly StandingEndpoint[],
+  ): Promise<readonly string[]>
   /**
    * Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`, and completes what is
    * the host's for these.

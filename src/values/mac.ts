@@ -23,3 +23,8 @@ export function randomMac(): string {
   bytes[0] = (bytes[0]! & 0xfc) | 0x02
   return formatMac(bytes)
 }
+
+/** An address of the same space that always belongs to the same id, whose digits are random. */
+export function macOf(id: string): string {
+  return formatMac(Uint8Array.of(0x02, ...Buffer.from(id.slice(0, 10), 'hex')))
+}

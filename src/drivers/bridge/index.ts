@@ -8,16 +8,10 @@ import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
-import {
-  bridgeNameOf,
-  createPort,
-  ensureBridge,
-  forgetNeighbours,
-  ownBridges,
-  removePort,
-  sweepLinks,
-} from './links.ts'
+import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
 import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
+import { createPort, forgetNeighbours, removePort } from './ports.ts'
+import { repairNetwork } from './repair.ts'
 import { RetiredBridges } from './retired.ts'
 import { bridgeRules } from './rules.ts'
 
@@ -68,6 +62,10 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     },
 
     settle: () => retired.settle(),
+
+    async repair(context, network, endpoints) {
+      return repairNetwork(context, network, parseBridgeOptions(network), endpoints)
+    },
 
     async sweep(context, networks, endpoints) {
       using socket = openRouteSocket()

@@ -1,29 +1,25 @@
 /**
- * The kernel's side of a bridge network: the bridge in the daemon's namespace, and per endpoint a veth pair whose far
- * end is born in the sandbox. Each link is tagged with its owner's id in its alias, and only tagged links are removed.
+ * The kernel's side of a bridge network: the bridge in the daemon's namespace. Each link is tagged with its owner's id in its
+ * alias, and only tagged links are removed.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { TsnetError } from '../../errors.ts'
 import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
-import { isNetlinkError } from '../../netlink/error.ts'
-import { bridge, setBridgePort } from '../../netlink/kinds/bridge.ts'
-import { veth } from '../../netlink/kinds/veth.ts'
+import { bridge } from '../../netlink/kinds/bridge.ts'
 import { createLink, findLink, getLink, type Link, listLinks, setLink } from '../../netlink/link.ts'
 import { removeLink } from '../../netlink/link-removal.ts'
-import { removeNeighbour } from '../../netlink/neighbour.ts'
-import { listRoutes } from '../../netlink/route.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
-import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { RT_SCOPE_UNIVERSE } from '../../sys/constants/rtnetlink.ts'
 import { parseCidr } from '../../values/cidr.ts'
 import type { EndpointId, NetworkId } from '../../values/id.ts'
-import { bridgeName, hostVethName } from '../../values/interface-name.ts'
-import { randomMac } from '../../values/mac.ts'
+import { bridgeName } from '../../values/interface-name.ts'
+import { macOf } from '../../values/mac.ts'
+import { bridgeMtu, hasIpv6 } from './mtu.ts'
 import type { BridgeOptions } from './options.ts'
 
 /** The ifalias by which a link is found again without the store; `mark` is the daemon's. */
-function tagOf(mark: string, id: NetworkId | EndpointId): string {
+export function tagOf(mark: string, id: NetworkId | EndpointId): string {
   return `${mark}:${id}`
 }
 
@@ -53,7 +49,7 @@ export function ensureBridge(
 }
 
 /** The network's bridge, or a bridge that the user made and named; null when there is none. */
-function findBridge(
+export function findBridge(
   socket: RouteSocket,
   mark: string,
   network: NetworkRecord,
@@ -85,8 +81,9 @@ function createBridge(
   const born = bridgeName(network.id)
   const name = bridgeNameOf(network, options)
   if (name === born || findLink(socket, born) === null) {
-    // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go.
-    createLink(socket, { name: born, kind: bridge({ stp: false }), address: randomMac() })
+    // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go. One that is made
+    // again has the address that its containers know.
+    createLink(socket, { name: born, kind: bridge({ stp: false }), address: macOf(network.id) })
   }
   return tagBridge(socket, mark, getLink(socket, born), network, name)
 }
@@ -103,35 +100,8 @@ function tagBridge(
   return { ...link, name, alias }
 }
 
-/** RFC 8200, section 5. The kernel takes IPv6 from a link with less. */
-const minimumMtu6 = 1280
-
-/** The MTU asked for, else that of the link which leads out, else Ethernet's. */
-function bridgeMtu(socket: RouteSocket, network: NetworkRecord, options: BridgeOptions): number {
-  if (options.mtu === 0) return Math.max(outsideMtu(socket), hasIpv6(network) ? minimumMtu6 : 0)
-  if (options.mtu >= minimumMtu6 || !hasIpv6(network)) return options.mtu
-  throw new TsnetError(
-    'invalid',
-    'mtu-too-small',
-    `network ${network.name}: an MTU of ${options.mtu} is too small for IPv6, which needs ${minimumMtu6}: give a larger one, or no IPv6`,
-  )
-}
-
-function outsideMtu(socket: RouteSocket): number {
-  for (const family of [4, 6] as const) {
-    const routes = listRoutes(socket, family).filter((route) => parseCidr(route.destination).prefix === 0)
-    const best = routes.sort((a, b) => a.metric - b.metric).find((route) => route.index !== 0)
-    if (best !== undefined) return getLink(socket, best.index).mtu
-  }
-  return 1500
-}
-
-function hasIpv6(network: NetworkRecord): boolean {
-  return network.pools.some((pool) => parseCidr(pool.subnet).family === 6)
-}
-
 /** The addresses that the bridge is to have, with prefix length. */
-function gatewaysOf(network: NetworkRecord, options: BridgeOptions): string[] {
+export function gatewaysOf(network: NetworkRecord, options: BridgeOptions): string[] {
   return network.pools.flatMap((pool) => {
     const { family, prefix } = parseCidr(pool.subnet)
     const isBare = family === 4 ? options.inhibit4 || isIsolated(options, 4) : isIsolated(options, 6)
@@ -190,71 +160,6 @@ export function ownBridges(
       link.alias === tagOf(mark, network.id) || (link.alias === '' && name === bridgeName(network.id))
     return isOwn ? [link] : []
   })
-}
-
-/** What an endpoint's veth pair is to be. */
-export interface PortSpec {
-  /** the daemon's */
-  readonly mark: string
-  readonly id: EndpointId
-  /** The bridge. */
-  readonly master: Link
-  /** The far end's name in the sandbox, and its hardware address. */
-  readonly interfaceName: string
-  readonly mac: string
-  /** Whether the port may exchange frames with other ports. */
-  readonly isolated: boolean
-}
-
-/**
- * Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. Returns the port's
- * index.
- */
-export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
-  const name = hostVethName(port.id)
-  const { mtu } = port.master
-  const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
-  const create = () => createLink(socket, { name, kind: veth(peer), mtu })
-  try {
-    create()
-  } catch (error) {
-    const isLeftOver = isNetlinkError(error, 'EEXIST') && (await removePort(socket, port.mark, port.id))
-    if (!isLeftOver) throw error
-    create()
-  }
-  const { index } = getLink(socket, name)
-  setLink(socket, index, { alias: tagOf(port.mark, port.id), master: port.master.index, up: true })
-  // No frame passes before the far end is up. Port isolation works in the bridge itself, without br_netfilter.
-  const hairpin = filtersBridgedFrames()
-  if (port.isolated || hairpin) setBridgePort(socket, index, { isolated: port.isolated, hairpin })
-  return index
-}
-
-/**
- * Where br_netfilter passes bridged frames to iptables, a container reaches its own published port only if its bridge port may
- * send a frame back to where it came from.
- */
-function filtersBridgedFrames(): boolean {
-  const path = '/proc/sys/net/bridge/bridge-nf-call-iptables'
-  return existsSync(path) && readFileSync(path, 'utf8').startsWith('1')
-}
-
-/** Removes an endpoint's pair by its end on the host, and returns whether there was one. Safe to repeat. */
-export async function removePort(socket: RouteSocket, mark: string, id: EndpointId): Promise<boolean> {
-  const link = findLink(socket, hostVethName(id))
-  // Without tag and master its creation was cut short.
-  const isOwn =
-    link?.kind === 'veth' && (link.alias === tagOf(mark, id) || (link.alias === '' && link.master === 0))
-  if (isOwn) await removeLink(link.index)
-  return isOwn
-}
-
-/** Makes the host forget which hardware address had these addresses before, with or without prefix length; '' is skipped. */
-export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresses: readonly string[]): void {
-  for (const text of addresses) {
-    const [address = ''] = text.split('/')
-    if (address !== '') removeNeighbour(socket, bridgeLink.index, address)
-  }
 }
 
 /** Removes bridges and veth pairs that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */

@@ -1,0 +1,87 @@
+/** Per endpoint of a bridge network a veth pair: one end a port of the bridge, the other born in the sandbox. */
+import { existsSync, readFileSync } from 'node:fs'
+import { isNetlinkError } from '../../netlink/error.ts'
+import { setBridgePort } from '../../netlink/kinds/bridge.ts'
+import { veth } from '../../netlink/kinds/veth.ts'
+import { createLink, findLink, getLink, type Link, setLink } from '../../netlink/link.ts'
+import { removeLink } from '../../netlink/link-removal.ts'
+import { removeNeighbour } from '../../netlink/neighbour.ts'
+import type { RouteSocket } from '../../netlink/socket.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { EndpointId } from '../../values/id.ts'
+import { hostVethName } from '../../values/interface-name.ts'
+import { tagOf } from './links.ts'
+
+/** What an endpoint's veth pair is to be. */
+export interface PortSpec {
+  /** the daemon's */
+  readonly mark: string
+  readonly id: EndpointId
+  /** The bridge. */
+  readonly master: Link
+  /** The far end's name in the sandbox, and its hardware address. */
+  readonly interfaceName: string
+  readonly mac: string
+  /** Whether the port may exchange frames with other ports. */
+  readonly isolated: boolean
+}
+
+/**
+ * Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. Returns the port's
+ * index.
+ */
+export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
+  const name = hostVethName(port.id)
+  const { mtu } = port.master
+  const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
+  const create = () => createLink(socket, { name, kind: veth(peer), mtu })
+  try {
+    create()
+  } catch (error) {
+    const isLeftOver = isNetlinkError(error, 'EEXIST') && (await removePort(socket, port.mark, port.id))
+    if (!isLeftOver) throw error
+    create()
+  }
+  const { index } = getLink(socket, name)
+  // No frame passes before the far end is up.
+  joinBridge(socket, index, port)
+  return index
+}
+
+/** Makes a veth's end on the host a port as it is to be. Port isolation works in the bridge itself, without br_netfilter. */
+export function joinBridge(
+  socket: RouteSocket,
+  index: number,
+  { mark, id, master, isolated }: Pick<PortSpec, 'mark' | 'id' | 'master' | 'isolated'>,
+): void {
+  setLink(socket, index, { alias: tagOf(mark, id), master: master.index, up: true })
+  const hairpin = filtersBridgedFrames()
+  if (isolated || hairpin) setBridgePort(socket, index, { isolated, hairpin })
+}
+
+/**
+ * Where br_netfilter passes bridged frames to iptables, a container reaches its own published port only if its bridge port may
+ * send a frame back to where it came from.
+ */
+function filtersBridgedFrames(): boolean {
+  const path = '/proc/sys/net/bridge/bridge-nf-call-iptables'
+  return existsSync(path) && readFileSync(path, 'utf8').startsWith('1')
+}
+
+/** Removes an endpoint's pair by its end on the host, and returns whether there was one. Safe to repeat. */
+export async function removePort(socket: RouteSocket, mark: string, id: EndpointId): Promise<boolean> {
+  const link = findLink(socket, hostVethName(id))
+  // Without tag and master its creation was cut short.
+  const isOwn =
+    link?.kind === 'veth' && (link.alias === tagOf(mark, id) || (link.alias === '' && link.master === 0))
+  if (isOwn) await removeLink(link.index)
+  return isOwn
+}
+
+/** Makes the host forget which hardware address had these addresses before, with or without prefix length; '' is skipped. */
+export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresses: readonly string[]): void {
+  for (const text of addresses) {
+    const [address = ''] = text.split('/')
+    if (address !== '') removeNeighbour(socket, bridgeLink.index, address)
+  }
+}

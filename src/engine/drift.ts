@@ -1,0 +1,153 @@
+/**
+ * What somebody else does to a network's links: a bridge deleted, taken down or robbed of its address, an interface taken out of it; and
+ * the way out getting another MTU. The kernel tells of each change of any link; few look wrong, and those are compared with what should
+ * be a moment later, when changes of the engine's own have come to an end.
+ */
+import type { StandingEndpoint } from '../drivers/driver.ts'
+import { errorMessage } from '../errors.ts'
+import type { Address } from '../netlink/address.ts'
+import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
+import { isUp, type Link, listLinks } from '../netlink/link.ts'
+import { openRouteSocket } from '../netlink/socket.ts'
+import { findSandbox } from '../sandbox/sandbox.ts'
+import type { EndpointRecord, NetworkRecord } from '../store/records.ts'
+import { parseCidr } from '../values/cidr.ts'
+import { attachedOf, driverContext } from './endpoints.ts'
+import type { Parts } from './parts.ts'
+
+/** Milliseconds from the first sign to the comparison. */
+const patience = 200
+
+/** Makes good what somebody else does to the links of networks, tells it by an event and in the log, until disposed of. */
+export function watchDrift(parts: Parts): Disposable {
+  const drift = new Drift(parts)
+  const links = watchEvents((event) => drift.consider(event))
+  const routes = watchEvents((event) => drift.considerRoute(event), undefined, 'routes')
+  return {
+    [Symbol.dispose]() {
+      links[Symbol.dispose]()
+      routes[Symbol.dispose]()
+      drift.stop()
+    },
+  }
+}
+
+class Drift {
+  readonly #parts: Parts
+  /** Networks and endpoints to look at, by their ids; 'all' for every one of them. */
+  #suspects = new Set<string>()
+  /** By index: a change of the MTU of a link that is not the daemon's may be one of the way out. */
+  readonly #mtus = new Map<number, number>()
+  #timer: NodeJS.Timeout | null = null
+  #repairs = 0
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    using socket = openRouteSocket()
+    for (const { index, mtu } of listLinks(socket)) this.#mtus.set(index, mtu)
+  }
+
+  consider(event: NetlinkEvent): void {
+    if (event.type === 'lost') this.#suspect('all')
+    else if (event.type === 'link' || event.type === 'link-removed') this.#considerLink(event)
+    else if (event.type === 'address-removed') this.#considerAddress(event.address)
+  }
+
+  considerRoute(event: NetlinkEvent): void {
+    if (event.type === 'lost') this.#suspect('all')
+    if (event.type !== 'route' && event.type !== 'route-removed') return
+    if (parseCidr(event.route.destination).prefix === 0) this.#suspect('all')
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer ?? undefined)
+    this.#suspects.clear()
+  }
+
+  #considerLink({ type, link }: { type: 'link' | 'link-removed'; link: Link }): void {
+    const [mark, id = ''] = link.alias.split(':')
+    if (mark !== this.#parts.mark) this.#considerForeign(type, link)
+    else if (type === 'link-removed' || !isUp(link) || (link.kind === 'veth' && link.master === 0)) {
+      this.#suspect(id)
+    }
+  }
+
+  #considerForeign(type: 'link' | 'link-removed', link: Link): void {
+    const before = this.#mtus.get(link.index)
+    if (type === 'link-removed') this.#mtus.delete(link.index)
+    else this.#mtus.set(link.index, link.mtu)
+    if (type === 'link' && before !== undefined && before !== link.mtu) this.#suspect('all')
+    // A bridge that the user made carries no tag.
+    const isUsed = (network: NetworkRecord): boolean =>
+      this.#parts.networkRules
+        .get(network.id)
+        ?.some((rule) => rule.kind === 'bridge' && rule.interface === link.name) ?? false
+    if (link.kind === 'bridge' && (type === 'link-removed' || !isUp(link))) {
+      for (const network of this.#networks()) if (isUsed(network)) this.#suspect(network.id)
+    }
+  }
+
+  #considerAddress({ cidr }: Address): void {
+    const { address } = parseCidr(cidr)
+    for (const network of this.#networks())
+      if (network.pools.some((pool) => pool.gateway === address)) this.#suspect(network.id)
+  }
+
+  #networks(): NetworkRecord[] {
+    return [...this.#parts.store.networks.values()].filter(
+      ({ driver }) => this.#parts.networkDriver(driver).repair !== undefined,
+    )
+  }
+
+  #suspect(id: string): void {
+    this.#suspects.add(id)
+    this.#timer ??= setTimeout(() => void this.#compare(), patience).unref()
+  }
+
+  async #compare(): Promise<void> {
+    const suspects = this.#suspects
+    this.#suspects = new Set()
+    this.#timer = null
+    const isSuspect = (id: string): boolean => suspects.has('all') || suspects.has(id)
+    const standing = this.#standing(({ id, network }) => isSuspect(id) || isSuspect(network))
+    for (const network of this.#networks()) {
+      const endpoints = standing.get(network.id) ?? []
+      if (isSuspect(network.id) || endpoints.length > 0)
+        await this.#parts.locks.run(`network ${network.name}`, () => this.#repair(network, endpoints))
+    }
+  }
+
+  /** Endpoints of running containers, by their networks' ids. */
+  #standing(isWanted: (endpoint: EndpointRecord) => boolean): Map<string, StandingEndpoint[]> {
+    const { store, execRoot } = this.#parts
+    const found = new Map<string, StandingEndpoint[]>()
+    for (const container of store.containers.values()) {
+      if (container.state.status !== 'running') continue
+      for (const endpoint of container.endpoints.filter(isWanted)) {
+        const network = store.networks.get(endpoint.network)
+        if (network === undefined) continue
+        const sandbox = () => findSandbox({ execRoot, id: container.id })
+        const before = found.get(network.id) ?? []
+        found.set(network.id, [...before, { ...attachedOf(network, endpoint), sandbox }])
+      }
+    }
+    return found
+  }
+
+  async #repair(network: NetworkRecord, endpoints: readonly StandingEndpoint[]): Promise<void> {
+    const { store, log, events } = this.#parts
+    // It may have been removed while others had the lock.
+    if (!store.networks.has(network.id)) return
+    try {
+      const driver = this.#parts.networkDriver(network.driver)
+      const faults = (await driver.repair?.(driverContext(this.#parts), network, endpoints)) ?? []
+      if (faults.length === 0) return
+      this.#repairs += 1
+      log.warn({ network: network.name, faults, repairs: this.#repairs }, 'a network was made good')
+      const attributes = { name: network.name, type: network.driver, faults: faults.join('; ') }
+      events.emit('network', 'repair', network.id, attributes)
+    } catch (error) {
+      log.error({ err: errorMessage(error), network: network.name }, 'a network could not be made good')
+    }
+  }
+}
