@@ -12,6 +12,7 @@ const pools = [
 
 describeDriver('macvlan', () => createMacvlanDrivers()[0]!, {
   network: { options, pools },
+  other: {},
   ownMacs: true,
   prepare: () => {
     const wire = layWire()

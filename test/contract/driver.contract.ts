@@ -137,13 +137,15 @@ export function sandboxes(): { open(): Sandbox; closeAll(): void } {
 export interface Surroundings {
   /** The differences of their networks. */
   readonly network: Partial<NetworkRecord>
+  /** In what a second network has to differ from the first. */
+  readonly other: Partial<NetworkRecord>
   /** Whether endpoints have hardware addresses of their own. */
   readonly ownMacs: boolean
   /** Makes what networks need, in the file's namespace, and returns how that ends. */
   readonly prepare: () => () => void
 }
 
-const nothing: Surroundings = { network: {}, ownMacs: true, prepare: () => () => {} }
+const nothing: Surroundings = { network: {}, other: {}, ownMacs: true, prepare: () => () => {} }
 
 /** A driver that makes nothing for a network without endpoints cannot be seen to be repeatable: give it one for which it does. */
 export function describeDriver(
@@ -413,7 +415,7 @@ export function describeDriver(
     })
 
     test('a sweep removes what is not wanted and nothing else', async () => {
-      const other = record({ name: 'other' })
+      const other = record({ name: 'other', ...surroundings.other })
       await driver.createNetwork(context, other)
       await driver.createNetwork(context, network)
       ip('link add foreign type bridge')

@@ -73,7 +73,7 @@ const unchanging = {
   DriverStatus: [],
   Plugins: {
     Volume: ['local'],
-    Network: ['bridge', 'host', 'null'],
+    Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
     Authorization: null,
     Log: ['json-file'],
   },

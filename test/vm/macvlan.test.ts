@@ -1,0 +1,224 @@
+/** ipvlan networks, VLANs and dummies, on a kernel that has them all: runs in the guest of test/vm/run. */
+import { execFileSync } from 'node:child_process'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { TestClient } from '../helpers/client.ts'
+import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+
+let daemon: TestDaemon
+let client: TestClient
+
+/** A router in a namespace of its own: untagged 10.91.0.1, in VLAN 10 10.92.0.1. */
+const router = 'router'
+
+beforeAll(async () => {
+  daemon = await TestDaemon.start()
+  client = new TestClient(daemon)
+  await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+  execFileSync('ip', ['netns', 'add', router])
+  ip(`link add up0 type veth peer name wire netns ${router}`)
+  ip('link set up0 up')
+  for (const command of [
+    'addr add 10.91.0.1/24 dev wire',
+    'addr add fd00:91::1/64 dev wire nodad',
+    'addr add 192.0.2.1/32 dev wire',
+    'link set wire up',
+    'link add wire.10 link wire type vlan id 10',
+    'addr add 10.92.0.1/24 dev wire.10',
+    'link set wire.10 up',
+  ]) {
+    execFileSync('ip', ['-n', router, ...command.split(' ')])
+  }
+})
+afterEach(async () => {
+  await client.clear()
+  for (const network of (await client.docker('network', 'ls', '-q', '--filter', 'type=custom')).split('\n')) {
+    if (network !== '') await client.docker('network', 'rm', network)
+  }
+})
+afterAll(async () => {
+  await daemon.stop()
+  execFileSync('ip', ['netns', 'del', router])
+})
+
+function ip(command: string): string {
+  return daemon.inNetns('ip', command.split(' ')).trim()
+}
+
+const links = (): string[] =>
+  (JSON.parse(ip('-j link')) as { ifname: string }[]).map(({ ifname }) => ifname).sort()
+
+const create = (driver: string, name: string, ...more: string[]) =>
+  client.docker('network', 'create', '-d', driver, '--subnet', '10.91.0.0/24', ...more, name)
+
+/** What pings from a running container to these addresses come to. */
+async function reached(container: string, ...addresses: string[]): Promise<boolean[]> {
+  const results: boolean[] = []
+  for (const address of addresses) {
+    const { code } = await daemon.docker('exec', container, 'ping', '-c', '1', '-W', '3', address)
+    results.push(code === 0)
+  }
+  return results
+}
+
+const hostReaches = async (address: string): Promise<boolean> =>
+  (await daemon.exec('busybox', 'ping', '-c', '1', '-W', '3', address)).code === 0
+
+describe('an ipvlan network', () => {
+  const common = ['-o', 'parent=up0', '--gateway', '10.91.0.1']
+  const six = ['--ipv6', '--subnet', 'fd00:91::/64', '--gateway', 'fd00:91::1']
+
+  test('of layer 2 is on the wire with its parent’s hardware address, in both families', async () => {
+    await create('ipvlan', 'l2', ...common, ...six)
+    await client.wait('ann', '--network', 'l2')
+    await client.wait('bob', '--network', 'l2')
+    const { MacAddress, Gateway } = (await client.inspect('container', 'ann')).NetworkSettings.Networks['l2']!
+    expect([MacAddress, Gateway]).toEqual(['', '10.91.0.1'])
+    const address = 'cat /sys/class/net/eth0/address'
+    expect(await client.inside('ann', address)).toBe(
+      daemon.inNetns('cat', ['/sys/class/net/up0/address']).trim(),
+    )
+    expect(await reached('ann', '10.91.0.1', 'fd00:91::1', '192.0.2.1', 'bob')).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ])
+    expect(
+      await client.refusal('run', '--network', 'l2', '--mac-address', '02:00:00:00:00:05', 'box'),
+    ).toContain('ipvlan interfaces do not support custom mac address assignment')
+  })
+
+  test.each(['l3', 'l3s'])('of mode %s routes by the parent, without a gateway', async (mode) => {
+    await create('ipvlan', mode, '-o', 'parent=up0', '-o', `ipvlan_mode=${mode}`, ...six.slice(0, 3))
+    const { Config } = (await client.inspect('network', mode)).IPAM
+    expect(Config.map(({ Gateway }) => Gateway)).toEqual([undefined, undefined])
+    await client.wait('ann', '--network', mode, '--ip', '10.91.0.2')
+    await client.wait('bob', '--network', mode)
+    const routes = await client.inside('ann', 'ip route; ip -6 route')
+    expect(routes).toMatch(/^default dev eth0/m)
+    expect(routes).not.toMatch(/via/)
+    expect(await client.inside('ann', 'ip -6 route')).toMatch(/^default dev eth0/m)
+    const { Gateway, IPv6Gateway } = (await client.inspect('container', 'ann')).NetworkSettings.Networks[
+      mode
+    ]!
+    expect([Gateway, IPv6Gateway]).toEqual(['', ''])
+    expect(await reached('ann', 'bob')).toEqual([true])
+  })
+
+  test.each([
+    ['bridge', true],
+    ['private', false],
+    ['vepa', false],
+  ])('with flag %s lets containers reach each other: %s', async (flag, isReached) => {
+    await create('ipvlan', flag, ...common, '-o', `ipvlan_flag=${flag}`)
+    await client.wait('ann', '--network', flag)
+    await client.wait('bob', '--network', flag, '--ip', '10.91.0.77')
+    expect(await reached('ann', '10.91.0.1', '10.91.0.77')).toEqual([true, isReached])
+  })
+
+  test('and one of macvlan have no containers on one parent at the same time', async () => {
+    await create('ipvlan', 'ip', ...common)
+    await client.docker(
+      ...['network', 'create', '-d', 'macvlan', '-o', 'parent=up0', '--subnet', '10.93.0.0/24', 'mac'],
+    )
+    await client.wait('ann', '--network', 'ip')
+    expect(await client.refusal('run', '--rm', '--network', 'mac', 'box', 'true')).toContain(
+      'failed to create the macvlan port: device or resource busy: parent interface up0 has ipvlan links now',
+    )
+    await client.remove('ann')
+    await client.wait('bob', '--network', 'mac')
+  })
+})
+
+describe('a VLAN of a parent', () => {
+  const vlan = ['network', 'create', '-d', 'macvlan', '-o', 'parent=up0.10', '--subnet']
+
+  test('is made for the first network on it and goes with the last, of either kind', async () => {
+    const before = links()
+    await client.docker(...vlan, '10.92.0.0/24', '--gateway', '10.92.0.1', 'one')
+    const [link] = JSON.parse(ip('-j -d link show up0.10'))
+    expect(link).toMatchObject({ link: 'up0', linkinfo: { info_kind: 'vlan', info_data: { id: 10 } } })
+    const two = await client.docker(...vlan, '10.93.0.0/24', 'two')
+    await client.docker(
+      ...['network', 'create', '-d', 'ipvlan', '-o', 'parent=up0.10', '--subnet', '10.94.0.0/24', 'three'],
+    )
+    await client.wait('ann', '--network', 'one')
+    expect(await reached('ann', '10.92.0.1')).toEqual([true])
+    await client.remove('ann')
+    await client.docker('network', 'rm', 'one')
+    await daemon.kill()
+    await daemon.launch()
+    const [kept] = JSON.parse(ip('-j link show up0.10'))
+    expect(kept.ifalias).toBe(`${daemon.mark}:${two}`)
+    await client.docker('network', 'rm', 'two')
+    expect(links()).toContain('up0.10')
+    await client.docker('network', 'rm', 'three')
+    expect(links()).toEqual(before)
+  })
+
+  test('that is missing after a reboot is made again; one that the user made stays', async () => {
+    await client.docker(...vlan, '10.92.0.0/24', '--gateway', '10.92.0.1', 'one')
+    await daemon.kill()
+    ip('link del up0.10')
+    await daemon.launch()
+    await client.wait('ann', '--network', 'one')
+    expect(await reached('ann', '10.92.0.1')).toEqual([true])
+    await client.remove('ann')
+    await client.docker('network', 'rm', 'one')
+    ip('link add up0.10 link up0 type vlan id 10')
+    ip('link set up0.10 up')
+    await client.docker(...vlan, '10.92.0.0/24', 'again')
+    await client.docker('network', 'rm', 'again')
+    expect(links()).toContain('up0.10')
+    ip('link del up0.10')
+  })
+})
+
+test.each(['macvlan', 'ipvlan'])(
+  'without a parent a %s network stands on a dummy, and nothing leads out',
+  async (driver) => {
+    const before = links()
+    const id = await create(driver, 'alone', '--gateway', '10.91.0.1')
+    const dummy = `d${driver[0]}-${id.slice(0, 12)}`
+    expect(links()).toContain(dummy)
+    await client.wait('ann', '--network', 'alone')
+    await client.wait('bob', '--network', 'alone')
+    expect(await client.inside('ann', '(ip route; ip -6 route) | grep default; true')).toBe('')
+    expect(await reached('ann', 'bob')).toEqual([true])
+    await client.clear()
+    await client.docker('network', 'rm', 'alone')
+    expect(links()).toEqual(before)
+  },
+)
+
+test.each(['l2', 'l3', 'l3s'])(
+  'host and containers of an ipvlan network of mode %s reach each other if so wished',
+  async (mode) => {
+    const before = links()
+    const id = await create(
+      ...(['ipvlan', 'open', '-o', 'parent=up0', '-o', 'host-access=true'] as const),
+      ...[
+        '-o',
+        `ipvlan_mode=${mode}`,
+        '--ip-range',
+        '10.91.0.128/25',
+        '--ip-range',
+        'fd00:91::400/118',
+        '--ipv6',
+        '--subnet',
+        'fd00:91::/64',
+      ],
+    )
+    const { Config } = (await client.inspect('network', 'open')).IPAM
+    const host = Config.map(({ AuxiliaryAddresses }) => AuxiliaryAddresses!['host-access']!)
+    await client.wait('ann', '--network', 'open')
+    const { IPAddress, GlobalIPv6Address } = (await client.inspect('container', 'ann')).NetworkSettings
+      .Networks['open']!
+    expect(await reached('ann', ...host)).toEqual([true, true])
+    expect(await Promise.all([IPAddress, GlobalIPv6Address].map(hostReaches))).toEqual([true, true])
+    expect(links()).toContain(`ish-${id.slice(0, 11)}`)
+    await client.clear()
+    await client.docker('network', 'rm', 'open')
+    expect(links()).toEqual(before)
+  },
+)
