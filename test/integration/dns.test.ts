@@ -42,7 +42,7 @@ async function addressesFor(container: string, name: string): Promise<string> {
 
 /** Until a container's file holds that text, for two seconds at most. */
 async function untilFile(container: string, file: string, text: string): Promise<string> {
-  for (let i = 0; i < 25; i++) {
+  for (let i = 0; i < 40; i++) {
     const content = await inside(container, `cat ${file}`)
     if (content.includes(text)) return content
     await delay(50)
