@@ -2,7 +2,7 @@
 import { type BridgeRule, type Family, ownerComment, type PublishRule, type Rule } from './rules.ts'
 
 /** An element of a set (no `data`) or map of the table. */
-export interface Element {
+interface Element {
   readonly set: string
   readonly key: string
   readonly data?: string
@@ -69,21 +69,30 @@ export function declareSets(family: Family): Readonly<Record<string, string>> {
 }
 
 /** An element as nft writes and prints it. */
-export function formatElement({ key, data, comment }: Element): string {
+function formatElement({ key, data, comment }: Element): string {
   return `${key} comment "${comment}"${data === undefined ? '' : ` : ${data}`}`
 }
 
-/** The elements of the rules by set or map, for those that get any. */
-export function elementsBySet(rules: readonly Rule[]): Map<string, Element[]> {
-  const sets = new Map<string, Element[]>()
+/** The elements of the rules by set or map, for those that get any; one that several rules want is there once. */
+export function elementsBySet(rules: readonly Rule[]): Map<string, string[]> {
+  return collect(rules, formatElement)
+}
+
+/** Their keys alone. */
+export function keysBySet(rules: readonly Rule[]): Map<string, string[]> {
+  return collect(rules, ({ key }) => key)
+}
+
+function collect(rules: readonly Rule[], format: (element: Element) => string): Map<string, string[]> {
+  const sets = new Map<string, Set<string>>()
   for (const rule of rules) {
     for (const element of elementsOf(rule)) {
-      const list = sets.get(element.set)
-      if (list === undefined) sets.set(element.set, [element])
-      else list.push(element)
+      const texts = sets.get(element.set)
+      if (texts === undefined) sets.set(element.set, new Set([format(element)]))
+      else texts.add(format(element))
     }
   }
-  return sets
+  return new Map([...sets].map(([set, texts]) => [set, [...texts]]))
 }
 
 function elementsOf(rule: Rule): Element[] {

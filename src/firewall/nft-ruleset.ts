@@ -10,7 +10,7 @@
  *                               ──▶ into an unprotected bridge: accept, else drop
  *     postrouting (nat)         loopback and hairpin into a bridge, and what leaves a bridge's subnet: masquerade or snat
  */
-import { declareSets, elementsBySet, formatElement, words } from './nft-elements.ts'
+import { declareSets, elementsBySet, keysBySet, words } from './nft-elements.ts'
 import type { Family, Rule } from './rules.ts'
 
 interface Chain {
@@ -99,22 +99,24 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
 
 /** `add element` commands, one per set or map. */
 export function addElements(table: string, family: Family, rules: readonly Rule[]): string {
-  let text = ''
-  for (const [set, elements] of elementsBySet(rules)) {
-    const list = elements.map(formatElement).join(', ')
-    text += `add element ${words[family].table} ${table} ${set} { ${list} }\n`
-  }
-  return text
+  return changeElements('add', table, family, elementsBySet(rules))
 }
 
 /** `delete element` commands, one per set or map; the transaction fails when one of them is gone. */
 export function deleteElements(table: string, family: Family, rules: readonly Rule[]): string {
-  let text = ''
-  for (const [set, elements] of elementsBySet(rules)) {
-    const keys = elements.map(({ key }) => key)
-    text += `delete element ${words[family].table} ${table} ${set} { ${keys.join(', ')} }\n`
-  }
-  return text
+  return changeElements('delete', table, family, keysBySet(rules))
+}
+
+function changeElements(
+  verb: 'add' | 'delete',
+  table: string,
+  family: Family,
+  sets: ReadonlyMap<string, readonly string[]>,
+): string {
+  const place = `${words[family].table} ${table}`
+  return [...sets]
+    .map(([set, elements]) => `${verb} element ${place} ${set} { ${elements.join(', ')} }\n`)
+    .join('')
 }
 
 /** The whole table with `rules` in it, for a namespace where nothing of it stands yet; else the transaction fails. */
@@ -169,7 +171,7 @@ export function hasElements(listing: string, family: Family, rules: readonly Rul
   const wanted = elementsBySet(rules.filter((rule) => rule.family === family))
   return (
     printed.size === wanted.size &&
-    [...wanted].every(([set, elements]) => printed.get(set) === sortedText(elements.map(formatElement)))
+    [...wanted].every(([set, elements]) => printed.get(set) === sortedText(elements))
   )
 }
 

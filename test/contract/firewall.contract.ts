@@ -1,7 +1,9 @@
 /** What every firewall backend does. Run as root; the whole file's process lives in a throw-away namespace. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
@@ -15,7 +17,15 @@ import {
   type Rule,
 } from '../../src/firewall/rules.ts'
 import { inNetns } from '../../src/sys/netns.ts'
-import { bridgeRules, createLab, enterThrowAwayNetns, host, ip, type Lab } from '../helpers/firewall-lab.ts'
+import {
+  bridgeRules,
+  createLab,
+  enterThrowAwayNetns,
+  host,
+  ip,
+  type Lab,
+  Place,
+} from '../helpers/firewall-lab.ts'
 
 const log = pino({ level: 'silent' })
 
@@ -652,14 +662,53 @@ export function describeFirewall(backend: Firewall['backend']): void {
         expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
       })
 
-      it('leaves alone what the host forwards between others', async () => {
-        await add(publish({ hostPort: 80 }))
-        const asked = await Promise.all([
-          lab.client.tcp('198.51.100.2', 80),
-          lab.far.tcp('2001:db8::2', 80),
-          lab.far.udp('192.0.2.2', 53),
-        ])
-        expect(asked).toEqual(['far 192.0.2.2 80', 'client 2001:db8:1::2 80', 'client 198.51.100.2 53'])
+      it('leaves alone what the host forwards between others, and their bridges', async () => {
+        const directory = mkdtempSync(join(tmpdir(), 'tsnet-foreign-'))
+        ip('link add br-foreign type bridge')
+        ip('addr add 10.77.0.1/24 dev br-foreign')
+        ip('link set br-foreign up')
+        const [one, two] = [2, 3].map((last) => {
+          const place = new Place(`foreign${last}`, directory)
+          ip(`link add f${last} type veth peer name eth0 netns ${place.path}`)
+          ip(`link set f${last} master br-foreign up`)
+          place.ip(`addr add 10.77.0.${last}/24 dev eth0`)
+          place.ip('link set eth0 up')
+          place.ip('route add default via 10.77.0.1')
+          return place
+        }) as [Place, Place]
+        await two.serveTcp(4, 80)
+        const hasBridgeNetfilter = existsSync('/proc/sys/net/bridge')
+        const expectUntouched = async () => {
+          const asked = await Promise.all([
+            one.tcp('10.77.0.3', 80),
+            one.tcp('192.0.2.2', 80),
+            lab.client.tcp('10.77.0.3', 80),
+            lab.client.tcp('198.51.100.2', 80),
+            lab.far.tcp('2001:db8::2', 80),
+            lab.far.udp('192.0.2.2', 53),
+          ])
+          expect(asked).toEqual([
+            'foreign3 10.77.0.2 80',
+            'client 10.77.0.2 80',
+            'foreign3 192.0.2.2 80',
+            'far 192.0.2.2 80',
+            'client 2001:db8:1::2 80',
+            'client 198.51.100.2 53',
+          ])
+          expect(existsSync('/proc/sys/net/bridge')).toBe(hasBridgeNetfilter)
+        }
+        try {
+          await firewall.clear()
+          await expectUntouched()
+          await firewall.replaceAll([...bridgeRules(), publish({ hostPort: 80 })])
+          await expectUntouched()
+          await firewall.clear()
+          await expectUntouched()
+        } finally {
+          for (const place of [one, two]) place.close()
+          ip('link del br-foreign')
+          rmSync(directory, { recursive: true })
+        }
       })
 
       it('leaves no trace behind, and foreign rules as they were', async () => {
