@@ -68,7 +68,7 @@ function refuseConnect(parts: Parts, network: NetworkRecord, container: Containe
       'container cannot be disconnected from host network or connected to host network',
     )
   }
-  if (drivers.includes('null')) {
+  if (present.length > 0 && drivers.includes('null')) {
     throw new TsnetError(
       'forbidden',
       'none-network',
