@@ -16,7 +16,7 @@ export const differences: readonly Difference[] = [
     title: 'Inspect tells more of a network',
     reason: 'Docker tells it too since version 28: whether there is IPv4, and the gateway that was chosen.',
     lines:
-      /^\+ (.*\.)?(EnableIPv4: true|(IPAM\.)?Config\[0\]\.Gateway: .*)$|^\+ \[0\]\.Gateway: "10\.1\.7\.64"$/,
+      /^\+ (.*\.)?(EnableIPv4: true|(IPAM\.)?Config\[0\]\.Gateway: .*)$|^\+ \[0\]\.Gateway: "10\.1\.7\.64"$|^[-+] 10\.1\.3\.0\/24/,
   },
   {
     title: 'Refused at create',
@@ -24,6 +24,34 @@ export const differences: readonly Difference[] = [
       'What can be known when a container is created is refused then, and no container that cannot start is left. Docker creates it ' +
       'and refuses to start it; its client gives its hint only in the first case.',
     lines: /^\+ stderr: See 'docker run --help'\.$/,
+  },
+  {
+    title: 'A refusal has no frame',
+    reason:
+      'What is wrong is said without the words of the layers that it went through: the driver, the restart, the runtime. Most of all a ' +
+      'port that is taken names the container that has it.',
+    lines:
+      /driver failed programming external connectivity|Cannot restart container|OCI runtime create failed|port is already allocated \(by|all ports are allocated in|^\+ stderr: .*(No such container: ID$|not allowed in host network|EADDRNOTAVAIL)/,
+    steps: [
+      'run --rm -p 8',
+      'run --rm -p 127',
+      'run --rm -p 91',
+      'restart -t 0 shared',
+      '--mac-address 01:',
+      '--sysctl',
+    ],
+  },
+  {
+    title: 'Ports wait for their address',
+    reason:
+      'A container starts when the host has not yet the address that a port is published on, and the port is there as soon as the address is.',
+    steps: ['-p 203.0.113.1:8099:80'],
+  },
+  {
+    title: 'Port numbers are checked',
+    reason:
+      'There is no port 0 and no protocol of any name; a host port 0, as one that is left out, is chosen.',
+    steps: ['-p 80:0', '--expose 80/nonsense', "HostConfig.PortBindings}}' random"],
   },
   {
     title: 'Smaller subnets by default',
@@ -85,11 +113,6 @@ export const differences: readonly Difference[] = [
     steps: ['-d nonsense x', '--ipam-driver nonsense x', 'network create -d overlay x'],
   },
   {
-    title: 'Networks of a swarm',
-    reason: 'There is no swarm: what belongs to one is refused by name.',
-    steps: ['--scope swarm x', '--config-only x', '--config-from missing x', '--ingress x'],
-  },
-  {
     title: 'Names of networks have a grammar',
     reason:
       "They are parts of domain names, of URLs and of options, so the grammar is that of containers' names.",
@@ -115,7 +138,7 @@ export const differences: readonly Difference[] = [
   {
     title: 'Who uses a network is named',
     reason: 'As Docker does since version 28.',
-    lines: /network used .*has active endpoints/,
+    lines: /network \w+ .*has active endpoints/,
   },
   {
     title: 'Containers have names on the default network',
@@ -135,6 +158,119 @@ export const differences: readonly Difference[] = [
     title: 'resolv.conf says who wrote it',
     reason: 'Its first line tells where names go that are not those of containers.',
     lines: /^\+ # Written by tsnet\. /,
+  },
+  {
+    title: 'Who is asked for a name owns it',
+    reason: 'Answers about containers are authoritative.',
+    lines: /^- Non-authoritative answer:/,
+  },
+  {
+    title: 'No variables of links',
+    reason: 'A link is a name. Docker does not set the variables either since version 29.',
+    lines: /^- DB_/,
+  },
+  {
+    title: 'Addresses are not handed on at once',
+    reason:
+      'A stopped container keeps its address while others are left, and an address that was given back rests: nobody gets what was meant for ' +
+      'another. Docker gives the lowest that is free.',
+    steps: ['addresses over restarts'],
+  },
+  {
+    title: 'The first network leads out',
+    reason:
+      'The default route stays where it is when a network joins, for each family, unless priorities say otherwise; Docker takes the first ' +
+      'network that has both families.',
+    lines: /default via 10\.10\./,
+    steps: ['network connect: docker exec app ip route'],
+  },
+  {
+    title: 'The lowest free name of an interface',
+    reason:
+      'A container that leaves a network and comes back has the interface that it had; Docker counts on.',
+    lines: /\beth\d/,
+    steps: ['network connect: docker exec app ip route', 'docker exec dd ls'],
+  },
+  {
+    title: 'Bad addresses are told alike',
+    reason:
+      'The text is that of Docker since version 25, for run, create and connect, and the refusal says which subnets there are.',
+    lines:
+      /invalid endpoint settings: |- stderr: .*([Ii]nvalid (IPv[46]|link-local IP|link local IP) address: |Invalid address |is supported on user defined networks only)/,
+  },
+  {
+    title: 'A network of a stopped container',
+    reason:
+      'A container is on a network from the moment it is told so, running or not: inspect tells which, and a second time is refused.',
+    steps: [
+      'not running: docker network connect n app',
+      "not running: docker inspect -f '{{json .NetworkSettings.Networks}}' app",
+    ],
+  },
+  {
+    title: 'One text for one refusal',
+    reason:
+      'Docker has two texts here, depending on whether the container runs, exists, or is asked for by another command.',
+    lines:
+      /is not connected to (the )?network n$|endpoint missing not found|No such container: missing|nvalid network mode: /,
+  },
+  {
+    title: 'Network mode default',
+    reason: 'Is what it stands for: bridge. Docker says so too since version 26.',
+    lines: /^[-+] (default|bridge) bridge$/,
+  },
+  {
+    title: "No sandbox for the host's network",
+    reason: 'A container on it has no network namespace of its own, so there is none to name.',
+    lines: /^[-+] Sandbox(ID|Key): /,
+  },
+  {
+    title: 'Host names are checked',
+    reason: 'One that is none would be found out by programs in the container.',
+    steps: ['--hostname -bad-'],
+  },
+  {
+    title: 'hosts follows',
+    reason: 'When a container leaves a network, its address there leaves its hosts file.',
+    steps: ['docker exec two cat /etc/hosts (2)'],
+  },
+  {
+    title: 'Internal networks lead nowhere',
+    reason:
+      'A container on one has no default route, as in Docker since version 27; programs learn at once what cannot be reached.',
+    steps: ['--network inside box ip route', 'docker exec peer ping'],
+  },
+  {
+    title: 'IPv6 is not switched off',
+    reason: 'Loopback has ::1 also where the network has no IPv6, as in Docker since version 26.',
+    steps: ['/proc/sys/net/ipv6/conf/all/disable_ipv6'],
+  },
+  {
+    title: 'A bridge without addresses',
+    reason:
+      'With the address manager `null` a bridge has no pool and its containers bring their own addresses.',
+    steps: ['--ipam-driver null', "{{json .IPAM}}' unmanaged"],
+  },
+  {
+    title: 'Several macvlan networks on one parent',
+    reason: 'As in Docker since version 25, unless one of them is to have it alone.',
+    steps: [
+      '-o parent=lan0 second',
+      'network rm lan second private',
+      '-o parent=lan0 -o macvlan_mode=passthru x',
+      '-o parent=lan0 -o nonsense=1 x',
+    ],
+  },
+  {
+    title: 'Refusals of macvlan and ipvlan name the network',
+    reason: 'And what there is to choose from.',
+    lines:
+      /loopback interface is not|requested \w+ mode|parent interface missing|vlan name missing|vlan id must be/,
+  },
+  {
+    title: 'Ports on macvlan',
+    reason: 'They cannot be published, as in Docker; here it is said.',
+    lines: /^\+ stderr: WARNING: Published ports are discarded/,
   },
   {
     title: 'Short forms in hosts',
