@@ -43,7 +43,8 @@ export async function ensureParent(
   const link = findLink(socket, options.parent) ?? (await createVlan(socket, mark, network, options.parent))
   refuseParent(socket, kind, network, link)
   if (options.mtu > link.mtu) {
-    throw invalid(
+    throw new TsnetError(
+      'invalid',
       'mtu-too-large',
       `network ${network.name}: an MTU of ${options.mtu} is more than the ${link.mtu} of its parent interface ${link.name}`,
     )
@@ -61,7 +62,8 @@ async function ensureDummy(
   const name = dummyParentName(kind, network.id)
   const present = findLink(socket, name)
   if (present?.alias === tagOf(mark, network.id)) return present
-  if (present !== null) throw conflict('interface-taken', `network ${network.name}: interface ${name} exists`)
+  if (present !== null)
+    throw new TsnetError('conflict', 'interface-taken', `network ${network.name}: interface ${name} exists`)
   return createTagged(socket, mark, network.id, {
     name,
     kind: dummy(),
@@ -78,10 +80,7 @@ async function createVlan(
   const { base, id } = parseVlan(network, name)
   const link = findLink(socket, base)
   if (link === null) {
-    throw invalid(
-      'no-parent',
-      `network ${network.name}: -o parent interface was not found on the host: ${base}`,
-    )
+    throw badParent(`network ${network.name}: -o parent interface was not found on the host: ${base}`)
   }
   return createTagged(socket, mark, network.id, { name, kind: vlan(id), parent: link.index })
 }
@@ -89,7 +88,7 @@ async function createVlan(
 /** `eth0.10` is VLAN 10 of eth0. The sentences are Docker's. */
 function parseVlan(network: NetworkRecord, name: string): { base: string; id: number } {
   const [base = '', tag = '', ...rest] = name.split('.')
-  const wrong = (why: string) => invalid('no-parent', `network ${network.name}: ${why}`)
+  const wrong = (why: string) => badParent(`network ${network.name}: ${why}`)
   if (tag === '' && rest.length === 0) {
     throw wrong(
       `the requested parent interface ${name} was not found on the host: invalid subinterface vlan name ${name}, ` +
@@ -148,15 +147,11 @@ const takers: readonly string[] = ['bridge', 'bond', 'team', 'openvswitch']
 
 function refuseParent(socket: RouteSocket, kind: Kind, network: NetworkRecord, link: Link): void {
   if (isLoopback(link)) {
-    throw invalid(
-      'bad-parent',
-      `network ${network.name}: loopback interface is not a valid ${kind} parent link`,
-    )
+    throw badParent(`network ${network.name}: loopback interface is not a valid ${kind} parent link`)
   }
   const master = link.master === 0 ? null : findLink(socket, link.master)
   if (master === null || !takers.includes(master.kind)) return
-  throw conflict(
-    'parent-busy',
+  throw busyParent(
     `network ${network.name}: parent interface ${link.name} is a port of ${master.kind} ${master.name}: ` +
       `give ${master.name} as parent, or another interface`,
   )
@@ -204,15 +199,13 @@ export function explain(error: unknown, kind: Kind, parent: Link, options: Macvl
   const said = `failed to create the ${kind} port`
   if (isNetlinkError(error, 'EBUSY')) {
     const other = kind === 'macvlan' ? 'ipvlan' : 'macvlan'
-    return conflict(
-      'parent-busy',
+    return busyParent(
       `${said}: device or resource busy: parent interface ${parent.name} has ${other} links now, or belongs to another link: ` +
         `give networks of ${kind} and of ${other} parents of their own`,
     )
   }
   if (isNetlinkError(error, 'EINVAL')) {
-    return conflict(
-      'parent-refuses',
+    return busyParent(
       options.mode === 'passthru'
         ? `${said}: invalid argument: parent interface ${parent.name} is in mode passthru, in which it carries one link alone`
         : `${said}: invalid argument: parent interface ${parent.name} is no Ethernet interface, or in mode passthru`,
@@ -278,10 +271,10 @@ export async function sweepTagged(
   return removed
 }
 
-function invalid(code: string, message: string): TsnetError {
-  return new TsnetError('invalid', code, message)
+function badParent(message: string): TsnetError {
+  return new TsnetError('invalid', 'bad-parent', message)
 }
 
-function conflict(code: string, message: string): TsnetError {
-  return new TsnetError('conflict', code, message)
+function busyParent(message: string): TsnetError {
+  return new TsnetError('conflict', 'parent-busy', message)
 }
