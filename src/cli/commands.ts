@@ -15,6 +15,7 @@ const container = {
   exec: () => import('./commands/exec.ts'),
   kill: () => import('./commands/kill.ts'),
   logs: () => import('./commands/logs.ts'),
+  port: () => import('./commands/port.ts'),
   rename: () => import('./commands/rename.ts'),
   restart: () => import('./commands/restart.ts'),
   rm: () => import('./commands/rm.ts'),
@@ -70,6 +71,13 @@ export const groups: Readonly<Record<string, Group>> = {
       prune: () => import('./commands/network-prune.ts'),
       rm: () => import('./commands/network-rm.ts'),
       update: () => import('./commands/network-update.ts'),
+    },
+  },
+  publish: {
+    summary: 'Publish ports of containers that run',
+    commands: {
+      add: () => import('./commands/publish-add.ts'),
+      rm: () => import('./commands/publish-rm.ts'),
     },
   },
   volume: {

@@ -4,7 +4,7 @@ import { badValue } from './values/bad-value.ts'
 import { readKeyValueFiles, toRecord } from './values/key-value.ts'
 import type { Mount } from './values/mount.ts'
 import { checkMac, isUserDefined, type NetworkFlag } from './values/network.ts'
-import { parseExpose, parsePublish } from './values/ports.ts'
+import { type PortBindings, parseExpose, parsePublish, toPortBindings } from './values/ports.ts'
 import { parseRestartPolicy } from './values/restart-policy.ts'
 import { parseSecurityOptions } from './values/security.ts'
 import type { Ulimit } from './values/ulimit.ts'
@@ -49,7 +49,7 @@ export interface HostConfig {
   NetworkMode: string
   OomScoreAdj: number
   PidsLimit: number
-  PortBindings: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[]>>
+  PortBindings: Readonly<PortBindings>
   Privileged: boolean
   PublishAllPorts: boolean
   ReadonlyPaths?: readonly string[]
@@ -165,7 +165,7 @@ function hostConfig(
     Mounts: flags.mount,
     NetworkMode: networks(flags)[0]?.name ?? 'default',
     OomScoreAdj: flags['oom-score-adj'],
-    PortBindings: portBindings(flags),
+    PortBindings: toPortBindings(flags.publish.flatMap(parsePublish)),
     Privileged: flags.privileged,
     PublishAllPorts: flags['publish-all'],
     ReadonlyRootfs: flags['read-only'],
@@ -206,15 +206,6 @@ function volumes(flags: ContainerFlags, { directory }: Surroundings) {
     anonymous: parsed.flatMap((one) => ('anonymous' in one ? [one.anonymous] : [])),
     binds: [...new Set(parsed.flatMap((one) => ('bind' in one ? [one.bind] : [])))],
   }
-}
-
-function portBindings(flags: ContainerFlags): HostConfig['PortBindings'] {
-  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
-  for (const { port, hostIp, hostPort } of flags.publish.flatMap(parsePublish)) {
-    const binding = { HostIp: hostIp, HostPort: hostPort }
-    bindings[port] = [...(bindings[port] ?? []), binding]
-  }
-  return bindings
 }
 
 function exposedPorts(flags: ContainerFlags): CreateBody['ExposedPorts'] {

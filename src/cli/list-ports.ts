@@ -6,6 +6,13 @@ export interface PortSummary {
   readonly PrivatePort: number
   readonly PublicPort?: number
   readonly Type: string
+  /** So many ports from these on; 1 when it is missing. */
+  readonly Count?: number
+  /** The interface by which clients must come in. */
+  readonly HostInterface?: string
+  /** CIDRs of the clients that may use it; everyone when it is missing. */
+  readonly From?: readonly string[]
+  readonly Via?: 'dnat' | 'proxy' | 'route'
 }
 
 interface Group {
@@ -21,21 +28,28 @@ export function formatPorts(ports: readonly PortSummary[] | null | undefined): s
   const mapped: string[] = []
   const groups = new Map<string, Group>()
   for (const port of [...(ports ?? [])].sort(comparePorts)) {
-    if (port.IP && port.PublicPort !== port.PrivatePort) {
-      mapped.push(`${withBrackets(port.IP)}:${port.PublicPort}->${port.PrivatePort}/${port.Type}`)
+    const count = port.Count ?? 1
+    if (port.IP && port.PublicPort !== undefined && port.PublicPort !== port.PrivatePort) {
+      for (let offset = 0; offset < count; offset++) mapped.push(formatMapped(port, offset))
       continue
     }
-    const address = port.IP ?? ''
+    // what is routed to has no port of the host
+    const address = port.PublicPort === undefined ? '' : (port.IP ?? '')
     const key = `${address}/${port.Type}`
     const group = groups.get(key)
     if (group && port.PrivatePort === group.last + 1) {
-      group.last = port.PrivatePort
+      group.last += count
       continue
     }
     if (group) done.push(formatGroup(group))
-    groups.set(key, { address, type: port.Type, first: port.PrivatePort, last: port.PrivatePort })
+    const last = port.PrivatePort + count - 1
+    groups.set(key, { address, type: port.Type, first: port.PrivatePort, last })
   }
   return [...done, ...[...groups.values()].map(formatGroup), ...mapped].join(', ')
+}
+
+function formatMapped({ IP = '', PublicPort = 0, PrivatePort, Type }: PortSummary, offset: number): string {
+  return `${withBrackets(IP)}:${PublicPort + offset}->${PrivatePort + offset}/${Type}`
 }
 
 function formatGroup({ address, type, first, last }: Group): string {
@@ -43,7 +57,7 @@ function formatGroup({ address, type, first, last }: Group): string {
   return address === '' ? `${range}/${type}` : `${withBrackets(address)}:${range}->${range}/${type}`
 }
 
-function withBrackets(address: string): string {
+export function withBrackets(address: string): string {
   return address.includes(':') ? `[${address}]` : address
 }
 

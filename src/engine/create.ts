@@ -10,6 +10,7 @@ import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
+import { warnOfPorts } from './port-warnings.ts'
 import { findNetwork } from './references.ts'
 import { createsSource } from './start.ts'
 import { createVolume } from './volumes.ts'
@@ -114,7 +115,7 @@ function warningsFor(parts: Parts, container: ContainerRecord): string[] {
   const unable = drivers.filter(
     ({ capabilities: { ports, addresses } }) => ports === 'none' && addresses !== 'none',
   )
-  if (unable.length === 0 || unable.length < drivers.length) return []
+  if (unable.length === 0 || unable.length < drivers.length) return warnOfPorts(ports)
   const names = [...new Set(unable.map(({ name }) => name))].join(' and ')
   return [
     `Published ports are discarded when using ${names} networks: containers are reached at their own addresses`,

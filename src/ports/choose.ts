@@ -42,7 +42,7 @@ export function* freeCandidates(
   const spans: Span[] = [
     [Math.max(high + 1, LOWEST), HIGHEST],
     [LOWEST, Math.min(low - 1, HIGHEST)],
-    [low, high],
+    [Math.max(low, LOWEST), high],
   ]
   for (const [first, last] of spans) {
     const isInside = cursor >= first && cursor <= last

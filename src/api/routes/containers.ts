@@ -171,20 +171,21 @@ function listContainers(backend: ContainersBackend, query: Query): ContainerSumm
     filters: parseFilters(query, containerFilters),
   }
   const selected = selectContainers(containers.list(), request, { container: containers.get, imageId })
-  return summarize(selected, imageId)
+  return summarize(selected, imageId, flagParameter(query, 'ranges'))
 }
 
 /** Each reference is looked up once, however many containers were made from it. */
 export function summarize(
   records: readonly ContainerRecord[],
   imageId: (ref: string) => string | undefined,
+  ranges = false,
 ): ContainerSummary[] {
   const ids = new Map<string, string | undefined>()
   const now = Date.now()
   return records.map((record) => {
     const ref = record.spec.image
     if (!ids.has(ref)) ids.set(ref, imageId(ref))
-    return toContainerSummary(record, ids.get(ref) === record.image ? ref : record.image, now)
+    return toContainerSummary(record, ids.get(ref) === record.image ? ref : record.image, now, ranges)
   })
 }
 

@@ -1,5 +1,5 @@
 /** Containers in answers: a list's entry and the whole of inspect. */
-import type { ContainerStatus, Labels } from '../../store/records.ts'
+import type { ContainerStatus, Labels, PublishedPort } from '../../store/records.ts'
 import type { EndpointState } from './endpoint.ts'
 import type { Mount } from './mount.ts'
 
@@ -21,6 +21,13 @@ export interface PortSummary {
   PrivatePort: number
   PublicPort?: number
   Type: string
+  /** From here on with `ranges=1` alone, tsnet's own parameter of a list: so many ports from these on, */
+  Count?: number
+  /** as in HostBinding, */
+  HostInterface?: string
+  From?: readonly string[]
+  /** and how packets travel. */
+  Via?: PublishedPort['via']
 }
 
 export interface MountSummary {

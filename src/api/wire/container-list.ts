@@ -5,7 +5,7 @@ import { booleanFilter, type Filters, matchesAny, matchesLabels, matchesName } f
 import type { ContainerSummary } from '../schema/container.ts'
 import { toEndpointState } from './endpoints.ts'
 import { toMountSummaries } from './mounts.ts'
-import { parseContainerPorts, toPortSummaries } from './ports.ts'
+import { parseContainerPorts, toPortRanges, toPortSummaries } from './ports.ts'
 import { epochSeconds, humanDuration } from './time.ts'
 
 export const containerFilters: readonly string[] = [
@@ -136,22 +136,31 @@ function portMatcher(filters: Filters): Matcher {
   const exposed = filters.get('expose')?.map(parseContainerPorts) ?? []
   if (published.length + exposed.length === 0) return () => true
   return (record) =>
-    portsOf(record).some((port) => {
-      const isIn = (number: number | undefined, ranges: typeof published): boolean =>
+    rangesOf(record).some(({ PublicPort, PrivatePort, Type, Count }) => {
+      const meets = (from: number | undefined, ranges: typeof published): boolean =>
         ranges.some(
           ({ first, last, protocol }) =>
-            number !== undefined && port.Type === protocol && first <= number && number <= last,
+            from !== undefined && Type === protocol && first < from + Count && from <= last,
         )
-      return isIn(port.PublicPort, published) || isIn(port.PrivatePort, exposed)
+      return meets(PublicPort, published) || meets(PrivatePort, exposed)
     })
 }
 
-function portsOf(record: ContainerRecord) {
-  return record.state.status === 'running' ? toPortSummaries(record.published, record.exposedPorts) : []
+function rangesOf({ state, published, exposedPorts }: ContainerRecord) {
+  return state.status === 'running' ? toPortRanges(published, exposedPorts) : []
+}
+
+function portsOf({ state, published, exposedPorts }: ContainerRecord) {
+  return state.status === 'running' ? toPortSummaries(published, exposedPorts) : []
 }
 
 /** `image` is what the container's image is called now: its reference, or its id when that means another image by now. */
-export function toContainerSummary(record: ContainerRecord, image: string, now: number): ContainerSummary {
+export function toContainerSummary(
+  record: ContainerRecord,
+  image: string,
+  now: number,
+  ranges = false,
+): ContainerSummary {
   const isRunning = record.state.status === 'running'
   const networks = record.endpoints.map((endpoint) => [
     endpoint.networkName,
@@ -166,7 +175,7 @@ export function toContainerSummary(record: ContainerRecord, image: string, now: 
       .map((word, index) => (index > 0 && word.includes(' ') ? `'${word}'` : word))
       .join(' '),
     Created: epochSeconds(record.createdAt),
-    Ports: portsOf(record),
+    Ports: ranges ? rangesOf(record) : portsOf(record),
     Labels: record.labels,
     State: record.state.status,
     Status: statusText(record.state, now),

@@ -174,25 +174,42 @@ export function toPortMap(
   return map
 }
 
-/** Ports of a list's entry: every published one, then those that are only exposed. */
+/** Ports of a list's entry as ranges: every published one, then those that are only exposed. */
+export function toPortRanges(
+  published: readonly PublishedPort[],
+  exposed: readonly string[],
+): (PortSummary & { Count: number })[] {
+  const reached = published.map(rangeOf)
+  return [
+    ...published.map((port) => ({
+      IP: port.hostAddress,
+      PrivatePort: port.containerPort,
+      ...(port.via !== 'route' && { PublicPort: port.hostPort }),
+      Type: port.protocol,
+      Count: port.count,
+      ...ownFields(port),
+      Via: port.via,
+    })),
+    ...exposed
+      .flatMap((range) => subtractPortRanges(splitPortRange(range), reached))
+      .map(({ first, last, protocol }) => ({ PrivatePort: first, Type: protocol, Count: last - first + 1 })),
+  ]
+}
+
+/** The same port by port, as Docker's clients expect. */
 export function toPortSummaries(
   published: readonly PublishedPort[],
   exposed: readonly string[],
 ): PortSummary[] {
   const summaries: PortSummary[] = []
-  for (const { protocol, hostAddress, hostPort, containerPort, count, via } of published) {
-    for (let offset = 0; offset < count; offset++) {
-      const PrivatePort = containerPort + offset
-      if (via === 'route') summaries.push({ IP: hostAddress, PrivatePort, Type: protocol })
-      else summaries.push({ IP: hostAddress, PrivatePort, PublicPort: hostPort + offset, Type: protocol })
-    }
-  }
-  const reached = published.map(rangeOf)
-  for (const range of exposed) {
-    for (const { first, last, protocol } of subtractPortRanges(splitPortRange(range), reached)) {
-      for (let PrivatePort = first; PrivatePort <= last; PrivatePort++) {
-        summaries.push({ PrivatePort, Type: protocol })
-      }
+  for (const { IP, PrivatePort, PublicPort, Type, Count } of toPortRanges(published, exposed)) {
+    for (let offset = 0; offset < Count; offset++) {
+      summaries.push({
+        ...(IP !== undefined && { IP }),
+        PrivatePort: PrivatePort + offset,
+        ...(PublicPort !== undefined && { PublicPort: PublicPort + offset }),
+        Type,
+      })
     }
   }
   return summaries

@@ -1,5 +1,6 @@
 import { integer, text, toggle, value } from '../argv.ts'
 import { defineCommand, printError } from '../command.ts'
+import { type Exposure, formatClients, formatExposed, formatSeen, listExposures } from '../exposure.ts'
 import { formatPorts, type PortSummary } from '../list-ports.ts'
 import { formatTime } from '../list-time.ts'
 import { type Columns, ellipsis, formatLabels, printList, shortId } from '../output.ts'
@@ -31,6 +32,7 @@ export const command = defineCommand({
   summary: 'List containers',
   flags: {
     all: toggle('Show all containers (default shows just running)', { short: 'a' }),
+    exposure: toggle('Show who can reach each published port'),
     filter: value('Filter output based on conditions provided', 'filter', {}, addFilter, { short: 'f' }),
     format: text('Format output using a custom template: "table", "table TEMPLATE", "json" or a Go template'),
     last: integer('Show n last created containers (includes all states)', { short: 'n', initial: -1 }),
@@ -48,8 +50,12 @@ export const command = defineCommand({
     const size = flags.size || (!quiet && /\.Size\b/.test(format))
     const limit = last > 0 ? last : latest ? 1 : undefined
     const items = await client.call<Summary[]>('GET', '/containers/json', {
-      query: { all, limit, size, filters: filter },
+      query: { all, limit, size, filters: filter, ranges: true },
     })
+    if (flags.exposure) {
+      printList(exposureListing, listExposures(items), format, quiet)
+      return 0
+    }
     const columns = containerColumns(!flags['no-trunc'])
     const table = 'ID Image Command RunningFor Status Ports Names'.split(' ').concat(size ? ['Size'] : [])
     const listing = {
@@ -62,6 +68,18 @@ export const command = defineCommand({
     return 0
   },
 })
+
+const exposureListing = {
+  columns: {
+    Names: ['NAMES', ({ container }) => container],
+    Port: ['PORT', formatExposed],
+    Clients: ['REACHED BY', formatClients],
+    Address: ['SEEN ADDRESS', formatSeen],
+  } satisfies Columns<Exposure>,
+  table: '{{.Names}}\t{{.Port}}\t{{.Clients}}\t{{.Address}}',
+  quiet: '{{.Port}}',
+  labels: () => null,
+}
 
 function labels(item: Summary) {
   return item.Labels

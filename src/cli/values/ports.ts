@@ -7,23 +7,39 @@ import { cut } from './cut.ts'
 export interface PublishedPort {
   /** `80/tcp` */
   readonly port: string
+  /** An address, the name of an interface, or '' for all. */
   readonly hostIp: string
   readonly hostPort: string
+  /** CIDRs of those who may use it; empty for everyone. */
+  readonly from: readonly string[]
+}
+
+/** A port's bindings as the API takes them. */
+export type PortBindings = Record<string, { HostIp: string; HostPort: string; From?: readonly string[] }[]>
+
+/** The bindings of any number of `-p`, by the port in the container. */
+export function toPortBindings(published: readonly PublishedPort[]): PortBindings {
+  const bindings: PortBindings = {}
+  for (const { port, hostIp, hostPort, from } of published) {
+    bindings[port] ??= []
+    bindings[port].push({ HostIp: hostIp, HostPort: hostPort, ...(from.length > 0 && { From: from }) })
+  }
+  return bindings
 }
 
 type Range = readonly [first: number, last: number]
 
 /**
- * Reads `[ip:][host[-hostEnd]:]container[-containerEnd][/protocol]`, or the long form `published=8080,target=80`. A range
- * yields one entry per port.
+ * Reads `[ip|interface:][host[-hostEnd]:]container[-containerEnd][/protocol][,from=CIDR]…`, or the long form
+ * `published=8080,target=80`. A range yields one entry per port.
  */
 export function parsePublish(text: string): readonly PublishedPort[] {
-  const given = text.includes('=') ? fromLongForm(text) : text
+  const [given, from] = splitSources(text)
   const parts = given.split(':')
   const [container, protocol] = splitProtocol(parts.at(-1)!)
   if (container === '') throw badValue(`no port specified: ${given}<empty>`)
   const hostPort = parts.at(-2) ?? ''
-  const hostIp = parseHostIp(parts.slice(0, -2).join(':'))
+  const hostIp = parsePlace(parts.slice(0, -2).join(':'))
   const inside = readRange(container)
   if (!inside) throw badValue(`invalid containerPort: ${container}`)
   const outside = hostPort === '' ? undefined : readRange(hostPort)
@@ -35,7 +51,16 @@ export function parsePublish(text: string): readonly PublishedPort[] {
     port: `${port}/${protocol}`,
     hostIp,
     hostPort: outside ? hostPortAt(outside, index, size(inside)) : '',
+    from,
   }))
+}
+
+/** One port of a container: `80/tcp` for `80`. */
+export function parsePort(text: string): string {
+  const [port, protocol] = splitProtocol(text)
+  const range = readRange(port)
+  if (!range || size(range) > 1) throw badValue(`invalid port '${port}'`)
+  return `${port}/${protocol}`
 }
 
 /** The ports of `8000-8010/udp`, each as `8000/udp`. */
@@ -47,9 +72,26 @@ export function parseExpose(text: string): readonly string[] {
   return portsOf(range).map((port) => `${port}/${protocol}`)
 }
 
-function fromLongForm(text: string): string {
+/** Cuts `from=` off the end, and brings the long form into the short one. */
+function splitSources(text: string): [short: string, from: readonly string[]] {
+  const fields = text.split(',')
+  const from = fields.flatMap((field) => (field.startsWith('from=') ? [parseSource(field.slice(5))] : []))
+  const rest = fields.filter((field) => !field.startsWith('from='))
+  const isShort = rest.length === 1 && !rest[0]!.includes('=')
+  return [isShort ? rest[0]! : fromLongForm(rest), from]
+}
+
+function parseSource(text: string): string {
+  const [address, prefix] = cut(text, '/')
+  const longest = isIP(address) === 6 ? 128 : 32
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= longest)
+  if (isIP(address) === 0 || !isPrefix) throw badValue(`invalid CIDR address: ${text}`)
+  return text
+}
+
+function fromLongForm(given: readonly string[]): string {
   const fields: Record<string, string> = { protocol: 'tcp', published: '', target: '' }
-  for (const field of text.split(',')) {
+  for (const field of given) {
     const [key, content] = cut(field, '=')
     if (content === undefined || key === '') {
       throw badValue(`invalid publish opts format (should be name=value but got '${field}')`)
@@ -66,10 +108,13 @@ function splitProtocol(text: string): [ports: string, protocol: string] {
   return [ports, protocol]
 }
 
-function parseHostIp(text: string): string {
+/** What has no colon and is not made of digits and dots may be an interface: the daemon knows which names it can have. */
+function parsePlace(text: string): string {
   const address = /^\[(.*)\]$/.exec(text)?.[1] ?? text
-  if (address !== '' && isIP(address) === 0) throw badValue(`invalid IP address: ${address}`)
-  return address
+  if (address === '' || isIP(address) !== 0) return address
+  const isInterface = !text.startsWith('[') && !/^[\d.]+$/.test(text) && /^[^\s/:%]{1,15}$/.test(text)
+  if (!isInterface) throw badValue(`invalid IP address: ${address}`)
+  return text
 }
 
 function readRange(text: string): Range | undefined {

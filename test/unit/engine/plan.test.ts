@@ -59,15 +59,13 @@ describe('what a container is to run', () => {
     expect(plan()).toMatchObject({ workingDir: '/', user: '', stopSignal: 'SIGTERM' })
   })
 
-  test('exposes the image’s ports, the user’s, and every port of a published range, each once', () => {
+  test('exposes the image’s ports, the user’s, and every port of a published range, each once and as ranges', () => {
     const ports = [{ ...port, containerPort: 8000, count: 3 }]
     const exposedPorts = ['8001/tcp', '53/udp']
     expect(plan({ ports, exposedPorts }, { exposedPorts: ['80/tcp'] }).exposedPorts).toEqual([
-      '53/udp',
       '80/tcp',
-      '8000/tcp',
-      '8001/tcp',
-      '8002/tcp',
+      '8000-8002/tcp',
+      '53/udp',
     ])
   })
 })

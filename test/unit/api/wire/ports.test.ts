@@ -6,6 +6,7 @@ import {
   toExposedPorts,
   toPortBindings,
   toPortMap,
+  toPortRanges,
   toPortSummaries,
 } from '../../../../src/api/wire/ports.ts'
 import type { PublishedPort } from '../../../../src/store/records.ts'
@@ -37,8 +38,9 @@ describe('a container port', () => {
   })
 })
 
-test('exposed ports are told one by one', () => {
-  expect(toExposedPorts({ '80': {}, '90-92/udp': {} })).toEqual(['80/tcp', '90/udp', '91/udp', '92/udp'])
+test('exposed ports are kept as ranges, however they are told', () => {
+  const ports = { '91/udp': {}, '80': {}, '90/udp': {}, '92-93/udp': {} }
+  expect(toExposedPorts(ports)).toEqual(['80/tcp', '90-93/udp'])
 })
 
 describe('a binding', () => {
@@ -92,9 +94,37 @@ describe('a binding', () => {
     expect(() => one('9000-9005', '', '8000-8010')).toThrow('11 container ports need as many host ports')
   })
 
-  test('to what is no address is refused', () => {
-    expect(() => one('80', 'localhost')).toThrow('invalid IP address: localhost')
+  test('may be for an interface, by its name in the place of an address', () => {
+    expect(one('80', 'eth1')[0]).toMatchObject({ hostAddress: '', hostInterface: 'eth1' })
+    expect(
+      toPortBindings({ '80/tcp': [{ HostIp: '10.0.0.1', HostPort: '80', HostInterface: 'eth1' }] })[0],
+    ).toMatchObject({ hostAddress: '10.0.0.1', hostInterface: 'eth1' })
   })
+
+  test('may be for some clients, whose blocks are kept in one form', () => {
+    const from = (From: string[], HostIp = '') =>
+      toPortBindings({ '80/tcp': [{ HostIp, HostPort: '80', From }] })[0]?.sources
+    expect(from(['10.1.2.3', '10.9.0.7/16', '10.9.0.0/16'])).toEqual(['10.1.2.3/32', '10.9.0.0/16'])
+    expect(from(['FD00::1/64'])).toEqual(['fd00::/64'])
+    expect(() => from(['10.0.0.0/33'])).toThrow('invalid CIDR address: 10.0.0.0/33')
+    expect(() => from(['fd00::/64'], '127.0.0.1')).toThrow('names nobody who can reach 127.0.0.1')
+  })
+
+  test('that is told and read again is the same', () => {
+    const ports = { '80/tcp': [{ HostIp: 'eth1', HostPort: '80', From: ['10.0.0.0/8'] }] }
+    const bindings = toPortBindings(ports)
+    expect(fromPortBindings(bindings)).toEqual({
+      '80/tcp': [{ HostIp: '', HostPort: '80', HostInterface: 'eth1', From: ['10.0.0.0/8'] }],
+    })
+    expect(toPortBindings(fromPortBindings(bindings) as never)).toEqual(bindings)
+  })
+
+  test.each(['10.0.0', '1.2.3.4.5', 'fe80::x', 'a b', 'longer-than-any-link'])(
+    'to "%s" is refused',
+    (place) => {
+      expect(() => one('80', place)).toThrow(/^(invalid IP address: |interface name )/)
+    },
+  )
 
   test('that is missing only exposes the port', () => {
     expect(toPortBindings({ '80/tcp': [], '81/tcp': null })).toEqual([])
@@ -191,11 +221,32 @@ test('published ports are told with every address, exposed ones with none', () =
   expect(toPortMap(published, ['80/tcp', '443/tcp'])).toEqual({
     '80/tcp': [
       { HostIp: '0.0.0.0', HostPort: '8080' },
-      { HostIp: '::', HostPort: '8080' },
+      { HostIp: '::', HostPort: '8080', Proxied: true },
     ],
     '81/tcp': [{ HostIp: '0.0.0.0', HostPort: '8081' }],
     '443/tcp': null,
   })
+})
+
+test('ports that are routed to have none of the host, and the terms of a port are told with it', () => {
+  const [port] = published as [PublishedPort]
+  const routed = { ...port, via: 'route' as const, hostPort: 0, count: 1 }
+  expect(toPortMap([routed], [])).toEqual({ '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '' }] })
+  expect(toPortSummaries([routed], ['80/tcp'])).toEqual([{ IP: '0.0.0.0', PrivatePort: 80, Type: 'tcp' }])
+  const bound = { ...port, hostInterface: 'eth1', sources: ['10.0.0.0/8'], count: 1 }
+  expect(toPortMap([bound], [])['80/tcp']).toEqual([
+    { HostIp: '0.0.0.0', HostPort: '8080', HostInterface: 'eth1', From: ['10.0.0.0/8'] },
+  ])
+})
+
+test('a list of ranges has one entry for ten thousand ports', () => {
+  const [port] = published as [PublishedPort]
+  const range = { ...port, count: 10_000 }
+  const terms = { Count: 10_000, Type: 'tcp', IP: '0.0.0.0', Via: 'dnat' }
+  expect(toPortRanges([range], ['70-90/tcp'])).toEqual([
+    { ...terms, PrivatePort: 80, PublicPort: 8080 },
+    { PrivatePort: 70, Type: 'tcp', Count: 10 },
+  ])
 })
 
 test('a list tells each published port, and exposed ones that are not', () => {

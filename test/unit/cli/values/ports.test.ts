@@ -15,6 +15,8 @@ describe('parsePublish', () => {
     ['[::1]:8080:80', [['::1', '8080', '80/tcp']]],
     ['::1:8080:80', [['::1', '8080', '80/tcp']]],
     ['0:80', [['', '0', '80/tcp']]],
+    ['eth1:8080:80', [['eth1', '8080', '80/tcp']]],
+    ['eth1.10::80/udp', [['eth1.10', '', '80/udp']]],
     [
       '8000-8001:80-81',
       [
@@ -47,11 +49,26 @@ describe('parsePublish', () => {
     ['8000:80-82', 'invalid ranges specified for container and host Ports: 80-82 and 8000'],
     ['80/icmp', 'invalid proto: icmp'],
     ['1.2.3:8080:80', 'invalid IP address: 1.2.3'],
-    ['host:8080:80', 'invalid IP address: host'],
+    ['a%b:8080:80', 'invalid IP address: a%b'],
+    ['[eth1]:8080:80', 'invalid IP address: eth1'],
+    ['80,from=x', 'invalid CIDR address: x'],
+    ['80,from=10.0.0.0/33', 'invalid CIDR address: 10.0.0.0/33'],
+    ['80,x', "invalid publish opts format (should be name=value but got '80')"],
     ['published=80,x', "invalid publish opts format (should be name=value but got 'x')"],
   ])('refuses %j', (text, message) => {
     expect(() => parsePublish(text)).toThrow(message)
   })
+})
+
+test('publish takes the clients that may use a port', () => {
+  const from = (text: string) => parsePublish(text).map((one) => one.from)
+  expect(from('8080:80')).toEqual([[]])
+  expect(from('8080:80,from=10.0.0.0/8')).toEqual([['10.0.0.0/8']])
+  expect(from('80-81,from=10.1.2.3,from=fd00::/8')).toEqual([
+    ['10.1.2.3', 'fd00::/8'],
+    ['10.1.2.3', 'fd00::/8'],
+  ])
+  expect(from('target=80,published=8080,from=10.0.0.0/8')).toEqual([['10.0.0.0/8']])
 })
 
 test('expose takes a port or a range of them', () => {
