@@ -56,6 +56,8 @@ export interface Config {
   /** For containers that say nothing of it; empty takes the host's. */
   readonly dnsSearch: readonly string[]
   readonly dnsOptions: readonly string[]
+  /** What `host-gateway` stands for; empty for the default bridge's addresses. */
+  readonly hostGatewayIps: readonly string[]
   /** Address of the host at which containers' names are answered; '' for none. */
   readonly dnsHostListen: string
   readonly logLevel: string
@@ -90,6 +92,7 @@ const flags = {
   'default-address-pool': { type: 'string', multiple: true },
   dns: { type: 'string', multiple: true },
   'dns-host-listen': { type: 'string' },
+  'host-gateway-ip': { type: 'string', multiple: true },
   'dns-opt': { type: 'string', multiple: true },
   'dns-search': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
@@ -126,6 +129,7 @@ Options:
       --dns-host-listen string              Address at whose port 53 the host may ask for CONTAINER.NETWORK.tsnet
       --dns-opt list                        Options of resolv.conf for containers instead of the host's
       --dns-search list                     Search domains for containers instead of the host's; . for none
+      --host-gateway-ip list                What host-gateway in --add-host stands for (default: the default bridge's)
   -l, --log-level string                    debug, info, warn, error, fatal (default "info")
   -p, --pidfile string                      Where to write the process id
       --firewall-backend string             auto, nftables, iptables (default "auto")
@@ -145,8 +149,9 @@ const fileNames: Readonly<Record<string, string>> = {
   'default-address-pools': 'default-address-pool',
   'default-network-opts': 'default-network-opt',
   'dns-opts': 'dns-opt',
+  'host-gateway-ips': 'host-gateway-ip',
 }
-const lists: readonly string[] = ['host', 'dns', 'dns-opt', 'dns-search', 'default-address-pool']
+const lists: readonly string[] = ['host', 'dns', 'dns-opt', 'dns-search', 'host-gateway-ip', 'default-address-pool']
 const onlyFlags: readonly string[] = ['config-file', 'help']
 
 function readConfigFile(path: string, required: boolean): Values {
@@ -307,10 +312,10 @@ function networkOptions(value: unknown): (readonly [driver: string, option: stri
   })
 }
 
-function checkDns(servers: readonly string[]): readonly string[] {
-  const wrong = servers.find((server) => !isIp(server))
-  if (wrong !== undefined) throw bad(`--dns "${wrong}" must be an IP address`)
-  return servers
+function checkAddresses(name: string, addresses: readonly string[]): readonly string[] {
+  const wrong = addresses.find((address) => !isIp(address))
+  if (wrong !== undefined) throw bad(`--${name} "${wrong}" must be an IP address`)
+  return addresses
 }
 
 function checkHostListen(address: string): string {
@@ -347,7 +352,8 @@ export function loadConfig(argv: readonly string[]): Config | null {
     network: parseDefaultNetwork(text),
     networkDefaults: parseNetworkDefaults(values['default-network-opt']),
     addressPools: items(values['default-address-pool']).map(parsePool),
-    dns: checkDns(list(values['dns'])),
+    dns: checkAddresses('dns', list(values['dns'])),
+    hostGatewayIps: checkAddresses('host-gateway-ip', list(values['host-gateway-ip'])),
     dnsHostListen: checkHostListen(text('dns-host-listen', '')),
     dnsSearch: list(values['dns-search']),
     dnsOptions: list(values['dns-opt']),

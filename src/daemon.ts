@@ -156,6 +156,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
       upstreams: () => resolver.servers,
     }),
     resolver,
+    hostGatewayIps: config.hostGatewayIps,
     images: createImages({
       store,
       dataRoot,

@@ -41,8 +41,9 @@ function hosts(parts: Parts, container: ContainerRecord, ownNetwork: boolean): s
   return hostsText([...extra, ...linkedHosts(parts, container)], own)
 }
 
-/** The addresses by which containers reach the host: the default bridge's. */
-function hostGateways(parts: Parts): string[] {
+/** The addresses by which containers reach the host. */
+function hostGateways(parts: Parts): readonly string[] {
+  if (parts.hostGatewayIps.length > 0) return parts.hostGatewayIps
   const network = parts.store.networks.values().find((candidate) => candidate.name === 'bridge')
   return (network?.pools ?? []).map((pool) => pool.gateway).filter((gateway) => gateway !== '')
 }

@@ -29,6 +29,8 @@ export interface Parts {
   readonly names: NameService
   /** The host's resolver settings. */
   readonly resolver: HostResolver
+  /** What `host-gateway` stands for; empty for the default bridge's addresses. */
+  readonly hostGatewayIps: readonly string[]
   readonly images: ManagedImages
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver
