@@ -14,6 +14,7 @@ import {
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const patience = 60_000
 
@@ -99,14 +100,26 @@ function socketAppears(root: string, signal: AbortSignal): Promise<void> {
   })
 }
 
-function answers(socketPath: string, signal: AbortSignal): Promise<void> {
+/** The socket's file is there a moment before it listens. */
+async function answers(socketPath: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    try {
+      return await ping(socketPath, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') throw error
+      await sleep(20, undefined, { signal })
+    }
+  }
+}
+
+function ping(socketPath: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const ping = request({ socketPath, path: '/_ping', signal }, (answer) => {
+    const asked = request({ socketPath, path: '/_ping', signal }, (answer) => {
       answer.resume()
       resolve()
     })
-    ping.on('error', reject)
-    ping.end()
+    asked.on('error', reject)
+    asked.end()
   })
 }
 
