@@ -27,13 +27,19 @@ function versionOf(program: string): string {
 const isThere = /version 20\.10\./.test(versionOf('/usr/sbin/dockerd')) && versionOf(client) !== ''
 const compared = requires("dockerd 20.10 and its client, as Debian 12's package docker.io has them", isThere)
 
-const sides: Side[] = []
+let sides: Side[] = []
 const linesOfStep = new Map<Step, readonly string[]>()
 
-/** A daemon's answers to topics, one after the other; what a topic has made is taken away before the next. */
-async function play(start: () => Promise<Side>, own: typeof topics): Promise<Map<Step, string[]>> {
-  const side = await start()
-  sides.push(side)
+/** tsnet and, because dockerd takes twice as long, two of it, which share the script: topics stand for themselves. */
+async function startSides(): Promise<void> {
+  const starts = [startTsnetSide(), startDockerdSide(), startDockerdSide()]
+  const outcomes = await Promise.allSettled(starts)
+  sides = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  await Promise.all(starts)
+}
+
+/** Answers to topics, one after the other; what a topic has made is taken away before the next. */
+async function play(side: Side, own: typeof topics): Promise<Map<Step, string[]>> {
   const answers = new Map<Step, string[]>()
   for (const { kept, steps } of own) {
     for (const step of steps) answers.set(step, linesOf(await side.run(step.line), kept))
@@ -44,21 +50,16 @@ async function play(start: () => Promise<Side>, own: typeof topics): Promise<Map
 
 beforeAll(async () => {
   if (!isThere) return
-  // Topics stand for themselves. dockerd takes twice as long, so two of them share the script.
-  const [own, even, odd] = await Promise.all([
-    play(startTsnetSide, topics),
-    play(
-      startDockerdSide,
-      topics.filter((_, index) => index % 2 === 0),
-    ),
-    play(
-      startDockerdSide,
-      topics.filter((_, index) => index % 2 === 1),
-    ),
+  await startSides()
+  const [tsnet, first, second] = sides as [Side, Side, Side]
+  const half = (rest: number) => topics.filter((_, index) => index % 2 === rest)
+  const [own, ...theirs] = await Promise.all([
+    play(tsnet, topics),
+    play(first, half(0)),
+    play(second, half(1)),
   ])
-  for (const step of steps) {
-    linesOfStep.set(step, differenceOf((even.get(step) ?? odd.get(step))!, own.get(step)!))
-  }
+  const answers = new Map(theirs.flatMap((some) => [...some]))
+  for (const step of steps) linesOfStep.set(step, differenceOf(answers.get(step)!, own.get(step)!))
 }, 300_000)
 
 afterAll(() => Promise.all(sides.map((side) => side.stop())))
