@@ -29,7 +29,7 @@ import { restore } from './engine/restore.ts'
 import { watchRoutes } from './engine/route-watch.ts'
 import { errorMessage, TsnetError } from './errors.ts'
 import { createFirewall } from './firewall/firewall.ts'
-import { createDnsRedirect } from './firewall/redirect.ts'
+import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
 import { createImages } from './images/images.ts'
 import type { Ipam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
@@ -153,6 +153,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     names: createNameService({
       log,
       redirect: createDnsRedirect(firewall.backend),
+      redirected: (netns) => findDnsRedirect(firewall.backend, netns),
       upstreams: () => resolver.servers,
     }),
     resolver,

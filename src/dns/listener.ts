@@ -11,6 +11,8 @@ export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer
 
 const ownAddress = '127.0.0.11'
 const maxConnections = 64
+/** The kernel chooses. */
+const anyPorts = { udp: 0, tcp: 0 }
 /** Bytes, of which the kernel grants what net.core.rmem_max allows: queries of the moments in which the daemon is busy. */
 const receiveBuffer = 2 ** 20
 /** milliseconds without a byte after which a connection is closed */
@@ -24,18 +26,22 @@ export interface Listener {
   close(): void
 }
 
-/** Throws SyscallError when the sockets cannot be had, e.g. because the loopback interface is down. */
-export function listenInside(netns: Fd, answer: Answer): Promise<Listener> {
+/** Throws SyscallError when the sockets cannot be had, e.g. because the loopback interface is down or a port is taken. */
+export function listenInside(
+  netns: Fd,
+  answer: Answer,
+  ports: Listener['ports'] = anyPorts,
+): Promise<Listener> {
   // in one synchronous turn: a socket keeps the namespace that the thread was in when it was made
   return listen(
-    inNetns(netns, () => openSockets(ownAddress, 0)),
+    inNetns(netns, () => openSockets(ownAddress, ports)),
     answer,
   )
 }
 
 /** On port 53 of an address of the host. Throws SyscallError when it is taken, or the address is not there. */
 export function listenOnHost(address: string, answer: Answer): Promise<Listener> {
-  return listen(openSockets(address, 53), answer)
+  return listen(openSockets(address, { udp: 53, tcp: 53 }), answer)
 }
 
 interface Sockets {
@@ -63,11 +69,11 @@ async function listen(fds: Sockets, answer: Answer): Promise<Listener> {
   return { ports, close: () => closeAll(udp, tcp, connections) }
 }
 
-function openSockets(address: string, port: number): Sockets {
-  const place = { family: isIPv6(address) ? 6 : 4, address, port } as const
-  const udp = openInetSocket({ ...place, type: 'datagram' })
+function openSockets(address: string, ports: Listener['ports']): Sockets {
+  const place = { family: isIPv6(address) ? 6 : 4, address } as const
+  const udp = openInetSocket({ ...place, port: ports.udp, type: 'datagram' })
   try {
-    const tcp = openInetSocket({ ...place, type: 'stream', listen: 64, reuseAddress: true })
+    const tcp = openInetSocket({ ...place, port: ports.tcp, type: 'stream', listen: 64, reuseAddress: true })
     return { family: place.family, udp, tcp }
   } catch (error) {
     udp.close()

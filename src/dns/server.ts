@@ -25,7 +25,9 @@ export interface NamedSandbox {
 export interface NameServiceOptions {
   readonly log: Logger
   /** Leads port 53 of 127.0.0.11 inside the namespace to these ports; replaces what an earlier call led elsewhere. */
-  readonly redirect: (netns: Fd, ports: { readonly udp: number; readonly tcp: number }) => Promise<void>
+  readonly redirect: (netns: Fd, ports: Listener['ports']) => Promise<void>
+  /** Where the redirect leads that an earlier process made, null when that is not known. */
+  readonly redirected?: (netns: Fd) => Listener['ports'] | null
   /** Addresses of the host's name servers, asked for at each query that is forwarded to them. */
   readonly upstreams: () => readonly string[]
 }
@@ -33,6 +35,8 @@ export interface NameServiceOptions {
 export interface NameService {
   /** Resolves when the sandbox's queries are answered; the loopback interface must be up. An earlier opening ends. */
   open(sandbox: NamedSandbox, options: ResolverOptions): Promise<void>
+  /** As `open`, for a sandbox that an earlier process has served: where its redirect leads is listened again. */
+  adopt(sandbox: NamedSandbox, options: ResolverOptions): Promise<void>
   /** Throws kind 'not-found' for a sandbox that is not open. */
   update(sandboxId: string, options: ResolverOptions): void
   /** Safe to repeat. */
@@ -79,7 +83,27 @@ class LocalNameService implements NameService {
     this.#options = options
   }
 
-  async open(sandbox: NamedSandbox, options: ResolverOptions): Promise<void> {
+  open(sandbox: NamedSandbox, options: ResolverOptions): Promise<void> {
+    return this.#serve(sandbox, options, null)
+  }
+
+  async adopt(sandbox: NamedSandbox, options: ResolverOptions): Promise<void> {
+    const ports = this.#options.redirected?.(sandbox.netns) ?? null
+    try {
+      await this.#serve(sandbox, options, ports)
+    } catch (error) {
+      // The container may have taken a port that nobody listened at.
+      if (ports === null) throw error
+      await this.#serve(sandbox, options, null)
+    }
+  }
+
+  /** At `ports`, to which the redirect leads already, or at new ones. */
+  async #serve(
+    sandbox: NamedSandbox,
+    options: ResolverOptions,
+    ports: Listener['ports'] | null,
+  ): Promise<void> {
     this.close(sandbox.id)
     await using undo = new AsyncDisposableStack()
     const netns = undo.use(duplicateNetns(sandbox.netns))
@@ -91,11 +115,13 @@ class LocalNameService implements NameService {
       inside,
       hostServers: this.#options.upstreams,
     })
-    const listener = await listenInside(sandbox.netns, (bytes, transport) =>
-      this.#answer(sandbox.id, resolver, bytes, transport),
+    const listener = await listenInside(
+      sandbox.netns,
+      (bytes, transport) => this.#answer(sandbox.id, resolver, bytes, transport),
+      ...(ports === null ? [] : [ports]),
     )
     undo.defer(() => listener.close())
-    await this.#options.redirect(sandbox.netns, listener.ports)
+    if (ports === null) await this.#options.redirect(sandbox.netns, listener.ports)
     this.#open.set(sandbox.id, { resolver, listener, inside, netns })
     undo.move()
   }

@@ -217,7 +217,7 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
     parts.ports.adopt(container.id, container.name, container.published, targets)
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
-    await parts.names.open(sandbox, resolverOptions(parts, container))
+    await parts.names.adopt(sandbox, resolverOptions(parts, container))
   } catch (error) {
     parts.log.error(
       { err: error, container: container.name },

@@ -36,6 +36,29 @@ function nftChain({ udp, tcp }: DnsPorts): string {
 `
 }
 
+/**
+ * Where an earlier daemon's redirect leads, null when there is none or it cannot be asked for cheaply. To listen there again costs
+ * nothing, to replace the rules a grace period for each namespace.
+ */
+export function findDnsRedirect(backend: Firewall['backend'], netns: Fd): DnsPorts | null {
+  if (backend !== 'nftables') return null
+  try {
+    return inNetns(netns, () => {
+      using nft = openNft()
+      return nft === null ? null : parsePorts(nft.run(`list table ip ${NFT_TABLE}`))
+    })
+  } catch {
+    return null
+  }
+}
+
+function parsePorts(table: string): DnsPorts | null {
+  const portOf = (protocol: string): number =>
+    Number(new RegExp(`${protocol} dport 53 dnat to 127\\.0\\.0\\.11:(\\d+)`).exec(table)?.[1] ?? 0)
+  const ports = { udp: portOf('udp'), tcp: portOf('tcp') }
+  return ports.udp > 0 && ports.tcp > 0 ? ports : null
+}
+
 /** Removing rules makes the kernel wait for a grace period (10 ms): a new namespace has none to remove. */
 async function redirectByNftables(netns: Fd, ports: DnsPorts): Promise<void> {
   inNetns(netns, () => {
