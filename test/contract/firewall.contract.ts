@@ -131,15 +131,21 @@ export function describeFirewall(backend: Firewall['backend']): void {
       })
 
       it('drops what a neighbour routes directly to a container', async () => {
-        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
-        expect(await lab.client.tcp('fd00:30:1::2', 80)).toBe('nothing')
-        expect(await lab.client.udp('172.30.1.2', 53)).toBe('nothing')
+        const asked = await Promise.all([
+          lab.client.tcp('172.30.1.2', 80),
+          lab.client.tcp('fd00:30:1::2', 80),
+          lab.client.udp('172.30.1.2', 53),
+        ])
+        expect(asked).toEqual(Array(3).fill('nothing'))
       })
 
       it('drops what one network sends directly to another', async () => {
-        expect(await lab.a1.tcp('172.30.2.2', 80)).toBe('nothing')
-        expect(await lab.b1.tcp('172.30.1.2', 80)).toBe('nothing')
-        expect(await lab.a1.tcp('fd00:30:2::2', 80)).toBe('nothing')
+        const asked = await Promise.all([
+          lab.a1.tcp('172.30.2.2', 80),
+          lab.b1.tcp('172.30.1.2', 80),
+          lab.a1.tcp('fd00:30:2::2', 80),
+        ])
+        expect(asked).toEqual(Array(3).fill('nothing'))
       })
 
       it('lets the host reach every container, also on an internal network', async () => {
@@ -148,10 +154,13 @@ export function describeFirewall(backend: Firewall['backend']): void {
       })
 
       it('forwards nothing into or out of an internal network', async () => {
-        expect(await lab.i1.tcp('192.0.2.2', 80)).toBe('nothing')
-        expect(await lab.i1.tcp('172.30.1.2', 80)).toBe('nothing')
-        expect(await lab.client.tcp('172.30.3.2', 80)).toBe('nothing')
-        expect(await lab.a1.tcp('172.30.3.2', 80)).toBe('nothing')
+        const asked = await Promise.all([
+          lab.i1.tcp('192.0.2.2', 80),
+          lab.i1.tcp('172.30.1.2', 80),
+          lab.client.tcp('172.30.3.2', 80),
+          lab.a1.tcp('172.30.3.2', 80),
+        ])
+        expect(asked).toEqual(Array(4).fill('nothing'))
       })
 
       it('keeps containers from the loopback addresses of the host', async () => {
@@ -221,8 +230,8 @@ export function describeFirewall(backend: Firewall['backend']): void {
       it('is bound to the host address that was asked for', async () => {
         await add(publish({ hostPort: 8080, hostAddress: '192.0.2.1' }))
         expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('a1 192.0.2.2 80')
-        expect(await host.tcp('172.30.1.1', 8080)).toBe('nothing')
-        expect(await host.tcp('127.0.0.1', 8080)).toBe('nothing')
+        const asked = await Promise.all([host.tcp('172.30.1.1', 8080), host.tcp('127.0.0.1', 8080)])
+        expect(asked).toEqual(Array(2).fill('nothing'))
       })
 
       it('on 127.0.0.1 serves the host alone', async () => {
@@ -596,8 +605,8 @@ export function describeFirewall(backend: Firewall['backend']): void {
         expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
         await firewall.apply({ add: [publish({ hostPort: 8081 })], remove: [publish({ hostPort: 8080 })] })
         expect(await lab.client.tcp('192.0.2.1', 8081)).toBe('a1 192.0.2.2 80')
-        expect(await lab.client.tcp('192.0.2.1', 8080)).toBe('nothing')
-        expect(await lab.client.tcp('172.30.1.2', 80)).toBe('nothing')
+        const asked = await Promise.all([lab.client.tcp('192.0.2.1', 8080), lab.client.tcp('172.30.1.2', 80)])
+        expect(asked).toEqual(Array(2).fill('nothing'))
       })
     })
 

@@ -88,8 +88,8 @@ another data root appends an instance's name.
 - Tables and chains of others stay as they are, and so do policies. tsnet loads no \`br_netfilter\`.
 - Where the \`FORWARD\` chain of one of the kernel's two iptables (nft and legacy) has the policy \`DROP\`, an accept elsewhere does
   not help. There a chain \`TSNET-OPENING\`, reached from \`FORWARD\`, lets packets of tsnet's bridges through, and tsnet's own
-  rules decide. A policy that is changed later is followed. Of a chain in another table of nftables that drops what it
-  does not accept, the log tells at start.
+  rules decide. A policy that is changed later is followed: in iptables-nft at once, in iptables-legacy when a network comes or
+  goes. Of a chain in another table of nftables that drops what it does not accept, the log tells at start.
 - What others do to tsnet's rules, from \`nft flush ruleset\` to the deletion of a single one, is made good within two
   seconds: the kernel tells of each change, and when it concerns tsnet's the whole is compared with what should stand. Of
   changes of iptables-legacy nobody tells; there the rules are looked at again and again. Each repair is a line of the log
