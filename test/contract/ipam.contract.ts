@@ -50,6 +50,32 @@ export function describeIpam(name: string, create: () => PoolIpam): void {
         )
       })
 
+      test('a pool that is to have no gateway keeps no address for one', async () => {
+        const ipam = create()
+        const pool = await ipam.requestPool('net', poolRequest({ subnet: '10.9.0.0/30', gateway: null }))
+        expect(pool.gateway).toBe('')
+        const leased = [await ipam.lease(pool, 'one', {}), await ipam.lease(pool, 'two', {})]
+        expect(leased).toEqual(['10.9.0.1/30', '10.9.0.2/30'])
+        await ipam.requestPool('other', poolRequest({ gateway: null }))
+      })
+
+      test('an auxiliary address that is left open is a free one of the range, and is held', async () => {
+        const ipam = create()
+        const part = {
+          subnet: '10.9.0.0/24',
+          range: '10.9.0.64/30',
+          auxiliary: { host: '', printer: '10.9.0.65' },
+        }
+        const pool = await ipam.requestPool('net', poolRequest({ ...part, gateway: '10.9.0.1' }))
+        expect(pool.auxiliary).toEqual({ host: '10.9.0.64', printer: '10.9.0.65' })
+        await expect(ipam.lease(pool, 'one', { address: '10.9.0.64' })).rejects.toThrow(
+          /auxiliary address host/,
+        )
+        const small = poolRequest({ subnet: '10.8.0.0/30', auxiliary: { a: '', b: '' } })
+        await expect(ipam.requestPool('small', small)).rejects.toMatchObject({ kind: 'unavailable' })
+        await ipam.requestPool('small', poolRequest({ subnet: '10.8.0.0/30' }))
+      })
+
       test('a refused gateway leaves no pool behind', async () => {
         const ipam = create()
         const bad = poolRequest({ subnet: '10.9.0.0/24', gateway: '10.9.0.255' })
