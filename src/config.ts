@@ -151,7 +151,14 @@ const fileNames: Readonly<Record<string, string>> = {
   'dns-opts': 'dns-opt',
   'host-gateway-ips': 'host-gateway-ip',
 }
-const lists: readonly string[] = ['host', 'dns', 'dns-opt', 'dns-search', 'host-gateway-ip', 'default-address-pool']
+const lists: readonly string[] = [
+  'host',
+  'dns',
+  'dns-opt',
+  'dns-search',
+  'host-gateway-ip',
+  'default-address-pool',
+]
 const onlyFlags: readonly string[] = ['config-file', 'help']
 
 function readConfigFile(path: string, required: boolean): Values {
