@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 
-/** One kept connection per socket, as a client library keeps it. */
-const agent = new Agent({ keepAlive: true })
+/** One kept connection per socket, as a client library keeps it; given up before the engine does so. */
+const agent = new Agent({ keepAlive: true, timeout: 4000 })
 
 export interface Answer {
   readonly status: number
