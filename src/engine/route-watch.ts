@@ -8,7 +8,7 @@ import { findLink, listLinks } from '../netlink/link.ts'
 import { listAllRoutes, type Route } from '../netlink/route.ts'
 import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
 import type { NetworkRecord } from '../store/records.ts'
-import { overlaps, parseCidr } from '../values/cidr.ts'
+import { type Cidr, overlaps, parseCidr } from '../values/cidr.ts'
 import type { Parts } from './parts.ts'
 
 interface Overlap {
@@ -24,22 +24,31 @@ function bridgeOf(parts: Parts, network: NetworkRecord): string {
   return parts.networkRules.get(network.id)?.find((rule) => rule.kind === 'bridge')?.interface ?? ''
 }
 
-/** The subnet of a network that the route lies over, undefined for none. */
-function overlapped(network: NetworkRecord, route: Route): string | undefined {
-  const block = parseCidr(route.destination)
+/** Records do not change: each network's subnets are parsed once, not once for each route. */
+const blocks = new WeakMap<NetworkRecord, readonly Cidr[]>()
+
+function blocksOf(network: NetworkRecord): readonly Cidr[] {
+  const known = blocks.get(network) ?? network.pools.map(({ subnet }) => parseCidr(subnet))
+  blocks.set(network, known)
+  return known
+}
+
+/** The subnet of a network that a route to `block` lies over, undefined for none. */
+function overlapped(network: NetworkRecord, block: Cidr): string | undefined {
   if (isDefaultLike(block)) return undefined
-  return network.pools.map(({ subnet }) => subnet).find((subnet) => overlaps(parseCidr(subnet), block))
+  const index = blocksOf(network).findIndex((subnet) => overlaps(subnet, block))
+  return network.pools[index]?.subnet
 }
 
 /** What lies over the subnets of these networks, their bridges' own routes left out. */
 function findOverlaps(parts: Parts, socket: RouteSocket, networks: readonly NetworkRecord[]): Overlap[] {
   const names = new Map(listLinks(socket).map(({ index, name }) => [index, name]))
-  const routes = listAllRoutes(socket)
+  const routes = listAllRoutes(socket).map((route) => ({ route, block: parseCidr(route.destination) }))
   return networks.flatMap((network) => {
     const bridge = bridgeOf(parts, network)
     if (bridge === '') return []
-    return routes.flatMap((route) => {
-      const subnet = overlapped(network, route)
+    return routes.flatMap(({ route, block }) => {
+      const subnet = overlapped(network, block)
       const link = names.get(route.index) ?? ''
       return subnet === undefined || link === bridge ? [] : [{ network, subnet, route, link }]
     })
@@ -89,9 +98,10 @@ class RouteWatch {
 
   /** Most routes that come and go are of no network's concern, or its bridge's own. */
   consider(route: Route): void {
+    const block = parseCidr(route.destination)
     const network = this.#parts.store.networks
       .values()
-      .find((candidate) => overlapped(candidate, route) !== undefined)
+      .find((candidate) => overlapped(candidate, block) !== undefined)
     if (network === undefined) return
     using socket = openRouteSocket()
     const bridge = bridgeOf(this.#parts, network)

@@ -23,7 +23,7 @@ export function bridgeMtu(socket: RouteSocket, network: NetworkRecord, options: 
 
 function outsideMtu(socket: RouteSocket): number {
   for (const family of [4, 6] as const) {
-    const routes = listRoutes(socket, family).filter((route) => parseCidr(route.destination).prefix === 0)
+    const routes = listRoutes(socket, family).filter(({ destination }) => destination.endsWith('/0'))
     const best = routes.sort((a, b) => a.metric - b.metric).find((route) => route.index !== 0)
     if (best !== undefined) return getLink(socket, best.index).mtu
   }
