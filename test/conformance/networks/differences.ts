@@ -70,6 +70,12 @@ export const differences: readonly Difference[] = [
     lines: /Pool overlaps with other one on this address space/,
   },
   {
+    title: 'The gateway may have a name',
+    reason:
+      'An auxiliary address keeps an address from containers and gives it a name. The gateway is kept from them anyway.',
+    steps: ['--aux-address a=10.2.1.1 --gateway 10.2.1.1'],
+  },
+  {
     title: 'Who holds an address is named',
     reason:
       'The refusal says who has it: a container, also one that is stopped, the gateway, or the edge of the subnet.',
@@ -179,8 +185,7 @@ export const differences: readonly Difference[] = [
   {
     title: 'The first network leads out',
     reason:
-      'The default route stays where it is when a network joins, for each family, unless priorities say otherwise; Docker takes the first ' +
-      'network that has both families.',
+      'The way out is chosen for each family by itself, by priority and then by name. Docker 20.10 takes the first network that has both.',
     lines: /default via 10\.10\./,
     steps: ['network connect: docker exec app ip route'],
   },
@@ -271,6 +276,23 @@ export const differences: readonly Difference[] = [
     title: 'Ports on macvlan',
     reason: 'They cannot be published, as in Docker; here it is said.',
     lines: /^\+ stderr: WARNING: Published ports are discarded/,
+  },
+  {
+    title: 'A missing network is named',
+    reason: 'Docker names it as long as the container was never started, and gives its id from then on.',
+    lines: /^[-+] stderr: .*: network (ID|used) not found$/,
+  },
+  {
+    title: 'Link-local addresses of IPv4 have no network',
+    reason:
+      'They are host addresses, so that the rest of 169.254.0.0/16 is reached as ever: services of the surroundings have addresses there.',
+    lines: /^[-+] inet 169\.254\./,
+  },
+  {
+    title: 'One event for one disconnect',
+    reason: 'Docker tells twice that a running container has left a network.',
+    steps: ["events-of 'docker network connect n app && docker network disconnect n app'"],
+    lines: /^- disconnect n bridge$/,
   },
   {
     title: 'Short forms in hosts',
