@@ -31,6 +31,7 @@ import { errorMessage, TsnetError } from './errors.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
 import { createImages } from './images/images.ts'
+import { createDhcpIpam } from './ipam/dhcp/index.ts'
 import type { Ipam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
 import { nullIpam } from './ipam/null.ts'
@@ -129,6 +130,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
   const ownerName = (id: string): string => describeOwner(store, id)
   const ipams: Ipam[] = [
     nullIpam,
+    createDhcpIpam({ log }),
     createLocalIpam({
       ...(config.addressPools.length === 0 ? {} : { defaultPools: config.addressPools }),
       installationId: installationId(store),
@@ -168,6 +170,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     networkDriver: (name) => drivers.get(name),
     networkDrivers: () => drivers.list(),
     ipam: (name) => lookUp('ipam', ipams, name),
+    ipams: () => ipams,
     volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
     networkRules: new Map(),
     mark: `tsnet${suffix}`,

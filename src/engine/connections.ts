@@ -118,7 +118,11 @@ async function connectRunning(
 }
 
 /** What the container itself knows of its networks: its name service, which one that was on `none` has not had, and its files. */
-async function tellContainer(parts: Parts, before: ContainerRecord, changed: ContainerRecord): Promise<void> {
+export async function tellContainer(
+  parts: Parts,
+  before: ContainerRecord,
+  changed: ContainerRecord,
+): Promise<void> {
   const options = resolverOptions(parts, changed)
   const [used, uses] = [usesNames(parts, before), usesNames(parts, changed)]
   if (used) parts.names.update(changed.id, options)

@@ -10,6 +10,7 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/re
 import type { ContainerId } from '../values/id.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
 import { joinsNetwork } from './joined-network.ts'
+import { acquireAddress, linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 
 /** Longest that a driver may take for one call. */
@@ -78,6 +79,8 @@ export function rankEndpoints(
 /** What leads out of an endpoint's network for the addresses that it has or is going to have; '' for nothing. */
 function gatewayOf(parts: Parts, endpoint: EndpointRecord, family: 4 | 6): string {
   const network = networkOf(parts, endpoint)
+  // A server on the link says where it leads, once there is a lease.
+  if (linkIpamOf(parts, network) !== undefined) return family === 4 && !network.internal ? '0.0.0.0' : ''
   const { address4, address6 } = endpoint.request
   const pool = poolFor(network, family, family === 4 ? address4 : address6)
   return pool === undefined ? '' : parts.networkDriver(network.driver).gatewayFor(network, pool)
@@ -101,7 +104,11 @@ export async function attachEndpoint(
     specOf(network, addressed, interfaceName, defaults),
     sandbox,
   )
-  return { ...addressed, ...attached(attachment) }
+  const present = { ...addressed, ...attached(attachment) }
+  const ipam = linkIpamOf(parts, network)
+  if (ipam === undefined) return present
+  const options = { before: endpoint.address4, leadsOut: defaults.v4 === endpoint.id }
+  return acquireAddress(parts, undo, ipam, sandbox, present, options)
 }
 
 function attached(
@@ -130,6 +137,7 @@ export async function detachEndpoint(
   if (network === undefined) return
   parts.names.removeEndpoint(endpoint.network, endpoint.id)
   using sandbox = findSandbox({ execRoot: parts.execRoot, id: container })
+  linkIpamOf(parts, network)?.release(endpoint.id)
   const driver = parts.networkDriver(network.driver)
   await driver.detach(driverContext(parts), attachedOf(network, endpoint), sandbox)
   await releaseAddresses(parts, network, endpoint, keep)

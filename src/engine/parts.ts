@@ -36,6 +36,7 @@ export interface Parts {
   networkDriver(name: string): NetworkDriver
   networkDrivers(): readonly NetworkDriver[]
   ipam(name: string): Ipam
+  ipams(): readonly Ipam[]
   volumeDriver(name: string): VolumeDriver
   /** Marks what this daemon has made in the kernel, and names its cgroups' parent: `tsnet`, or `tsnet-1a2b3c` beside others. */
   readonly mark: string

@@ -8,6 +8,7 @@ import type { PortTargets } from '../ports/reservation.ts'
 import type { ContainerRecord, EndpointRecord, PortBinding, PublishedPort } from '../store/records.ts'
 import { type PortRange, splitPortRange, subtractPortRanges } from '../values/port-range.ts'
 import { chooseDefaultRoutes, networkOf } from './endpoints.ts'
+import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 import { publishedFor, rangeOf } from './port-set.ts'
 
@@ -41,7 +42,9 @@ export async function followPorts(
 ): Promise<readonly PublishedPort[]> {
   const before = publishingEndpoints(parts, container)
   const after = publishingEndpoints(parts, changed)
-  if (before.v4?.id === after.v4?.id && before.v6?.id === after.v6?.id) return container.published
+  const isSame = (family: 'v4' | 'v6', address: 'address4' | 'address6'): boolean =>
+    before[family]?.id === after[family]?.id && before[family]?.[address] === after[family]?.[address]
+  if (isSame('v4', 'address4') && isSame('v6', 'address6')) return container.published
   parts.ports.release(container.id)
   const wanted = wantedPorts(parts, changed).map((binding) => stay(binding, container.published))
   const published = await reserve(parts, changed, wanted)
@@ -158,7 +161,10 @@ function publishingEndpoints(
   const pick = (id: string): EndpointRecord | undefined => {
     const endpoint = container.endpoints.find((candidate) => candidate.id === id)
     if (endpoint === undefined) return undefined
-    const driver = parts.networkDriver(networkOf(parts, endpoint).driver)
+    const network = networkOf(parts, endpoint)
+    // With an address from a server of the network outside it is reached there by that, without the host.
+    if (linkIpamOf(parts, network) !== undefined) return undefined
+    const driver = parts.networkDriver(network.driver)
     return driver.capabilities.ports === 'engine' ? endpoint : undefined
   }
   return { v4: pick(defaults.v4), v6: pick(defaults.v6) }

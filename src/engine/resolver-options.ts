@@ -2,6 +2,7 @@
 import type { NameLink, ResolverOptions } from '../dns/server.ts'
 import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
 import { networkOf } from './endpoints.ts'
+import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 
 export function resolverOptions(parts: Parts, container: ContainerRecord): ResolverOptions {
@@ -10,7 +11,10 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
   return {
     networks: networks.map((network) => network.id),
     links: container.endpoints.flatMap(linksOf),
-    upstreams: dnsServers.length > 0 ? dnsServers : networks.flatMap((network) => network.dnsServers),
+    upstreams:
+      [dnsServers, networks.flatMap((network) => network.dnsServers), leasedServers(parts, container)].find(
+        (servers) => servers.length > 0,
+      ) ?? [],
     forward: networks.some((network) => !network.internal),
     // who sets ndots means the search list to come first
     forwardBareNames: ![...dnsOptions, ...parts.resolver.configured.options].some((option) =>
@@ -18,6 +22,13 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
     ),
     onAnswer: null,
   }
+}
+
+/** Those that came with the container's leases. */
+function leasedServers(parts: Parts, container: ContainerRecord): string[] {
+  return container.endpoints.flatMap((endpoint) => [
+    ...(linkIpamOf(parts, networkOf(parts, endpoint))?.find(endpoint.id)?.nameServers ?? []),
+  ])
 }
 
 /** `--link target` alone makes the target's own name the alias. */

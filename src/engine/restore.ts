@@ -30,6 +30,8 @@ import {
   usesNames,
 } from './endpoints.ts'
 import { healFirewall } from './heal-firewall.ts'
+import { followLeases } from './lease-changes.ts'
+import { resumeLeases } from './link-leases.ts'
 import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
@@ -46,6 +48,7 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, defaultNetwork)
+  followLeases(parts)
   await adoptRunning(parts, alive, children.exited)
   await removeEnded(parts)
   await parts.firewall.replaceAll([
@@ -218,6 +221,7 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
     await parts.names.adopt(sandbox, resolverOptions(parts, container))
+    resumeLeases(parts, container, sandbox)
   } catch (error) {
     parts.log.error(
       { err: error, container: container.name },

@@ -1,7 +1,7 @@
 /** An interface inside a sandbox, brought into its wanted state. */
 import { existsSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
-import { addAddress } from '../netlink/address.ts'
+import { addAddress, removeAddress } from '../netlink/address.ts'
 import { getLink, type Link, setLink } from '../netlink/link.ts'
 import { setRoute } from '../netlink/route.ts'
 import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
@@ -50,6 +50,15 @@ export function configureInterface(sandbox: Sandbox, spec: InterfaceSpec): Link 
  */
 function withPrefix(address: string): string {
   return `${address}/${address.includes(':') ? 64 : 32}`
+}
+
+/** Exchanges an IPv4 address of an interface, either '' for none, and leads out through `gateway` unless that is ''. */
+export function moveAddress(sandbox: Sandbox, name: string, from: string, to: string, gateway: string): void {
+  using socket = openRouteSocket(sandbox.netns)
+  const link = getLink(socket, name)
+  if (from !== '' && from !== to) removeAddress(socket, link.index, from)
+  if (to !== '') addAddress(socket, link.index, to)
+  routeOut(socket, link, { gateway4: gateway, gateway6: '' })
 }
 
 /** Gives the sandbox default routes through an interface that it has, or leads those there are through it. */

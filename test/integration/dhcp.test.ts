@@ -1,0 +1,188 @@
+/** Containers on a bridge of the user's, which leads to a network with a DHCP server of its own: Debian's dnsmasq. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { TestClient } from '../helpers/client.ts'
+import { busyboxArchive, run, TestDaemon } from '../helpers/daemon.ts'
+
+const daemon = await TestDaemon.start()
+const client = new TestClient(daemon)
+const { docker, refusal, inspect, remove, wait, inside, addressOf } = client
+const outside = `${daemon.netns}-lan`
+const ip = (...args: string[]): string => daemon.inNetns('ip', args)
+const log: string[] = []
+let server: ChildProcess | null = null
+
+async function stopServer(): Promise<void> {
+  const running = server
+  server = null
+  if (running === null) return
+  const ended = once(running, 'exit')
+  running.kill()
+  await ended
+}
+
+/** dnsmasq on the far side; leases are for two minutes and renewed after three seconds. */
+async function startServer(range: string): Promise<void> {
+  await stopServer()
+  log.length = 0
+  server = spawn(
+    'nsenter',
+    [
+      ...[`--net=/run/netns/${outside}`, 'dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--user=root'],
+      ...['--interface=lan', '--bind-interfaces', '--no-ping', '--dhcp-authoritative', '--log-dhcp'],
+      ...['--no-resolv', '--no-hosts', '--address=/printer.lan/10.5.0.200', '--dhcp-option=58,3'],
+      ...[`--dhcp-leasefile=${join(daemon.root, 'leases')}`, `--dhcp-range=${range},255.255.255.0,2m`],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  createInterface({ input: server.stderr! }).on('line', (line) => log.push(line))
+  await expect.poll(() => log.join('\n'), { timeout: 5000 }).toContain('DHCP, sockets bound')
+}
+
+const said = (pattern: RegExp): number => log.filter((line) => pattern.test(line)).length
+const lan = [
+  ...['network', 'create', '--ipam-driver', 'dhcp', '--opt', 'com.docker.network.bridge.name=br-lan', 'lan'],
+]
+
+beforeAll(async () => {
+  await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+  await run('ip', ['netns', 'add', outside])
+  ip('link', 'add', 'br-lan', 'type', 'bridge')
+  ip('link', 'set', 'br-lan', 'up')
+  ip('addr', 'add', '10.5.0.2/24', 'dev', 'br-lan')
+  ip('addr', 'add', '10.5.1.2/24', 'dev', 'br-lan')
+  ip('link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'lan', 'netns', `/run/netns/${outside}`)
+  ip('link', 'set', 'uplink', 'master', 'br-lan', 'up')
+  for (const args of [
+    ['link', 'set', 'lo', 'up'],
+    ['addr', 'add', '10.5.0.1/24', 'dev', 'lan'],
+    ['addr', 'add', '10.5.1.1/24', 'dev', 'lan'],
+    ['link', 'set', 'lan', 'up'],
+  ]) {
+    await run('ip', ['-n', outside, ...args])
+  }
+})
+afterEach(async () => {
+  await client.clear()
+  await docker('network', 'rm', 'lan').catch(() => {})
+  await stopServer()
+  rmSync(join(daemon.root, 'leases'), { force: true })
+})
+afterAll(async () => {
+  await daemon.stop()
+  await run('ip', ['netns', 'del', outside])
+})
+
+describe('a network whose addresses come by DHCP', () => {
+  it('gives a container address, route and name servers, renews the lease, and gives it back', async () => {
+    await startServer('10.5.0.50,10.5.0.99')
+    await docker(...lan)
+    expect((await inspect('network', 'lan')).IPAM).toMatchObject({ Driver: 'dhcp', Config: [] })
+    await wait('web', '--network', 'lan', '--hostname', 'webhost')
+    const address = await addressOf('web', 'lan')
+    expect(address).toMatch(/^10\.5\.0\.[5-9]\d$/)
+    expect(await inside('web', 'ip -o -4 addr show eth0')).toContain(`${address}/24`)
+    expect(await inside('web', 'ip route')).toContain('default via 10.5.0.1 dev eth0')
+    expect(await inside('web', 'ping -c1 -W2 10.5.0.1')).toContain('1 packets received')
+    expect(log.join('\n')).toContain('client provides name: webhost')
+    expect(await client.resolve('web', 'printer.lan')).toBe('10.5.0.200')
+    await wait('db', '--network', 'lan')
+    expect(await client.resolve('web', 'db')).toBe(await addressOf('db', 'lan'))
+    await expect.poll(() => said(new RegExp(`DHCPACK.* ${address} `)), { timeout: 10_000 }).toBeGreaterThan(1)
+    await docker('stop', '-t0', 'web')
+    await expect.poll(() => said(new RegExp(`DHCPRELEASE.* ${address} `)), { timeout: 5000 }).toBe(1)
+    // it asks for the same again
+    await docker('start', 'web')
+    expect(await addressOf('web', 'lan')).toBe(address)
+  })
+
+  it('moves a container whose address the server no longer grants, with its names', async () => {
+    await startServer('10.5.0.50,10.5.0.99')
+    await docker(...lan)
+    await docker(
+      ...['run', '-d', '--name', 'web', '--network', 'lan', '-p', '8080:80', 'box'],
+      ...['sh', '-c', 'echo hello > /tmp/index.html; exec httpd -f -p 80 -h /tmp'],
+    )
+    await wait('db', '--network', 'lan')
+    const page = async (): Promise<string> =>
+      (
+        await daemon.exec(
+          'curl',
+          '-sf',
+          '-m',
+          '2',
+          '--noproxy',
+          '*',
+          `http://${await addressOf('web', 'lan')}/`,
+        )
+      ).stdout
+    // at its own address, as any machine of that network; the host publishes nothing
+    await expect.poll(page, { timeout: 5000 }).toBe('hello\n')
+    expect(await docker('port', 'web')).toBe('')
+    await stopServer()
+    rmSync(join(daemon.root, 'leases'))
+    await startServer('10.5.1.50,10.5.1.99')
+    await expect.poll(() => addressOf('web', 'lan'), { timeout: 15_000 }).toMatch(/^10\.5\.1\./)
+    expect(said(/DHCPNAK/)).toBeGreaterThanOrEqual(1)
+    const address = await addressOf('web', 'lan')
+    const shown = await inside('web', 'ip -o -4 addr show eth0')
+    expect(shown).toContain(`${address}/24`)
+    expect(shown).not.toContain('10.5.0.')
+    expect(await inside('web', 'ip route')).toContain('default via 10.5.1.1 dev eth0')
+    expect(await inside('web', 'cat /etc/hosts')).toContain(address)
+    expect(await client.resolve('db', 'web')).toBe(address)
+    expect(await page()).toBe('hello\n')
+  })
+
+  it('keeps the address over a restart of the daemon, and renews it from then on', async () => {
+    await startServer('10.5.0.50,10.5.0.99')
+    await docker(...lan)
+    await wait('web', '--network', 'lan')
+    const address = await addressOf('web', 'lan')
+    await daemon.kill()
+    const before = said(/DHCPACK/)
+    await daemon.launch()
+    await expect.poll(() => said(/DHCPACK/), { timeout: 5000 }).toBeGreaterThan(before)
+    expect(await addressOf('web', 'lan')).toBe(address)
+    expect(said(/DHCPDISCOVER/)).toBe(1)
+    await expect.poll(() => client.resolve('web', 'printer.lan'), { timeout: 5000 }).toBe('10.5.0.200')
+    await remove('web')
+    await expect.poll(() => said(/DHCPRELEASE/), { timeout: 5000 }).toBe(1)
+  })
+
+  it('joins a running container, and takes its address when it leaves', async () => {
+    await startServer('10.5.0.50,10.5.0.99')
+    await docker(...lan)
+    await wait('web')
+    await docker('network', 'connect', 'lan', 'web')
+    expect(await inside('web', 'ip -o -4 addr show eth1')).toContain(`${await addressOf('web', 'lan')}/24`)
+    expect(await inside('web', 'ip route')).toContain('default via 172.17.0.1 dev eth0')
+    await docker('network', 'disconnect', 'lan', 'web')
+    await expect.poll(() => said(/DHCPRELEASE/), { timeout: 5000 }).toBe(1)
+  })
+
+  it('refuses to start a container without a server within eight seconds, and leaves nothing', async () => {
+    await docker(...lan)
+    const began = Date.now()
+    expect(await refusal('run', '--name', 'lonely', '--network', 'lan', 'box', 'true')).toContain(
+      'no DHCP server gave an address to interface eth0 on network lan within 8 seconds',
+    )
+    expect(Date.now() - began).toBeLessThan(11_000)
+    expect(ip('-o', 'link', 'show', 'master', 'br-lan').trim().split('\n')).toHaveLength(1)
+    expect(ip('-br', 'link')).toContain('br-lan')
+  })
+
+  it('takes no subnets and no fixed addresses', async () => {
+    expect(await refusal(...lan.slice(0, -1), '--subnet', '10.5.0.0/24', 'lan')).toContain(
+      'dhcp ipam driver does not handle specific address pool requests',
+    )
+    await docker(...lan)
+    expect(await refusal('create', '--network', 'lan', '--ip', '10.5.0.60', 'box', 'true')).toMatch(
+      /10\.5\.0\.60/,
+    )
+  })
+})
