@@ -1,5 +1,3 @@
-import { getLink } from '../netlink/link.ts'
-import { openRouteSocket } from '../netlink/socket.ts'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns, openNetns } from '../sys/netns.ts'
 import { openPacketSocket, sendFrame } from '../sys/packet-socket.ts'
@@ -7,8 +5,8 @@ import { announcementOf } from '../values/announcement.ts'
 import type { Sandbox } from './sandbox.ts'
 
 export interface AnnouncedInterface {
-  /** Its name in the sandbox. */
-  readonly name: string
+  /** Its index in the sandbox. */
+  readonly index: number
   readonly mac: string
   /** With prefix length; '' is skipped. */
   readonly addresses: readonly string[]
@@ -50,7 +48,7 @@ export class Announcer {
   }
 }
 
-/** False when the sandbox or the interface is gone, or no longer what it was: then there is nothing to tell. */
+/** False when the sandbox or the interface is gone: then there is nothing to tell. */
 function sendAgain(path: string, what: AnnouncedInterface): boolean {
   try {
     using netns = openNetns(path)
@@ -61,9 +59,7 @@ function sendAgain(path: string, what: AnnouncedInterface): boolean {
   }
 }
 
-function send(netns: Fd, { name, mac, addresses }: AnnouncedInterface): void {
-  using route = openRouteSocket(netns)
-  const { index } = getLink(route, name)
+function send(netns: Fd, { index, mac, addresses }: AnnouncedInterface): void {
   using socket = inNetns(netns, () => openPacketSocket())
   for (const cidr of addresses) {
     if (cidr === '') continue

@@ -3,9 +3,9 @@
 import { findLink, getLink } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
-import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
+import { configureEndpoint } from '../configure-endpoint.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
 import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
@@ -46,12 +46,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     async attach(context, endpoint, sandbox) {
       context.signal.throwIfAborted()
       retired.defer()
-      const attachment = await attach(context.mark, endpoint, sandbox)
-      const { announcements: times, announcementInterval: interval } = parseBridgeOptions(endpoint.network)
-      const addresses = [endpoint.address4, endpoint.address6]
-      const what = { name: attachment.interfaceName, mac: attachment.mac, addresses }
-      announcer.announce(sandbox, endpoint.id, what, { times, interval })
-      return attachment
+      return attach(announcer, context.mark, endpoint, sandbox)
     },
 
     async detach(context, endpoint) {
@@ -79,7 +74,12 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   }
 }
 
-async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
+async function attach(
+  announcer: Announcer,
+  mark: string,
+  endpoint: EndpointSpec,
+  sandbox: Sandbox,
+): Promise<Attachment> {
   const { id, network, interfaceName, address4, address6, gateway4, gateway6 } = endpoint
   const options = parseBridgeOptions(network)
   const mac = endpoint.mac === '' ? randomMac() : formatMac(parseMac(endpoint.mac))
@@ -96,18 +96,12 @@ async function attach(mark: string, endpoint: EndpointSpec, sandbox: Sandbox): P
     mac,
     isolated: !options.interContainer,
   })
-  configureInterface(sandbox, {
-    name: interfaceName,
-    address4,
-    address6,
-    linkLocal: endpoint.linkLocal,
-    sysctls: endpoint.sysctls,
-    gateway4: endpoint.defaultRoute4 ? gateway4 : '',
-    gateway6: endpoint.defaultRoute6 ? gateway6 : '',
-  })
+  const { index } = configureEndpoint(sandbox, endpoint)
   // To be asked for the port makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c), and the port pass frames.
   getLink(socket, port)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
+  const { announcements: times, announcementInterval: interval } = options
+  announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }

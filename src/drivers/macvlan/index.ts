@@ -4,11 +4,12 @@
  */
 import { TsnetError } from '../../errors.ts'
 import { isNetlinkError } from '../../netlink/error.ts'
+import type { Link } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
-import { configureInterface } from '../../sandbox/interface.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
+import { configureEndpoint } from '../configure-endpoint.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
 import {
@@ -108,19 +109,7 @@ async function attach(
   const parent = await ensureParent(socket, mark, kind, network, options)
   undo.defer(() => removeEndpointLink(sandbox, mark, kind, id))
   await createEndpointLink(socket, sandbox, { mark, id, kind, options, parent, interfaceName, mac })
-  try {
-    configureInterface(sandbox, {
-      name: interfaceName,
-      address4,
-      address6,
-      linkLocal: endpoint.linkLocal,
-      sysctls: endpoint.sysctls,
-      gateway4: endpoint.defaultRoute4 ? gateway4 : '',
-      gateway6: endpoint.defaultRoute6 ? gateway6 : '',
-    })
-  } catch (error) {
-    throw isNetlinkError(error, 'EADDRINUSE') ? macTaken(mac, parent.name) : error
-  }
+  const { index } = configure(sandbox, endpoint, mac, parent.name)
   if (options.hostAccess) {
     const shim = await ensureShim(socket, mark, kind, network, options, parent)
     undo.defer(() => removeHostRoutes(socket, kind, endpoint))
@@ -128,12 +117,21 @@ async function attach(
   }
   // In the other modes of ipvlan nobody asks for hardware addresses.
   if (kind === 'macvlan' || options.mode === 'l2') {
-    const what = { name: interfaceName, mac: mac || parent.address, addresses: [address4, address6] }
+    const what = { index, mac: mac || parent.address, addresses: [address4, address6] }
     const { announcements: times, announcementInterval: interval } = options
     announcer.announce(sandbox, id, what, { times, interval })
   }
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
+}
+
+/** A hardware address that another link of the parent's has is noticed only when the link comes up. */
+function configure(sandbox: Sandbox, endpoint: EndpointSpec, mac: string, parent: string): Link {
+  try {
+    return configureEndpoint(sandbox, endpoint)
+  } catch (error) {
+    throw isNetlinkError(error, 'EADDRINUSE') ? macTaken(mac, parent) : error
+  }
 }
 
 /** '' for the parent's. */
