@@ -61,16 +61,17 @@ async function listen(fds: Sockets, answer: Answer): Promise<Listener> {
   // a socket given by descriptor may be listening before bind returns
   const listening = Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
   udp.bind({ fd: fds.udp.release() })
-  serveUdp(udp, answer)
+  const endUdp = serveUdp(udp, answer)
   tcp.listen({ fd: fds.tcp.release() })
   await listening
   const connections = trackConnections(tcp)
   undo.move()
-  return { ports, close: () => closeAll(udp, tcp, connections) }
+  return { ports, close: () => closeAll(endUdp, tcp, connections) }
 }
 
 function openSockets(address: string, ports: Listener['ports']): Sockets {
-  const place = { family: isIPv6(address) ? 6 : 4, address } as const
+  // a thousand sandboxes must not take up the descriptors that others need
+  const place = { family: isIPv6(address) ? 6 : 4, address, high: true } as const
   const udp = openInetSocket({ ...place, port: ports.udp, type: 'datagram' })
   try {
     const tcp = openInetSocket({ ...place, port: ports.tcp, type: 'stream', listen: 64, reuseAddress: true })
@@ -81,18 +82,20 @@ function openSockets(address: string, ports: Listener['ports']): Sockets {
   }
 }
 
-function serveUdp(socket: UdpSocket, answer: Answer): void {
+/** Returns how to end it: answers that are ready later are dropped from that moment on. */
+function serveUdp(socket: UdpSocket, answer: Answer): () => void {
   socket.setRecvBufferSize(receiveBuffer)
   let isOpen = true
-  socket.on('close', () => {
-    isOpen = false
-  })
   // what a vanished client's port reports is no concern of the others
   socket.on('error', () => {})
   socket.on('message', async (bytes, client) => {
     const message = await answer(bytes, 'udp')
     if (message !== null && isOpen) socket.send(message, client.port, client.address, () => {})
   })
+  return () => {
+    isOpen = false
+    socket.close()
+  }
 }
 
 function serveTcp(server: Server, answer: Answer): void {
@@ -130,8 +133,8 @@ function trackConnections(server: Server): Set<Socket> {
   return connections
 }
 
-function closeAll(udp: UdpSocket, tcp: Server, connections: ReadonlySet<Socket>): void {
-  udp.close()
+function closeAll(endUdp: () => void, tcp: Server, connections: ReadonlySet<Socket>): void {
+  endUdp()
   tcp.close()
   for (const socket of connections) socket.destroy()
 }
