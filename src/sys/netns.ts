@@ -11,6 +11,7 @@ import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { check, libc } from './libc.ts'
 import { mount, umount } from './mount.ts'
+import { raiseDescriptor } from './socket.ts'
 
 const nativeUnshare = libc.func('int unshare(int)')
 const nativeSetns = libc.func('int setns(int, int)')
@@ -124,9 +125,9 @@ export function openNetns(path: string): Fd {
   return new Fd(openSync(path, 'r'))
 }
 
-/** Another descriptor of the namespace, for an owner who outlives the first. */
+/** Another descriptor of the namespace, for an owner who outlives the first: there may be thousands, so none below 1024. */
 export function duplicateNetns(fd: Fd): Fd {
-  return openNetns(`/proc/self/fd/${fd.number}`)
+  return new Fd(raiseDescriptor(openSync(`/proc/self/fd/${fd.number}`, 'r')))
 }
 
 /** Unpins and removes; safe to repeat. The kernel frees the namespace when its last process and descriptor are gone. */

@@ -112,7 +112,7 @@ export function socketPort(fd: Fd): number {
 const selectable = 1024
 
 /** Where the limit of open files leaves no room above, the descriptor stays as it is. */
-function raiseDescriptor(number: number): number {
+export function raiseDescriptor(number: number): number {
   const raised = nativeFcntl(number, F_DUPFD_CLOEXEC, selectable)
   if (raised < 0) return number
   closeSync(number)
