@@ -9,6 +9,7 @@ import { execRoutes } from './routes/exec.ts'
 import { imageRoutes } from './routes/images.ts'
 import { networkRoutes } from './routes/networks.ts'
 import { systemRoutes } from './routes/system.ts'
+import { topologyRoutes } from './routes/topology.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 
@@ -51,6 +52,7 @@ export function createApiApp({ engine, log, version }: ApiOptions) {
   containerStreamRoutes(app, engine)
   execRoutes(app, engine)
   networkRoutes(app, engine)
+  topologyRoutes(app, engine)
   volumeRoutes(app, engine)
   imageRoutes(app, engine)
   unsupportedRoutes(app)

@@ -9,6 +9,7 @@ import { createExecs, type ManagedExecs } from './execs.ts'
 import { createNetworks } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { forgetChild, recordExit, removeContainer } from './stop.ts'
+import { readTopology } from './topology.ts'
 import { createVolumes } from './volumes.ts'
 
 export interface ManagedEngine extends Engine {
@@ -42,6 +43,7 @@ export function createEngine(
       cpus: cpus().length,
       memory: totalmem(),
     }),
+    topology: () => readTopology(parts),
     subscribe: (listener) => parts.events.subscribe(listener),
     reconcile: () => reconcile(parts, execs),
     onExit: (exit) => void handleExit(parts, execs, exit),

@@ -166,6 +166,34 @@ export interface EngineEvent {
   readonly time: bigint
 }
 
+/** The way out of a container for one family. */
+export interface DefaultRoute {
+  /** name */
+  readonly network: string
+  readonly gateway: string
+  /** what made it the way out, in words */
+  readonly why: string
+}
+
+/** What is connected to what. */
+export interface Topology {
+  /** the host's */
+  readonly interfaces: readonly {
+    readonly name: string
+    readonly kind: string
+    readonly up: boolean
+    readonly mtu: number
+    /** with prefix length */
+    readonly addresses: readonly string[]
+  }[]
+  /** `link` is the host's link that stands for a network, '' for none. */
+  readonly networks: readonly { readonly network: NetworkRecord; readonly link: string }[]
+  readonly containers: readonly {
+    readonly container: ContainerRecord
+    readonly routes: { readonly v4: DefaultRoute | null; readonly v6: DefaultRoute | null }
+  }[]
+}
+
 export interface Engine {
   readonly containers: Containers
   readonly execs: Execs
@@ -173,6 +201,7 @@ export interface Engine {
   readonly volumes: Volumes
   readonly images: Images
   info(): SystemInfo
+  topology(): Topology
   /** Calls `listener` for each event until the returned function is called. */
   subscribe(listener: (event: EngineEvent) => void): () => void
 }

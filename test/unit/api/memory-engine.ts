@@ -378,6 +378,11 @@ export function createMemoryEngine(): MemoryEngine {
       seccomp: true,
       id: 'installation',
     }),
+    topology: () => ({
+      interfaces: [],
+      networks: [...networks.values()].map((network) => ({ network, link: '' })),
+      containers: [...records.values()].map((container) => ({ container, routes: { v4: null, v6: null } })),
+    }),
     subscribe: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)
