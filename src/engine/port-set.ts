@@ -84,21 +84,18 @@ export function withoutBindings(
   })
 }
 
+/** The binding itself when nothing is taken from it. */
 function subtract(binding: PortBinding, others: readonly PortBinding[]): PortBinding[] {
   return subtractPortRanges(rangeOf(binding), others.map(rangeOf)).map(({ first, last }) => {
-    const hostPort = first + distance(binding)
-    return {
-      ...binding,
-      containerPort: first,
-      hostPort,
-      hostPortEnd: last + distance(binding),
-      count: last - first + 1,
-    }
+    const count = last - first + 1
+    if (count === binding.count) return binding
+    const shift = distance(binding)
+    return { ...binding, containerPort: first, hostPort: first + shift, hostPortEnd: last + shift, count }
   })
 }
 
 /**
- * What of `bindings` is left without those that `unwanted` means: itself, or, when it names no host port, all that lead to its
+ * What of `bindings` is left, each untouched one being itself, without those that `unwanted` means: itself, or, when it names no host port, all that lead to its
  * container ports.
  */
 export function takeBindings(

@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestClient } from './client.ts'
 import { run } from './daemon.ts'
 
-/** Answers on each of `tcp/80 udp/53 …` with `<host name> <the client's address>`. */
+/** Answers on each of `tcp/80 udp/53 …` with `<host name> <the client's address>`, on `talk/90` by TCP with what it is told. */
 const server = `
 const name = require('os').hostname()
 const bare = (address) => address.replace('::ffff:', '')
 for (const [protocol, port] of process.argv.slice(1).map((arg) => arg.split('/'))) {
-  if (protocol === 'tcp') {
+  if (protocol === 'talk') {
+    require('net').createServer((socket) => socket.on('error', () => {}).pipe(socket)).listen(Number(port), '::')
+  } else if (protocol === 'tcp') {
     require('net').createServer((socket) => {
       socket.on('error', () => {})
       socket.end(name + ' ' + bare(socket.remoteAddress))
