@@ -1,6 +1,6 @@
 /**
  * How long an endpoint on a bridge takes: a sandbox, a veth pair into it, the bridge's port, addresses of both
- * families, routes. Runs in a network namespace of its own: `unshare -n node bench/attach.ts`.
+ * families, routes. Runs in a network namespace of its own: `unshare -n node bench/attach.ts [ROUNDS [BESIDE]]`.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -72,8 +72,8 @@ function quantile(values: readonly number[], part: number): number {
   return Number((sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(3))
 }
 
-/** Attaches `rounds` endpoints, all standing at the end, then detaches them. */
-export async function benchAttach(rounds = 100): Promise<AttachResult> {
+/** Attaches `rounds` endpoints beside `before` others, all standing at the end, then detaches them. */
+export async function benchAttach(rounds = 100, before = 0): Promise<AttachResult> {
   await warmThreadPool()
   const context: DriverContext = {
     mark: 'tsnet',
@@ -87,21 +87,22 @@ export async function benchAttach(rounds = 100): Promise<AttachResult> {
   const detached: number[] = []
   await bridgeDriver.createNetwork(context, network)
   try {
-    for (let round = 0; round < rounds; round++) {
-      const spec = endpoint(round)
+    for (let round = -before; round < rounds; round++) {
+      const spec = endpoint(before + round)
       const start = performance.now()
       const sandbox = openSandbox({ execRoot, id: spec.id })
       const opened = performance.now()
       standing.push({ sandbox, spec })
       await bridgeDriver.attach(context, spec, sandbox)
+      if (round < 0) continue
       all.push(performance.now() - start)
       sandboxes.push(opened - start)
     }
   } finally {
-    for (const { sandbox, spec } of standing) {
+    for (const [place, { sandbox, spec }] of standing.entries()) {
       const start = performance.now()
       await bridgeDriver.detach(context, spec, sandbox)
-      detached.push(performance.now() - start)
+      if (place < rounds) detached.push(performance.now() - start)
       sandbox[Symbol.dispose]()
       removeSandbox(execRoot, sandbox.id)
     }
@@ -118,4 +119,7 @@ export async function benchAttach(rounds = 100): Promise<AttachResult> {
   }
 }
 
-if (import.meta.main) console.log(JSON.stringify(await benchAttach()))
+if (import.meta.main) {
+  const [rounds, before] = process.argv.slice(2).map(Number)
+  console.log(JSON.stringify(await benchAttach(rounds, before)))
+}

@@ -8,6 +8,8 @@ import { send, timed } from '../request.ts'
 import type { Stage } from '../stage.ts'
 
 const IN_A_ROW = 10
+/** Endpoints that stand already. */
+const BESIDE = 500
 const NAME = 'bench-attach'
 
 const BRIDGE = {
@@ -59,10 +61,10 @@ const overApi = (engines: readonly Engine[], verb: 'connect' | 'disconnect'): Co
   engines.map((engine) => ({ name: engine.name, sample: () => sampleConnect(engine, verb) }))
 
 /** `openSandbox` makes namespaces, so this is the one case that does kernel work in the benchmark's own process. */
-const own = (part: 'attach' | 'detach'): Contestant => ({
+const own = (part: 'attach' | 'detach', beside = 0): Contestant => ({
   name: 'tsnet',
   sample: async () => {
-    const result = await benchAttach(IN_A_ROW)
+    const result = await benchAttach(IN_A_ROW, beside)
     return part === 'attach' ? result.median_ms - result.sandbox_median_ms : result.detach_median_ms
   },
 })
@@ -80,6 +82,10 @@ export default {
     yield { title: 'attach, driver alone', unit: 'ms', contestants: [own('attach'), cni('ADD')] }
     yield { title: 'detach, driver alone', unit: 'ms', contestants: [own('detach'), cni('DEL')] }
     execFileSync('ip', ['link', 'delete', BRIDGE.bridge])
+    for (const part of ['attach', 'detach'] as const) {
+      const title = `${part}, driver alone, beside ${BESIDE} others`
+      yield { title, unit: 'ms', contestants: [own(part, BESIDE)], rounds: 1 }
+    }
 
     const engines = await stage.engines('tsnet', 'dockerd', 'podman')
     for (const { socket } of engines) {
