@@ -116,7 +116,7 @@ export const differences: readonly Difference[] = [
     title: 'Drivers that are not there',
     reason:
       'It is said at once, with the names of those that are; Docker looks for a plugin for 15 seconds. There is no swarm.',
-    steps: ['-d nonsense x', '--ipam-driver nonsense x', 'network create -d overlay x'],
+    steps: ['-d nonsense x', 'network create -d overlay x'],
   },
   {
     title: 'Names of networks have a grammar',

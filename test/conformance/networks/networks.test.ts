@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { repository } from '../../helpers/daemon.ts'
 import { requires } from '../../helpers/requires.ts'
 import { addressesIn, differenceOf, linesOf } from './answer.ts'
@@ -25,7 +25,7 @@ function versionOf(program: string): string {
 }
 
 const isThere = /version 20\.10\./.test(versionOf('/usr/sbin/dockerd')) && versionOf(client) !== ''
-const compared = requires("dockerd 20.10 and its client, as Debian 12's package docker.io has them", isThere)
+const needed = "dockerd 20.10 and its client, as Debian 12's package docker.io has them"
 
 let sides: Side[] = []
 const linesOfStep = new Map<Step, readonly string[]>()
@@ -60,40 +60,46 @@ beforeAll(async () => {
   ])
   const answers = new Map(theirs.flatMap((some) => [...some]))
   for (const step of steps) linesOfStep.set(step, differenceOf(answers.get(step)!, own.get(step)!))
-}, 300_000)
+}, 600_000)
 
 afterAll(() => Promise.all(sides.map((side) => side.stop())))
 
 const findings = (): Finding[] => steps.map((step) => ({ step, lines: linesOfStep.get(step) ?? [] }))
 
-describe('the same client', () => {
-  for (const step of steps) {
-    compared(`is answered as by dockerd, or otherwise on purpose: ${step.id}`, () => {
-      const lines = linesOfStep.get(step)
-      expect(lines?.filter((line) => explanationOf(step, line) === undefined)).toEqual([])
-    })
-  }
-})
+function compareAnswers(): void {
+  describe('the same client', () => {
+    for (const step of steps) {
+      it(`is answered as by dockerd, or otherwise on purpose: ${step.id}`, () => {
+        const lines = linesOfStep.get(step)
+        expect(lines?.filter((line) => explanationOf(step, line) === undefined)).toEqual([])
+      })
+    }
+  })
 
-describe('an intended difference', () => {
-  for (const difference of differences) {
-    compared(`is still there: ${difference.title}`, () => {
-      const own = findings().filter(({ step, lines }) =>
-        lines.some((line) => explanationOf(step, line) === difference),
-      )
-      expect(own).not.toEqual([])
-    })
-  }
-})
+  describe('an intended difference', () => {
+    for (const difference of differences) {
+      it(`is still there: ${difference.title}`, () => {
+        const own = findings().filter(({ step, lines }) =>
+          lines.some((line) => explanationOf(step, line) === difference),
+        )
+        expect(own).not.toEqual([])
+      })
+    }
+  })
 
-describe('docs/differences.md', () => {
-  compared('shows every intended difference as it is', () => {
+  test('docs/differences.md shows every intended difference as it is', () => {
     const rendered = renderDifferences(findings(), steps.length)
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(document, rendered)
     expect(readFileSync(document, 'utf8')).toBe(rendered)
   })
+}
 
-  it('compares with a script of enough commands', () => {
+// Where dockerd is missing, one test says so, instead of one for each step.
+if (isThere) compareAnswers()
+else requires(needed, false)('the same client is answered as by dockerd', compareAnswers)
+
+describe('the script', () => {
+  it('has enough commands, and a name for each', () => {
     expect(steps.length).toBeGreaterThanOrEqual(120)
     expect(new Set(steps.map(({ id }) => id)).size).toBe(steps.length)
   })

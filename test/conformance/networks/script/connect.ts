@@ -1,10 +1,10 @@
 import type { Topic } from './topic.ts'
 
-const endpoint = String.raw`{{with .NetworkSettings.Networks.n}}{{json .IPAMConfig}} {{.IPAddress}} {{.GlobalIPv6Address}}{{end}}`
+const endpoint = `{{with .NetworkSettings.Networks.n}}{{json .IPAMConfig}} {{.IPAddress}} {{.GlobalIPv6Address}}{{end}}`
 
 export const connecting: Topic = {
   title: 'network connect',
-  script: String.raw`
+  script: `
     docker network create --ipv6 --subnet 10.10.0.0/24 --subnet fd00:10::/64 n
     docker network create --subnet 10.10.1.0/24 m
     docker run -d --name app --network m box sleep 600
@@ -54,7 +54,7 @@ export const connecting: Topic = {
 
 export const connectingStopped: Topic = {
   title: 'network connect, not running',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.12.0.0/24 n
     docker network create --subnet 10.12.1.0/24 m
     docker create --name app --network m box sleep 600

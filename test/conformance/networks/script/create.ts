@@ -37,7 +37,7 @@ export const creating: Topic = {
 }
 
 /** What somebody may get wrong; dockerd lets some of it pass, so each is followed by its removal. */
-const wrong = String.raw`
+const wrong = `
   --subnet 10.2.0.0/25
   --subnet 10.2.0.0/16
   --subnet 10.2.1.1/24
@@ -87,14 +87,13 @@ const wrong = String.raw`
 
 export const refusingToCreate: Topic = {
   title: 'network create, refused',
-  script: String.raw`
+  script: `
     docker network create
     docker network create one two
     docker network create --subnet 10.2.0.0/24 taken
     docker network create taken
     ${wrong.trim().replaceAll(/^ *(.*)$/gm, 'docker network create $1 x && docker network rm x')}
-    timeout 1 docker network create -d nonsense x
-    timeout 1 docker network create --ipam-driver nonsense x
+    timeout 5 docker network create -d nonsense x
     docker network create -o com.docker.network.bridge.name=br-y --subnet 10.2.3.0/24 first
     docker network create -o com.docker.network.bridge.name=br-y --subnet 10.2.4.0/24 second`,
 }
@@ -117,11 +116,11 @@ const names = [
 
 export const naming: Topic = {
   title: 'names of networks',
-  script: String.raw`
+  script: `
     docker network create bridge
     docker network create host
     docker network create none
-    ${names.map((name) => String.raw`id=$(docker network create ${name}) && docker network rm $id`).join('\n')}
+    ${names.map((name) => `id=$(docker network create ${name}) && docker network rm $id`).join('\n')}
     docker network create --subnet 10.4.1.0/24 same
     docker network create --subnet 10.4.2.0/24 Same
     docker network create --subnet 10.4.0.0/24 0123456789abcdef

@@ -48,7 +48,7 @@ export const listing: Topic = {
 
 export const inspecting: Topic = {
   title: 'network inspect',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.6.0.0/24 --gateway 10.6.0.1 one
     docker network create --subnet 10.6.1.0/24 --label key=value two
     docker run -d --name user --network one --ip 10.6.0.7 --mac-address 92:00:00:00:06:07 box sleep 600

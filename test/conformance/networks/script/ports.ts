@@ -31,7 +31,7 @@ export const publishing: Topic = {
     docker run --rm -p 8080:80/udp box true
     docker run --rm -p 192.0.2.1:8082:80 box true
     docker run --rm -p 203.0.113.1:8099:80 box true
-    busybox nc -l -s 127.0.0.1 -p 8098 & sleep 0.3; docker run --rm -p 8098:80 box true; status=$?; kill $!; exit $status
+    busybox nc -l -p 8098 & until busybox netstat -lnt | grep -q :8098; do sleep 0.1; done; docker run --rm -p 8098:80 box true; status=$?; kill $!; exit $status
     docker stop -t 0 app
     docker port app
     docker inspect -f '{{json .NetworkSettings.Ports}}' app
@@ -73,7 +73,7 @@ export const publishing: Topic = {
 
 export const misspellingPorts: Topic = {
   title: 'published ports, refused',
-  script: String.raw`
+  script: `
     docker run --rm -p '' box true
     docker run --rm -p nonsense box true
     docker run --rm -p 70000:80 box true

@@ -2,15 +2,17 @@ import type { Topic } from './topic.ts'
 
 const serve = "sh -c 'mkdir -p /var/www; hostname > /var/www/index.html; exec httpd -f -h /var/www'"
 /** What the page says, asked from the host or, with `ip netns exec`, from its neighbour. */
-const fetch = 'curl -s --max-time 1'
+const fetch = 'curl -s --max-time 5'
+/** The same where nobody is to answer. */
+const knock = 'curl -s --max-time 1'
 /** The same from within a container, whose wget would need a C library beside it. */
 const get = (address: string, port: number) =>
-  String.raw`sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 1 ${address} ${port} | tail -n 1"`
+  String.raw`sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 5 ${address} ${port} | tail -n 1"`
 const listens = (name: string) => `until docker exec ${name} netstat -lnt | grep -q :80; do sleep 0.1; done`
 
 export const reaching: Topic = {
   title: 'who reaches whom',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.50.0.0/24 n
     docker network create --subnet 10.50.1.0/24 m
     docker network create --subnet 10.50.2.0/24 -o com.docker.network.bridge.enable_icc=false apart
@@ -30,11 +32,11 @@ export const reaching: Topic = {
     ${fetch} http://192.0.2.1:8080/
     ${fetch} http://10.50.0.7/
     ${fetch} http://127.0.0.1:8081/
-    ${fetch} http://192.0.2.1:8081/
-    ${fetch} http://127.0.0.1:8082/
+    ${knock} http://192.0.2.1:8081/
+    ${knock} http://127.0.0.1:8082/
     ${fetch} http://10.50.3.7/
     ip netns exec $NEIGHBOUR ${fetch} http://192.0.2.1:8080/
-    ip netns exec $NEIGHBOUR ${fetch} http://192.0.2.1:8081/
+    ip netns exec $NEIGHBOUR ${knock} http://192.0.2.1:8081/
     ip -n $NEIGHBOUR route add 10.50.0.0/16 via 192.0.2.1
     ip netns exec $NEIGHBOUR busybox ping -q -c 1 -W 1 10.50.0.7 | grep received
     ip -n $NEIGHBOUR route del 10.50.0.0/16
@@ -72,7 +74,7 @@ export const reaching: Topic = {
 
 export const reachingDefault: Topic = {
   title: 'the default network',
-  script: String.raw`
+  script: `
     docker run -d --name one --hostname one -p 8080:80 box ${serve}
     docker run -d --name two box sleep 600
     docker exec two ping -q -c 1 -W 1 $(docker inspect -f '{{.NetworkSettings.IPAddress}}' one) | grep received

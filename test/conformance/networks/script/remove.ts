@@ -2,7 +2,7 @@ import type { Topic } from './topic.ts'
 
 export const removing: Topic = {
   title: 'network rm',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.7.0.0/24 one
     docker network create --subnet 10.7.1.0/24 two
     docker network create --subnet 10.7.2.0/24 three
@@ -28,7 +28,7 @@ export const removing: Topic = {
 
 export const pruning: Topic = {
   title: 'network prune',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.8.0.0/24 --label keep=yes kept
     docker network create --subnet 10.8.1.0/24 --label keep=no loose
     docker network create --subnet 10.8.2.0/24 used

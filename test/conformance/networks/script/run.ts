@@ -2,7 +2,7 @@ import type { Topic } from './topic.ts'
 
 export const running: Topic = {
   title: 'run --network',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.20.0.0/24 n
     docker run -d --name app --network n box sleep 600
     docker inspect -f '{{json .NetworkSettings}}' app
@@ -57,7 +57,7 @@ export const running: Topic = {
 
 export const addressing: Topic = {
   title: 'run with addresses and names',
-  script: String.raw`
+  script: `
     docker network create --ipv6 --subnet 10.21.0.0/24 --subnet fd00:21::/64 --aux-address a=10.21.0.9 n
     docker network create plain
     docker run -d --name app --network n --ip 10.21.0.7 --ip6 fd00:21::7 box sleep 600
@@ -107,7 +107,7 @@ export const addressing: Topic = {
 
 export const restarting: Topic = {
   title: 'addresses over restarts',
-  script: String.raw`
+  script: `
     docker network create --subnet 10.23.0.0/24 n
     docker run -d --name one --network n box sleep 600
     docker run -d --name two --network n box sleep 600
