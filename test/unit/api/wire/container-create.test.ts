@@ -167,9 +167,26 @@ describe('the network', () => {
     expect(specOf({ Image: 'demo', HostConfig: { NetworkMode } }).networkMode).toBe('bridge')
   })
 
-  test('of another container cannot be shared', () => {
-    expect(() => specOf({ Image: 'demo', HostConfig: { NetworkMode: 'container:x' } })).toThrow(
-      expect.objectContaining({ kind: 'unsupported' }),
+  test('of another container has no endpoints, and takes settings only if they ask for nothing', () => {
+    const HostConfig = { NetworkMode: 'container:x' }
+    const spec = specOf({
+      Image: 'demo',
+      HostConfig,
+      NetworkingConfig: { EndpointsConfig: { 'container:x': {} } },
+    })
+    expect([spec.networkMode, spec.endpoints]).toEqual(['container:x', {}])
+    for (const [name, settings] of [
+      ['container:x', { Aliases: ['y'] }],
+      ['mynet', {}],
+    ] as const) {
+      const NetworkingConfig = { EndpointsConfig: { [name]: settings } }
+      expect(() => specOf({ Image: 'demo', HostConfig, NetworkingConfig })).toThrow('conflicting options: ')
+    }
+  })
+
+  test.each(['container', 'container:'])('of nobody is refused: %s', (NetworkMode) => {
+    expect(() => specOf({ Image: 'demo', HostConfig: { NetworkMode } })).toThrow(
+      'invalid network mode: invalid container format container:<name|id>',
     )
   })
 

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { parseFilters } from '../../../../src/api/filters.ts'
 import {
   networkFilters,
+  pruneFilters,
   selectNetworks,
+  selectPruned,
   toNetworkInspect,
   toNetworkSpec,
 } from '../../../../src/api/wire/network.ts'
@@ -25,6 +27,9 @@ describe('a body', () => {
       pools: [],
       options: {},
       labels: {},
+      dnsServers: [],
+      configOnly: false,
+      configFrom: '',
     })
   })
 
@@ -51,6 +56,8 @@ describe('a body', () => {
         ],
       },
       Options: { parent: 'eth0' },
+      DnsServers: ['10.0.0.53', 'FD00::0:53'],
+      ConfigFrom: { Network: 'settings' },
       Labels: { x: 'y' },
     }
     expect(toNetworkSpec(body, 50)).toEqual({
@@ -73,6 +80,9 @@ describe('a body', () => {
       ],
       options: { parent: 'eth0' },
       labels: { x: 'y' },
+      dnsServers: ['10.0.0.53', 'fd00::53'],
+      configOnly: false,
+      configFrom: 'settings',
     })
   })
 
@@ -126,14 +136,48 @@ describe('a body', () => {
     )
   })
 
-  test.each([{ Ingress: true }, { ConfigOnly: true }, { ConfigFrom: { Network: 'x' } }, { Scope: 'swarm' }])(
-    'of a swarm is not supported: %j',
-    (fields) => {
-      expect(() => toNetworkSpec({ Name: 'n', ...fields }, 50)).toThrow(
-        expect.objectContaining({ kind: 'unsupported' }),
-      )
-    },
-  )
+  test.each([
+    [{ Ingress: true }, 'forbidden', 'Ingress network can only be global scope network'],
+    [{ Scope: 'swarm' }, 'forbidden', 'cannot create a swarm scoped network when swarm is not active'],
+    [{ Scope: 'global' }, 'unavailable', 'This node is not a swarm manager.'],
+  ] as const)('of a swarm cannot be had: %j', (fields, kind, message) => {
+    expect(() => toNetworkSpec({ Name: 'n', ...fields }, 50)).toThrow(
+      expect.objectContaining({ kind, message: expect.stringContaining(message) }),
+    )
+  })
+
+  test('has only addresses as name servers', () => {
+    expect(() => toNetworkSpec({ Name: 'n', DnsServers: ['dns.example'] }, 50)).toThrow(
+      'name server dns.example is not an IP address',
+    )
+  })
+})
+
+describe('a prune', () => {
+  const now = Date.parse('2026-01-02T00:00:00Z')
+  const made = { ...bridge, createdAt: '2026-01-01T12:00:00Z', labels: { a: '1', b: '2' } }
+  test.each([
+    [{}, true],
+    [{ label: ['a'] }, true],
+    [{ label: ['a=2'] }, false],
+    [{ 'label!': ['a'] }, false],
+    [{ 'label!': ['c'] }, true],
+    [{ 'label!': ['a', 'c'] }, true],
+    [{ until: ['11h59m'] }, true],
+    [{ until: ['12h0.5m'] }, false],
+    [{ until: ['2026-01-01T13:00:00Z'] }, true],
+    [{ until: [String(now / 1000 - 50_000)] }, false],
+  ] as const)('filtered by %j takes a network of noon with two labels: %s', (value, taken) => {
+    const filters = parseFilters({ filters: JSON.stringify(value) }, pruneFilters)
+    expect(selectPruned(filters, now)(made)).toBe(taken)
+  })
+
+  test.each([
+    [['soon'], 'failed to parse value as time or duration: "soon"'],
+    [['1h', '2h'], 'more than one until filter specified'],
+  ])('until %j is refused', (until, message) => {
+    expect(() => selectPruned(new Map([['until', until]]), now)).toThrow(message)
+  })
 })
 
 const custom: NetworkRecord = {
