@@ -9,7 +9,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { decode, encode } from 'dns-packet'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Forwarder } from '../../src/dns/forward.ts'
+import { NameRegistry } from '../../src/dns/names.ts'
 import { containerResolvConf } from '../../src/dns/resolv-conf.ts'
+import { Resolver } from '../../src/dns/resolve.ts'
 import {
   type AnswerListener,
   createNameService,
@@ -608,6 +611,30 @@ describe('what is told about answers', () => {
     expect(names.stats()).toEqual(
       new Map([[place.name, { queries: 5, own: 1, cached: 1, forwarded: 2, failed: 1 }]]),
     )
+  })
+})
+
+describe('a container that asks without end', () => {
+  test('is refused at 4,096 questions on their way, and its neighbour is answered all the same', async () => {
+    const silent = await upstream('127.0.0.54', () => {})
+    const other = await upstream('127.0.0.55', answerWith('192.0.2.1'))
+    const host = new Forwarder(null, 1 << 20)
+    const create = (id: string, { address }: FakeServer) =>
+      new Resolver(id, options(), {
+        names: new NameRegistry(),
+        host,
+        inside: host,
+        hostServers: () => [address],
+      })
+    const [loud, quiet] = [create('loud', silent), create('quiet', other)]
+    const answers = Array.from({ length: 4097 }, (_, i) =>
+      loud.answer(encodeQuery(`n${i}.example`, 'A', { id: i }), 'udp'),
+    )
+    expect((decode((await answers.at(-1))!) as Decoded).rcode).toBe('REFUSED')
+    expect(loud.counters).toMatchObject({ forwarded: 4096, failed: 1 })
+    const answer = decode((await quiet.answer(encodeQuery('ok.example', 'A'), 'udp'))!)
+    expect(addressesOf(answer)).toEqual(['192.0.2.1'])
+    host.close()
   })
 })
 
