@@ -299,8 +299,9 @@ describe('several networks', () => {
     await docker('stop', '-t', '0', 'stopped')
     await docker('network', 'disconnect', 'multi-a', 'stopped')
     await docker('start', 'stopped')
-    expect(await interfaces('stopped')).toBe('eth0 10.71.0.44/24')
-    expect(await defaultRoute('stopped')).toBe('default via 10.71.0.1 dev eth0')
+    // An interface that has had a name keeps it.
+    expect(await interfaces('stopped')).toBe('eth1 10.71.0.44/24')
+    expect(await defaultRoute('stopped')).toBe('default via 10.71.0.1 dev eth1')
     await docker('network', 'disconnect', 'multi-b', 'stopped')
     await wait('heir', '--network', 'multi-b', '--ip', '10.71.0.44')
     await remove('stopped', 'heir')
