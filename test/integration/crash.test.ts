@@ -106,6 +106,45 @@ describe('a daemon killed in the middle of a run', () => {
       expect(kernelState(daemon), `killed at journal write ${at}`).toEqual(before)
     }
   }, 180_000)
+
+  it.each([
+    [
+      'of ports',
+      ['publish', 'rm', 'web', '-p', '80'],
+      ['publish', 'add', 'web', '-p', '8081:80', '-p', '53/udp'],
+    ],
+    ['of networks', ['network', 'connect', 'second', 'web'], ['network', 'disconnect', 'mynet', 'web']],
+  ])(
+    'publishes what its records say, whichever journal write of a change %s it died at',
+    async (_, ...changes) => {
+      await daemon.docker('network', 'create', 'second')
+      // what a namespace leaves behind is removed in the background
+      await expect.poll(() => kernelState(daemon).links).not.toContain('gone')
+      const before = kernelState(daemon)
+      let completed = false
+      for (let at = 1; !completed; at++) {
+        expect((await daemon.docker(...runArguments)).code).toBe(0)
+        await daemon.terminate()
+        await daemon.launch(preload(at))
+        completed = true
+        for (const change of changes) {
+          if (completed) completed = (await daemon.tsnet(...change)).code === 0
+        }
+        if (!completed) await daemon.ended()
+        else await daemon.terminate()
+        await daemon.launch()
+        const { stdout } = await daemon.tsnet('port', 'web')
+        const listening = daemon.inNetns('ss', ['-Hltnu'])
+        for (const [, port] of stdout.matchAll(/0\.0\.0\.0:(\d+)/g)) expect(listening).toContain(`:${port} `)
+        expect(listening.trim() === '').toBe(stdout === '')
+        // nobody else has them
+        await daemon.docker('rm', '-f', 'web')
+        await expect.poll(() => kernelState(daemon), { message: `killed at ${at}` }).toEqual(before)
+      }
+      await daemon.docker('network', 'rm', 'second')
+    },
+    180_000,
+  )
 })
 
 describe('a daemon killed while a container runs', () => {

@@ -103,6 +103,22 @@ describe('host ports', () => {
       expect(openDescriptors()).toBe(before)
     })
 
+    it('can be of an address that the host does not have yet', async () => {
+      for (const hostAddress of ['198.51.100.1', '2001:db8:9::1']) {
+        expect(await reserve({ hostPort: 8080, hostAddress }, hostAddress)).toHaveLength(1)
+      }
+    })
+
+    it('are one descriptor a port, whatever serves it, and none that select(2) could use', async () => {
+      const low = () => readdirSync('/proc/self/fd').filter((fd) => Number(fd) < 1024).length
+      const [all, few] = [openDescriptors(), low()]
+      await reserve({ hostPort: 10_000, count: 1000 })
+      await reserve({ hostPort: 10_000, count: 1000, protocol: 'udp' }, 'bbb', both)
+      await new Promise(setImmediate)
+      expect(openDescriptors() - all).toBe(2000)
+      expect(low()).toBe(few)
+    })
+
     it('form one published range', async () => {
       const published = await reserve({
         hostPort: 8000,
@@ -136,6 +152,71 @@ describe('host ports', () => {
       const attempt = reserve({ hostPort: 8080, protocol: 'sctp', hostAddress: '127.0.0.1' })
       if (hasSctp) expect(await attempt).toHaveLength(1)
       else await expect(attempt).rejects.toMatchObject({ kind: 'unsupported', code: 'sctp' })
+    })
+  })
+
+  describe('at one interface', () => {
+    it('leave the others to others', async () => {
+      await reserve({ hostPort: 8080, hostInterface: 'lo' })
+      await expect(reserve({ hostPort: 8080 }, 'bbb')).rejects.toThrow(
+        'Bind for 0.0.0.0:8080 failed: port is already allocated (by container name-of-aaa)',
+      )
+      await expect(reserve({ hostPort: 8080, hostInterface: 'lo' }, 'bbb')).rejects.toThrow(
+        'Bind for lo:8080 failed',
+      )
+      expect(await reserve({ hostPort: 8080, hostInterface: 'br-a' }, 'bbb')).toMatchObject([
+        { hostAddress: '0.0.0.0', hostInterface: 'br-a' },
+        { hostAddress: '::', hostInterface: 'br-a' },
+      ])
+    })
+  })
+
+  describe('for some clients', () => {
+    it('are taken in the families of these', async () => {
+      const places = async (sources: string[], owner: string) =>
+        (await reserve({ sources }, owner)).map(({ hostAddress }) => hostAddress)
+      expect(await places(['10.0.0.0/8'], 'a')).toEqual(['0.0.0.0'])
+      expect(await places(['fd00::/8'], 'b')).toEqual(['::'])
+      expect(await places(['10.0.0.0/8', 'fd00::/8'], 'c')).toEqual(['0.0.0.0', '::'])
+    })
+  })
+
+  describe('of a network that is routed to', () => {
+    const routed = { ...both, routed4: true, routed6: true }
+
+    it('are not the host’s, so that many may have the same', async () => {
+      const expected = [
+        { hostAddress: '0.0.0.0', hostPort: 0, containerPort: 80, via: 'route' },
+        { hostAddress: '::', hostPort: 0, containerPort: 80, via: 'route' },
+      ]
+      expect(await reserve({ hostPort: 8080 }, 'aaa', routed)).toMatchObject(expected)
+      expect(await reserve({ hostPort: 8080 }, 'bbb', routed)).toMatchObject(expected)
+      expect(await reserve({ hostPort: 8080 }, 'ccc')).toHaveLength(2)
+    })
+
+    it('are the host’s in the family that is translated', async () => {
+      expect(await reserve({ hostPort: 8080 }, 'aaa', { ...both, routed6: true })).toMatchObject([
+        { hostAddress: '0.0.0.0', hostPort: 8080, via: 'dnat' },
+        { hostAddress: '::', hostPort: 0, via: 'route' },
+      ])
+      // no other family is led to a container that is routed to
+      expect(await reserve({ hostPort: 8080 }, 'bbb', { ...only4, routed4: true })).toMatchObject([
+        { hostAddress: '0.0.0.0', via: 'route' },
+      ])
+    })
+  })
+
+  describe('given back in part', () => {
+    it('leave a range in two', async () => {
+      const published = await reserve({ hostPort: 8000, count: 10, containerPort: 100 })
+      const middle = published.map((port) => ({ ...port, hostPort: 8004, containerPort: 104, count: 2 }))
+      ports.release('aaa', middle)
+      expect(await reserve({ hostPort: 8004, count: 2 }, 'bbb')).toHaveLength(2)
+      for (const hostPort of [8003, 8006]) {
+        await expect(reserve({ hostPort }, 'ccc')).rejects.toThrow('by container name-of-aaa')
+      }
+      ports.release('aaa')
+      expect(await reserve({ hostPort: 8000, count: 4 }, 'ccc')).toHaveLength(2)
     })
   })
 
@@ -174,6 +255,33 @@ describe('host ports', () => {
       })
     })
 
+    it('wait for an outgoing connection that has them to go', async () => {
+      const server = net.createServer().listen(8500, '127.0.0.1')
+      await once(server, 'listening')
+      const passing = net.connect({ port: 8500, host: '127.0.0.1' })
+      const [accepted] = (await once(server, 'connection')) as [net.Socket]
+      const attempt = reserve({ hostPort: passing.localPort ?? 0 })
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      // reset, so that nothing is left of it
+      passing.resetAndDestroy()
+      accepted.on('error', () => {})
+      expect(await attempt).toHaveLength(2)
+      server.close()
+    })
+
+    it('name the outgoing connection that does not go', async () => {
+      const server = net.createServer().listen(8500, '127.0.0.1')
+      await once(server, 'listening')
+      const staying = net.connect({ port: 8500, host: '127.0.0.1' })
+      const [accepted] = (await once(server, 'connection')) as [net.Socket]
+      await expect(reserve({ hostPort: staying.localPort ?? 0 })).rejects.toThrow(
+        new RegExp(`held by an outgoing connection of .+, process ${process.pid}`),
+      )
+      accepted.on('error', () => {})
+      staying.resetAndDestroy()
+      server.close()
+    })
+
     it('leave nothing reserved, not even the bindings before', async () => {
       await reserve({ hostPort: 8082 }, 'bbb')
       const wishes = [binding({ hostPort: 8090, count: 5 }), binding({ hostPort: 8082 })]
@@ -190,6 +298,21 @@ describe('host ports', () => {
       for (let i = 0; i < 20; i++) chosen.add(first(await reserve({}, `owner${i}`)))
       expect(chosen.size).toBe(20)
       for (const port of chosen) expect(port < 32_768 || port > 60_999).toBe(true)
+    })
+
+    it('are there two hundred times while outgoing connections take nearly all they can', async () => {
+      writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '40000 40999')
+      const clients = Array.from({ length: 900 }, (_, index) =>
+        openInetSocket({ family: 4, type: 'stream', address: '0.0.0.0', port: 40_000 + index }),
+      )
+      try {
+        const chosen = new Set<number>()
+        for (let i = 0; i < 200; i++) chosen.add(first(await reserve({}, `owner${i}`)))
+        expect(chosen.size).toBe(200)
+      } finally {
+        for (const socket of clients) socket.close()
+        writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '32768 60999')
+      }
     })
 
     it('avoid reserved ports, and ports of other programs', async () => {
