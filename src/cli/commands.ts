@@ -66,6 +66,7 @@ export const groups: Readonly<Record<string, Group>> = {
       connect: () => import('./commands/network-connect.ts'),
       create: () => import('./commands/network-create.ts'),
       disconnect: () => import('./commands/network-disconnect.ts'),
+      graph: () => import('./commands/network-graph.ts'),
       inspect: () => import('./commands/network-inspect.ts'),
       ls: () => import('./commands/network-ls.ts'),
       prune: () => import('./commands/network-prune.ts'),

@@ -178,7 +178,7 @@ describe('the network', () => {
     for (const [name, settings] of [
       ['container:x', { Aliases: ['y'] }],
       ['mynet', {}],
-    ] as const) {
+    ] satisfies [string, object][]) {
       const NetworkingConfig = { EndpointsConfig: { [name]: settings } }
       expect(() => specOf({ Image: 'demo', HostConfig, NetworkingConfig })).toThrow('conflicting options: ')
     }
