@@ -30,7 +30,7 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z| ?[+-]\d\d:?\d\d)(?: UTC)?/g, 'TIME'],
   [/\btsnet-[0-9a-f]{6}\b/g, 'BRIDGE'],
   [/(?<=\b(?:endpoint|container) |\/)[a-z]+_[a-z]+\d?\b/g, 'NAME'],
-  [/\bpid \d+/g, 'PID'],
+  [/(?<=\bprocess )\d+/g, 'PID'],
   [/\bfe80::[0-9a-f:]+/g, 'LINKLOCAL'],
   [/\bveth[0-9a-f]{7,}\b/g, 'VETH'],
 ]

@@ -29,9 +29,9 @@ export const differences: readonly Difference[] = [
     title: 'A refusal has no frame',
     reason:
       'What is wrong is said without the words of the layers that it went through: the driver, the restart, the runtime. Most of all a ' +
-      'port that is taken names the container that has it.',
+      'port that is taken names the container or the process that has it.',
     lines:
-      /driver failed programming external connectivity|Cannot restart container|OCI runtime create failed|port is already allocated \(by|all ports are allocated in|^\+ stderr: .*(No such container: ID$|not allowed in host network|EADDRNOTAVAIL)/,
+      /driver failed programming external connectivity|Cannot restart container|OCI runtime create failed|port is already allocated \(by|all ports are allocated in|^\+ stderr: .*(No such container: ID$|not allowed in host network|failed to bind host port .*held by|EADDRNOTAVAIL)/,
     steps: [
       'run --rm -p 8',
       'run --rm -p 127',
