@@ -125,6 +125,8 @@ export interface Networks {
   list(): readonly NetworkRecord[]
   connect(ref: string, container: string, request: EndpointRequest): Promise<void>
   disconnect(ref: string, container: string, force: boolean): Promise<void>
+  /** A network's options as they count, defaults of the default network included. */
+  options(ref: string): Labels
   /** The endpoints of running containers on a network. */
   endpoints(ref: string): readonly { container: ContainerRecord; endpoint: EndpointRecord }[]
   /** The use of each of its subnets, by CIDR. */

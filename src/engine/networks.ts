@@ -4,6 +4,7 @@ import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
 import { poolUsage, releasePools, requestPools } from './addresses.ts'
 import { connect, disconnect, forgetEndpoint } from './connections.ts'
+import { optionsInForce } from './default-options.ts'
 import { driverContext } from './endpoints.ts'
 import type { Networks } from './engine.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
@@ -41,6 +42,7 @@ export function createNetworks(parts: Parts): Networks {
         await disconnect(parts, find(ref), present)
       })
     },
+    options: (ref) => optionsInForce(parts, find(ref)),
     endpoints: (ref) => runningEndpoints(parts, find(ref)),
     usage: (ref) => poolUsage(parts, find(ref)),
   }

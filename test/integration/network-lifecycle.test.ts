@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openNetns } from '../../src/sys/netns.ts'
 import { TestClient } from '../helpers/client.ts'
@@ -306,5 +309,51 @@ describe('network disconnect --force', () => {
     expect(await refusal('network', 'disconnect', '-f', 'bridge', 'left')).toContain(
       'is not connected to network bridge',
     )
+  })
+})
+
+describe('the default network', () => {
+  it('is as the daemon’s flags say, and is made anew when they change and nobody uses it', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tsnet-config-'))
+    const file = join(directory, 'daemon.json')
+    const settings = {
+      bip: '10.200.0.1/24',
+      'fixed-cidr': '10.200.0.128/25',
+      icc: false,
+      mtu: 1400,
+      ipv6: true,
+    }
+    const defaults = { bridge: { 'com.docker.network.driver.mtu': '1300' } }
+    writeFileSync(file, JSON.stringify({ ...settings, 'default-network-opts': defaults }))
+    await using other = await TestDaemon.start(['--config-file', file])
+    const own = new TestClient(other)
+    const { Options, IPAM, EnableIPv6, Id } = await own.inspect('network', 'bridge')
+    expect(Options).toMatchObject({
+      'com.docker.network.bridge.enable_icc': 'false',
+      'com.docker.network.driver.mtu': '1400',
+    })
+    expect(IPAM.Config[0]).toEqual({
+      Subnet: '10.200.0.0/24',
+      IPRange: '10.200.0.128/25',
+      Gateway: '10.200.0.1',
+    })
+    expect(EnableIPv6).toBe(true)
+    const mtuOf = (name: string): string | undefined =>
+      / mtu (\d+) /.exec(other.inNetns('ip', ['-o', 'link', 'show', name]))?.[1]
+    expect(mtuOf(other.mark)).toBe('1400')
+    await own.docker('network', 'create', '-o', 'com.docker.network.bridge.name=given', 'usual')
+    await own.docker(
+      ...['network', 'create', '-o', 'com.docker.network.bridge.name=own'],
+      ...['-o', 'com.docker.network.driver.mtu=1234', 'special'],
+    )
+    expect([mtuOf('given'), mtuOf('own')]).toEqual(['1300', '1234'])
+    await other.terminate()
+    writeFileSync(file, JSON.stringify({ bip: '10.201.0.1/24' }))
+    await other.launch()
+    const changed = await own.inspect('network', 'bridge')
+    expect(changed.IPAM.Config[0]).toEqual({ Subnet: '10.201.0.0/24', Gateway: '10.201.0.1' })
+    expect([changed.Id, changed.EnableIPv6]).toEqual([Id, false])
+    expect(other.inNetns('ip', ['-br', 'addr', 'show', other.mark])).toContain('10.201.0.1/24')
+    rmSync(directory, { recursive: true })
   })
 })

@@ -443,7 +443,14 @@ describe('the networks that are always there', () => {
   it('bridge has docker0 and the usual options', async () => {
     const { Options, IPAM, Driver } = await inspect('network', 'bridge')
     expect(Driver).toBe('bridge')
-    expect(Options['com.docker.network.bridge.name']).toBeDefined()
+    expect(Options).toEqual({
+      'com.docker.network.bridge.default_bridge': 'true',
+      'com.docker.network.bridge.enable_icc': 'true',
+      'com.docker.network.bridge.enable_ip_masquerade': 'true',
+      'com.docker.network.bridge.host_binding_ipv4': '0.0.0.0',
+      'com.docker.network.bridge.name': daemon.mark,
+      'com.docker.network.driver.mtu': '1500',
+    })
     expect(IPAM.Config[0]?.Subnet).toBe('172.17.0.0/16')
   })
 })

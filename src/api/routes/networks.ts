@@ -29,20 +29,23 @@ export interface NetworksBackend {
 }
 
 export function networkRoutes(app: App, { networks }: NetworksBackend): void {
+  const describe = (network: NetworkRecord, withUsers: boolean): NetworkInspect =>
+    toNetworkInspect(
+      { ...network, options: networks.options(network.id) },
+      withUsers ? networks.endpoints(network.id) : [],
+    )
   const list = (query: Query, apiVersion: number): NetworkInspect[] => {
     const isUsed = ({ id }: NetworkRecord): boolean => networks.endpoints(id).length > 0
     const selected = selectNetworks(networks.list(), parseFilters(query, networkFilters), isUsed)
     // Since 1.28 a list leaves out who is connected.
-    return selected.map((network) =>
-      toNetworkInspect(network, apiVersion < 28 ? networks.endpoints(network.id) : []),
-    )
+    return selected.map((network) => describe(network, apiVersion < 28))
   }
   app.get<{ Querystring: Query }>('/networks', async (request) => list(request.query, request.apiVersion))
   app.get<{ Querystring: Query }>('/networks/', async (request) => list(request.query, request.apiVersion))
 
   app.get<{ Params: { name: string } }>('/networks/:name', async (request) => {
     const network = networks.get(request.params.name)
-    const inspected = toNetworkInspect(network, networks.endpoints(network.id))
+    const inspected = describe(network, true)
     // Docker's own 1.50 has no status yet; older clients print no more than they know.
     return request.apiVersion < newestVersion
       ? inspected
@@ -84,7 +87,7 @@ export function networkRoutes(app: App, { networks }: NetworksBackend): void {
       dnsAdd: DnsAdd ?? [],
       dnsRemove: DnsRemove ?? [],
     })
-    return toNetworkInspect(network, networks.endpoints(network.id))
+    return describe(network, true)
   })
 
   app.delete<{ Params: { name: string } }>('/networks/:name', async (request, reply) => {

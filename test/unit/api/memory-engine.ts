@@ -293,6 +293,7 @@ export function createMemoryEngine(): MemoryEngine {
       list: () => [...networks.values()],
       connect: async (ref, container, request: EndpointRequest) => note('connect', ref, container, request),
       disconnect: async (ref, container, force) => note('disconnect', ref, container, force),
+      options: (ref) => findNetwork(ref).options,
       endpoints: (ref) =>
         [...records.values()]
           .filter(({ state }) => state.status === 'running')
