@@ -13,8 +13,8 @@ import {
   defaultAddressPools,
   poolFamily,
   subnetCount,
+  UsedBlocks,
   uniqueLocalPool,
-  usedBlocks,
 } from './subnets.ts'
 
 export interface LocalIpamOptions {
@@ -41,6 +41,7 @@ class LocalIpam implements PoolIpam {
   readonly #options: LocalIpamOptions
   readonly #pools: readonly AddressPool[]
   readonly #subnets = new Map<string, SubnetLeases>()
+  readonly #used = new UsedBlocks()
 
   constructor(options: LocalIpamOptions, pools: readonly AddressPool[]) {
     this.#options = options
@@ -149,7 +150,7 @@ class LocalIpam implements PoolIpam {
 
   #choose(request: PoolRequest, size: number | null): string {
     const networks = [...this.#subnets.values()].map((leases) => leases.subnet)
-    const routes = usedBlocks(this.#options.usedRoutes())
+    const routes = this.#used.blocksOf(this.#options.usedRoutes())
     const chosen = chooseSubnet(request.family, this.#pools, [...networks, ...routes], size)
     if (chosen === null) throw this.#noSubnet(request, routes)
     return chosen
@@ -195,7 +196,14 @@ class LocalIpam implements PoolIpam {
       if (address === '') continue
       // the gateway may be listed under a name of its own
       if (leases.holder(address) === leases.owner) continue
-      this.#takeStatic(leases, address, `${auxiliaryOwner}${name}`)
+      const owner = `${auxiliaryOwner}${name}`
+      if (leases.take(address, owner)) continue
+      throw new TsnetError(
+        'invalid',
+        'address-in-use',
+        `failed to allocate secondary ip address (${name}:${address}): Address already in use: ` +
+          `it is held by ${this.#describe(leases, leases.holder(address)!)}`,
+      )
     }
   }
 
@@ -274,5 +282,6 @@ function takePreferred(leases: SubnetLeases, preferred: string | undefined, owne
 }
 
 function withoutPrefix(address: string): string {
-  return address.split('/', 1)[0]!
+  const slash = address.indexOf('/')
+  return slash < 0 ? address : address.slice(0, slash)
 }

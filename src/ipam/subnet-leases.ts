@@ -108,7 +108,7 @@ export class SubnetLeases {
     const offset = this.#offsetOf(address)
     if (this.#holders.get(offset) !== owner) return
     this.#holders.delete(offset)
-    this.#kept.delete(offset)
+    if (this.#kept.size > 0) this.#kept.delete(offset)
     const inWindow = this.#inWindow(offset)
     if (inWindow !== null) this.#window.free(inWindow)
   }

@@ -57,12 +57,25 @@ export function isDefaultLike(route: Cidr): boolean {
   return route.prefix < (route.family === 4 ? 8 : 7)
 }
 
-/** Parses what is in use on the host, leaving out default routes and what is no block, as an address with a zone. */
-export function usedBlocks(routes: readonly string[]): Cidr[] {
-  return routes
-    .filter(isCidr)
-    .map(parseCidr)
-    .filter((route) => !isDefaultLike(route))
+/** What is in use on the host, as blocks. A text is parsed once as long as it is in use: most stay from one choice to the next. */
+export class UsedBlocks {
+  #parsed = new Map<string, Cidr | null>()
+
+  /** Leaves out default routes and what is no block, as an address with a zone. */
+  blocksOf(routes: readonly string[]): Cidr[] {
+    const parsed = new Map<string, Cidr | null>()
+    for (const route of routes) {
+      const known = this.#parsed.get(route)
+      parsed.set(route, known === undefined ? parseRoute(route) : known)
+    }
+    this.#parsed = parsed
+    return [...parsed.values()].filter((block) => block !== null)
+  }
+}
+
+function parseRoute(route: string): Cidr | null {
+  const block = isCidr(route) ? parseCidr(route) : null
+  return block === null || isDefaultLike(block) ? null : block
 }
 
 /** The lowest free subnet of the first pool that has one, or null. `size` overrides the pools' own. */

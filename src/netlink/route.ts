@@ -24,6 +24,7 @@ import { parseCidr } from '../values/cidr.ts'
 import { type Family, formatIp, parseIp } from '../values/ip.ts'
 import { attribute, attributeU32, decodeAttributes, numberAttribute } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
+import type { Message } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const rtmsg = struct({
@@ -110,10 +111,13 @@ function anyAddress(family: Family): string {
 
 /** The routes of one family, of the main table or another; RT_TABLE_UNSPEC for those of all tables. */
 export function listRoutes(socket: RouteSocket, family: Family, table: number = RT_TABLE_MAIN): Route[] {
+  return dumpRoutes(socket, family, table).map((message) => decodeRoute(message.body))
+}
+
+function dumpRoutes(socket: RouteSocket, family: Family, table: number): Message[] {
   const body = rtmsg.encode({ family: family === 4 ? AF_INET : AF_INET6, table })
   try {
-    const messages = socket.dump({ type: RTM_GETROUTE, flags: 0, body, subject: `all IPv${family}` })
-    return messages.map((message) => decodeRoute(message.body))
+    return socket.dump({ type: RTM_GETROUTE, flags: 0, body, subject: `all IPv${family}` })
   } catch (error) {
     // A namespace that never had a route of the family has no such table.
     if (isNetlinkError(error, 'ENOENT')) return []
@@ -124,8 +128,9 @@ export function listRoutes(socket: RouteSocket, family: Family, table: number = 
 /** Both families' routes to elsewhere: also those of a VPN's table, but not the table of the host's own addresses. */
 export function listAllRoutes(socket: RouteSocket): Route[] {
   return ([4, 6] as const)
-    .flatMap((family) => listRoutes(socket, family, RT_TABLE_UNSPEC))
-    .filter(({ table }) => table !== RT_TABLE_LOCAL)
+    .flatMap((family) => dumpRoutes(socket, family, RT_TABLE_UNSPEC))
+    .filter(({ body }) => rtmsg.decode(body).table !== RT_TABLE_LOCAL)
+    .map(({ body }) => decodeRoute(body))
 }
 
 /** Adds a route, or gives the one to the same destination a new gateway and link. */

@@ -88,11 +88,13 @@ describe('a /8', () => {
   test('takes and frees more than a million offsets a second while nearly full', () => {
     const pool = new OffsetPool(size)
     for (let i = 0; i < size - 1; i++) pool.take()
-    const started = performance.now()
+    // processor time: the machine may be busy with something else
+    const started = process.cpuUsage()
     for (let i = 0; i < 500_000; i++) {
       pool.free((i * 7919) % size)
       pool.take()
     }
-    expect(500_000 / (performance.now() - started)).toBeGreaterThan(1000)
+    const { user, system } = process.cpuUsage(started)
+    expect((user + system) / 500_000).toBeLessThan(1)
   })
 })

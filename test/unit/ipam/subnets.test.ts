@@ -5,8 +5,8 @@ import {
   chooseSubnet,
   defaultAddressPools,
   subnetCount,
+  UsedBlocks,
   uniqueLocalPool,
-  usedBlocks,
 } from '../../../src/ipam/subnets.ts'
 import { overlaps, parseCidr } from '../../../src/values/cidr.ts'
 import { integerToIp } from '../../../src/values/ip.ts'
@@ -15,9 +15,9 @@ const pools = [{ base: '10.1.0.0/16', size: 24 }]
 
 describe('choosing', () => {
   test('the lowest free subnet is taken', () => {
-    expect(chooseSubnet(4, pools, usedBlocks(['10.1.0.0/24', '10.1.1.0/25', '10.1.3.0/24']), null)).toBe(
-      '10.1.2.0/24',
-    )
+    expect(
+      chooseSubnet(4, pools, new UsedBlocks().blocksOf(['10.1.0.0/24', '10.1.1.0/25', '10.1.3.0/24']), null),
+    ).toBe('10.1.2.0/24')
   })
 
   test('a chosen subnet overlaps nothing in use, and none is left when none is chosen', () => {
@@ -26,7 +26,7 @@ describe('choosing', () => {
       .map(([n, prefix]) => `${integerToIp(BigInt(0x0a010000 + n), 4)}/${prefix}`)
     fc.assert(
       fc.property(fc.array(block, { maxLength: 40 }), fc.integer({ min: 17, max: 28 }), (routes, size) => {
-        const used = usedBlocks(routes)
+        const used = new UsedBlocks().blocksOf(routes)
         const chosen = chooseSubnet(4, pools, used, size)
         const all = Array.from({ length: 2 ** (size - 16) }, (_, i) =>
           parseCidr(`${integerToIp(BigInt(0x0a010000 + i * 2 ** (32 - size)), 4)}/${size}`),
@@ -42,7 +42,7 @@ describe('choosing', () => {
       { base: '10.1.0.0/24', size: 24 },
       { base: '10.2.0.0/16', size: 24 },
     ]
-    expect(chooseSubnet(4, two, usedBlocks(['10.1.0.128/32']), null)).toBe('10.2.0.0/24')
+    expect(chooseSubnet(4, two, new UsedBlocks().blocksOf(['10.1.0.128/32']), null)).toBe('10.2.0.0/24')
   })
 
   test('a pool smaller than the wanted size is passed over', () => {
@@ -51,11 +51,15 @@ describe('choosing', () => {
 
   test('a default route, whole or in pieces, takes nothing away', () => {
     const routes = ['0.0.0.0/0', '0.0.0.0/1', '128.0.0.0/1', '::/0', '8000::/1']
-    expect(chooseSubnet(4, defaultAddressPools, usedBlocks(routes), null)).toBe('172.18.0.0/24')
+    expect(chooseSubnet(4, defaultAddressPools, new UsedBlocks().blocksOf(routes), null)).toBe(
+      '172.18.0.0/24',
+    )
   })
 
   test('a route to 172.16.0.0/12 moves networks out of it', () => {
-    expect(chooseSubnet(4, defaultAddressPools, usedBlocks(['172.16.0.0/12']), null)).toBe('10.64.0.0/24')
+    expect(chooseSubnet(4, defaultAddressPools, new UsedBlocks().blocksOf(['172.16.0.0/12']), null)).toBe(
+      '10.64.0.0/24',
+    )
   })
 })
 
