@@ -99,6 +99,34 @@ describe('the bridge', () => {
     expect(canReach(sandbox, '10.91.0.1')).toBe(true)
   })
 
+  test('of a removed network is disarmed at once, and goes by itself when it is quiet', async () => {
+    const network = withOptions({ 'com.docker.network.bridge.name': 'br-mine' })
+    await bridgeDriver.createNetwork(context, network)
+    await bridgeDriver.removeNetwork(context, network)
+    const left = ipJson<InterfaceView>('addr').filter(({ ifname }) => ifname !== 'lo')
+    expect(left).toMatchObject([{ ifname: expect.stringMatching(/^gone\d+$/), addr_info: [] }])
+    expect(left[0]!.flags).not.toContain('UP')
+    await until(() => ipJson('link').length === 1, 5000)
+  })
+
+  test('that a killed daemon had not yet freed is removed by the next one’s sweep', async () => {
+    const [network, kept] = [networkRecord(), networkRecord({ pools: [] })]
+    await bridgeDriver.createNetwork(context, network)
+    await bridgeDriver.createNetwork(context, kept)
+    await bridgeDriver.removeNetwork(context, network)
+    await createBridgeDriver().sweep?.(context, [kept], [])
+    expect(ipJson<InterfaceView>('link').map(({ ifname }) => ifname)).toEqual(['lo', bridgeName(kept.id)])
+  })
+
+  test('that is made again has the hardware address that its containers know', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const { address } = view(bridgeName(network.id))
+    ip(`link del ${bridgeName(network.id)}`)
+    await bridgeDriver.createNetwork(context, network)
+    expect(view(bridgeName(network.id)).address).toBe(address)
+  })
+
   test('may be named, and is removed under that name', async () => {
     const network = withOptions({ 'com.docker.network.bridge.name': 'br-mine' })
     await bridgeDriver.createNetwork(context, network)
@@ -243,8 +271,8 @@ function known(sandbox: Sandbox): { dst: string; lladdr?: string }[] {
   return ipJson<{ dst: string; lladdr?: string }>('neigh show dev eth0', sandbox)
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 900
+async function until(condition: () => boolean, patience = 900): Promise<void> {
+  const end = Date.now() + patience
   while (!condition() && Date.now() < end) await delay(10)
   expect(condition()).toBe(true)
 }
