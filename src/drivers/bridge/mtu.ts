@@ -21,7 +21,20 @@ export function bridgeMtu(socket: RouteSocket, network: NetworkRecord, options: 
   )
 }
 
+/** Asked for once a turn: a restore makes hundreds of bridges in one, and the routes grow with them. */
+let known: number | null = null
+
 function outsideMtu(socket: RouteSocket): number {
+  if (known === null) {
+    known = readOutsideMtu(socket)
+    setImmediate(() => {
+      known = null
+    })
+  }
+  return known
+}
+
+function readOutsideMtu(socket: RouteSocket): number {
   for (const family of [4, 6] as const) {
     const routes = listRoutes(socket, family).filter(({ destination }) => destination.endsWith('/0'))
     const best = routes.sort((a, b) => a.metric - b.metric).find((route) => route.index !== 0)
