@@ -61,8 +61,9 @@ export const differences: readonly Difference[] = [
   },
   {
     title: 'Point-to-point subnets',
-    reason: 'A /31 has two usable addresses (RFC 3021), here a gateway and one container.',
-    steps: ['narrow'],
+    reason:
+      'A /31 has two usable addresses (RFC 3021), here a gateway and one container; a /32 has one, which is the gateway.',
+    steps: ['narrow', '--subnet 10.2.1.0/32 x'],
   },
   {
     title: 'An overlap is named',

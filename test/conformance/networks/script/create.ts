@@ -60,7 +60,6 @@ const wrong = `
   --subnet 10.2.1.0/24 --aux-address a=nonsense
   --subnet 10.2.1.0/24 --aux-address 10.2.1.2
   --subnet 10.2.1.0/24 --aux-address a=10.2.1.1 --gateway 10.2.1.1
-  --subnet 10.2.1.0/24 --aux-address a=10.2.1.9 --aux-address b=10.2.1.9
   --subnet 10.2.1.0/24 --subnet 10.2.1.128/25
   --subnet 10.2.1.0/24 --subnet 10.2.2.0/24
   --subnet fd00:2::/64
