@@ -37,6 +37,8 @@ export interface ProxiedRange {
 
 export interface ProxyOptions extends Omit<ProxiedRange, 'protocol' | 'address'> {
   readonly target: ProxyTarget
+  /** Through which sockets without an object of Node's wait. */
+  readonly watch: SocketWatch
 }
 
 /** A proxy on a bound socket, which it takes over: small until its first client comes, as there may be thousands. */
@@ -60,7 +62,7 @@ export class SleepingProxy implements PortProxy, Sleeper {
     const { protocol, address, log, ...rest } = this.#range
     const target = { address, port: this.#port }
     const serve = protocol === 'tcp' ? serveTcpProxy : serveUdpProxy
-    serve(fd, { ...rest, target, log }).then(
+    serve(fd, { ...rest, target, watch: this.#watch, log }).then(
       (proxy) => {
         if (this.#state === 'closed') proxy.close()
         else this.#holds = proxy

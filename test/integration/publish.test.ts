@@ -81,6 +81,7 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     'host to 127.0.0.1': `web ${gateway}`,
     'web to 192.0.2.1': `web ${gateway}`,
     'near to 192.0.2.1': `web ${gateway}`,
+    'far to 192.0.2.1': `web ${gateway}`,
   })
 
   it('shows a container with IPv4 the address of every client that the kernel can show it', async () => {
@@ -89,6 +90,7 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
       'outside to 2001:db8::1': 'web 10.40.0.1',
       'host to 2001:db8::1': 'web 10.40.0.1',
       'host to ::1': 'web 10.40.0.1',
+      'far to 2001:db8::1': 'web 10.40.0.1',
     }
     expect(await seenBy('plain', ways)).toEqual(ways)
   })
@@ -101,6 +103,7 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
       'host to ::1': 'web fd00:46::1',
       'web to 2001:db8::1': 'web fd00:46::1',
       'near to 2001:db8::1': 'web fd00:46::1',
+      'far to 2001:db8::1': 'web fd00:46::1',
     }
     expect(await seenBy('dual', ways)).toEqual(ways)
     await startServer(client, 'web', ['tcp/80'], '--network', 'plain', '-p', '8080:80')

@@ -27,6 +27,8 @@ export const SO_DETACH_FILTER = 27
 export const SO_ATTACH_BPF = 50
 export const IP_FREEBIND = 15
 export const IPV6_V6ONLY = 26
+export const IPV6_RECVPKTINFO = 49
+export const IPV6_PKTINFO = 50
 
 /** BPF_RET | BPF_K */
 export const BPF_RET_K = 0x06
