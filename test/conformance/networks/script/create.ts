@@ -16,7 +16,7 @@ export const creating: Topic = {
       -o com.docker.network.bridge.host_binding_ipv4=127.0.0.1 -o com.docker.network.driver.mtu=1400 \
       -o com.docker.network.container_iface_prefix=lan options
     docker network inspect options
-    ip -o -4 addr show br-x | sed 's/^[0-9]*//'
+    ip -o -4 addr show br-x 2> /dev/null | sed 's/^[0-9]*//'
     docker network create --ipv6 --subnet 10.1.3.0/24 --subnet fd00:1:3::/64 --gateway fd00:1:3::9 both
     docker network inspect --format '{{.EnableIPv6}}{{range .IPAM.Config}}{{println}}{{.Subnet}} {{.Gateway}}{{end}}' both | sort
     docker network create --subnet 10.1.4.0/24 --ipam-driver default --ipam-opt foo=bar managed

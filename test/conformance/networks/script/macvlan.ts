@@ -33,7 +33,7 @@ export const macvlan: Topic = {
     docker network rm lan
     docker rm -f aa bb pp qq published
     docker network rm lan second private
-    ip -o link show lan0 | wc -l
+    ip -o link show lan0 2> /dev/null | wc -l
     docker network create -d ipvlan --subnet 10.61.0.0/24 -o parent=lan0 ip
     docker network create -d ipvlan --subnet 10.61.1.0/24 -o parent=lan0 -o ipvlan_mode=nonsense x
     docker network create -d macvlan --subnet 10.61.3.0/24 -o parent=lan0.5000 x
