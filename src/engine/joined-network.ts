@@ -2,13 +2,11 @@
  * Containers in the network namespace of another, network mode `container:ID`: they have no endpoints, and use the other's
  * host name and files. When that one is started again while they run, it comes back into their namespace.
  */
+import { existsSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
-import { listLinks } from '../netlink/link.ts'
-import { removeLink } from '../netlink/link-removal.ts'
-import { openRouteSocket } from '../netlink/socket.ts'
 import type { ContainerFile } from '../sandbox/container-files.ts'
 import type { ContainerRecord } from '../store/records.ts'
-import { isOwnNetns, openNetns } from '../sys/netns.ts'
+import { isOwnNetns } from '../sys/netns.ts'
 import type { Parts } from './parts.ts'
 import { findContainer } from './references.ts'
 
@@ -36,7 +34,8 @@ export function joinedContainer(parts: Parts, container: ContainerRecord): Conta
   if (target.id === container.id) {
     throw new TsnetError('invalid', 'joins-itself', 'cannot join own network')
   }
-  if (target.state.status === 'running') return target
+  // Its end may not have been recorded yet.
+  if (target.state.status === 'running' && existsSync(netnsPath(target))) return target
   throw new TsnetError(
     'conflict',
     'joined-not-running',
@@ -44,10 +43,7 @@ export function joinedContainer(parts: Parts, container: ContainerRecord): Conta
   )
 }
 
-/**
- * Path of the namespace to join. Throws kind 'invalid' when settings meant for a container's own namespace would change the host,
- * ENOENT when the container's end has not been heard of yet.
- */
+/** Path of the namespace to join. Throws kind 'invalid' when settings meant for a container's own namespace would change the host. */
 export function netnsOfJoined(container: ContainerRecord, target: ContainerRecord): string {
   const path = netnsPath(target)
   if (isOwnNetns(path) && Object.keys(container.spec.sysctls).some((name) => name.startsWith('net.'))) {
@@ -110,17 +106,4 @@ export function survivingNetns(parts: Parts, container: ContainerRecord): string
         state.status === 'running' && spec.networkMode === `${prefix}${container.id}` && state.pid > 0,
     )
   return joined === undefined ? null : netnsPath(joined)
-}
-
-/** What drivers put into a namespace. */
-const kinds: readonly string[] = ['veth', 'macvlan', 'ipvlan']
-
-/** Takes away what drivers leave to the end of the namespace, which does not end here. */
-export async function emptySurvivingNetns(parts: Parts, container: ContainerRecord): Promise<void> {
-  const path = survivingNetns(parts, container)
-  if (path === null || isOwnNetns(path)) return
-  using netns = openNetns(path)
-  using socket = openRouteSocket(netns)
-  const made = listLinks(socket).filter(({ kind }) => kinds.includes(kind))
-  for (const { index } of made) await removeLink(index, netns)
 }

@@ -9,7 +9,6 @@ import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
-import { emptySurvivingNetns } from './joined-network.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { containerRules, forgetFlows } from './published.ts'
@@ -47,7 +46,7 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
           container.endpoints.map((endpoint) => () => detachEndpoint(parts, container.id, endpoint, true)),
         )
       } finally {
-        if (ownsSandbox(parts, container)) await closeSandbox(parts, container)
+        if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
       }
     },
     () => removeCgroup(parts.mark, container.id),
@@ -56,14 +55,6 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
       if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
     }),
   ])
-}
-
-async function closeSandbox(parts: Parts, container: ContainerRecord): Promise<void> {
-  try {
-    await emptySurvivingNetns(parts, container)
-  } finally {
-    removeSandbox(parts.execRoot, container.id)
-  }
 }
 
 /** Gives back all that a start has taken. The records stay; so do fixed addresses. */
