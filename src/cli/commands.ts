@@ -22,6 +22,7 @@ const container = {
   run: () => import('./commands/run.ts'),
   start: () => import('./commands/start.ts'),
   stop: () => import('./commands/stop.ts'),
+  update: () => import('./commands/update.ts'),
   wait: () => import('./commands/wait.ts'),
 }
 

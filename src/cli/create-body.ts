@@ -156,6 +156,7 @@ function hostConfig(
     Dns: flags.dns,
     DnsOptions: [...flags['dns-opt'], ...flags['dns-option']],
     DnsSearch: flags['dns-search'],
+    ...(given.has('egress') && { Egress: flags.egress.flat() }),
     ExtraHosts: flags['add-host'],
     GroupAdd: flags['group-add'],
     ...(given.has('init') && { Init: flags.init }),
@@ -227,7 +228,7 @@ function endpoints(flags: ContainerFlags): Record<string, EndpointSettings> {
     throw badValue('conflicting options: cannot attach both user-defined and non-user-defined network-modes')
   }
   const [first, ...others] = wanted.length > 0 ? wanted : [defaultNetwork]
-  const all = [withContainerFlags(first!, flags), ...others]
+  const all = [withContainerFlags(first!, flags), ...others].map((network) => withRates(network, flags))
   const settings = all.map((network): [string, EndpointSettings] => [network.name, endpointSettings(network)])
   // A single network without settings of its own is told by NetworkMode alone, which daemons of every age take.
   if (wanted.length <= 1 && Object.keys(settings[0]![1]).length === 0) return {}
@@ -244,6 +245,15 @@ const defaultNetwork: NetworkFlag = {
   linkLocal: [],
   driverOptions: {},
   gatewayPriority: 0,
+}
+
+/** `--net-rate` and `--net-rate-in` hold for each of the container's networks. */
+function withRates(network: NetworkFlag, flags: ContainerFlags): NetworkFlag {
+  const rates = {
+    ...(flags['net-rate'] !== '' && { 'tsnet.endpoint.rate_out': flags['net-rate'] }),
+    ...(flags['net-rate-in'] !== '' && { 'tsnet.endpoint.rate_in': flags['net-rate-in'] }),
+  }
+  return { ...network, driverOptions: { ...rates, ...network.driverOptions } }
 }
 
 /** `--ip`, `--network-alias` and the like belong to the first network. */

@@ -1,6 +1,7 @@
 /** The flags that `run` and `create` share. */
 import { type FlagValues, integer, list, map, text, toggle, value } from './argv.ts'
 import { badValue } from './values/bad-value.ts'
+import { parseEgress } from './values/egress.ts'
 import { parseDnsSearch, parseDnsServer, parseHostEntry } from './values/host-entry.ts'
 import { checkSysctl, parseEnv, parseLabel } from './values/key-value.ts'
 import { parseLink } from './values/link.ts'
@@ -34,6 +35,13 @@ export const containerFlags = {
   'dns-option': dnsOption,
   'dns-search': list('Set custom DNS search domains', { parse: parseDnsSearch }),
   domainname: text('Container NIS domain name'),
+  egress: list(
+    'What the container may reach outside its networks (deny, allow=10.0.0.0/8:5432,example.com:443)',
+    {
+      placeholder: 'policy',
+      parse: parseEgress,
+    },
+  ),
   entrypoint: text('Overwrite the default ENTRYPOINT of the image'),
   env: list('Set environment variables', { short: 'e', parse: (one) => parseEnv(one, process.env) }),
   'env-file': list('Read in a file of environment variables'),
@@ -69,6 +77,8 @@ export const containerFlags = {
   network,
   'net-alias': { ...networkAlias, hidden: true as const },
   'network-alias': networkAlias,
+  'net-rate': text('Limit what the container sends, e.g. 50mbit or 50mbit,burst=128k'),
+  'net-rate-in': text('Limit what the container receives'),
   'oom-score-adj': integer("Tune host's OOM preferences (-1000 to 1000)"),
   'pids-limit': integer('Tune container pids limit (set -1 for unlimited)'),
   platform: text('Set platform if server is multi-platform capable'),

@@ -90,6 +90,8 @@ export interface NetworkDriver<O = unknown> {
   /** Waits for whatever goes later. */
   settle?(): Promise<void>
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
+  /** Brings an attached endpoint to options that have changed. A driver without it knows none that can. */
+  reconfigure?(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<void>
   /** Safe to repeat, also after the sandbox is gone, which is null then. */
   detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void>
   /**

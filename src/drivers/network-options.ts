@@ -62,16 +62,18 @@ export function parseNetworkOptions<O>(
   return Object.freeze(Object.assign({}, defaults, ...parsed) as O)
 }
 
-/** For drivers that know no options of single endpoints: one that is given is refused rather than passed over. */
+/** Options of a single endpoint that its driver does not know are refused rather than passed over. */
 export function refuseEndpointOptions(
   driver: string,
   network: Pick<NetworkSpec, 'name'>,
   options: Labels,
+  known: readonly string[] = [],
 ): void {
-  const names = Object.keys(options)
+  const names = Object.keys(options).filter((name) => !known.includes(name))
   if (names.length === 0) return
+  const all = known.length === 0 ? 'it takes none' : `it knows ${known.join(', ')}`
   throw badOption(
-    `network ${network.name}: the ${driver} driver has no endpoint option ${names.join(', ')}, it takes none`,
+    `network ${network.name}: the ${driver} driver has no endpoint option ${names.join(', ')}, ${all}`,
   )
 }
 

@@ -11,6 +11,7 @@ import { findContainer } from './references.ts'
 import { startContainer } from './start.ts'
 import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
 import { updatePorts } from './update-ports.ts'
+import { updateRates } from './update-rates.ts'
 
 export function createContainers(parts: Parts): Containers {
   const find = (ref: string): ContainerRecord => findContainer(parts.store.containers, ref)
@@ -33,6 +34,7 @@ export function createContainers(parts: Parts): Containers {
     remove: (ref, options) => remove(parts, find(ref), options),
     updatePorts: (ref, change) =>
       locked(ref, (container) => updatePorts(parts, container, change(container.spec.ports))),
+    updateRates: (ref, change) => locked(ref, (container) => updateRates(parts, container, change)),
     rename: (ref, name) => locked(ref, (container) => rename(parts, container, name)),
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),
     get: find,

@@ -28,7 +28,7 @@ export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord
 }
 
 /** What an endpoint is to be, so that its driver can make it. */
-function specOf(
+export function specOf(
   network: NetworkRecord,
   endpoint: EndpointRecord,
   interfaceName: string,

@@ -80,6 +80,8 @@ export interface Containers {
     ref: string,
     change: (bindings: readonly PortBinding[]) => readonly PortBinding[],
   ): Promise<void>
+  /** `out` and `in` as `50mbit,burst=64k`; '' takes a limit away, null leaves it as it is. */
+  updateRates(ref: string, change: { out: string | null; in: string | null }): Promise<void>
   wait(
     ref: string,
     condition: 'not-running' | 'next-exit' | 'removed',

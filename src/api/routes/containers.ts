@@ -13,6 +13,7 @@ import {
   type ContainerCreated,
   ContainerUpdate,
   type ContainerUpdated,
+  RateUpdate,
 } from '../schema/container-create.ts'
 import { toContainerSpec } from '../wire/container-create.ts'
 import { toContainerInspect } from '../wire/container-inspect.ts'
@@ -22,7 +23,17 @@ import { toPortBindings } from '../wire/ports.ts'
 export interface ContainersBackend {
   readonly containers: Pick<
     Containers,
-    'create' | 'start' | 'stop' | 'restart' | 'kill' | 'remove' | 'rename' | 'updatePorts' | 'get' | 'list'
+    | 'create'
+    | 'start'
+    | 'stop'
+    | 'restart'
+    | 'kill'
+    | 'remove'
+    | 'rename'
+    | 'updatePorts'
+    | 'updateRates'
+    | 'get'
+    | 'list'
   >
   readonly images: Pick<Images, 'get'>
   readonly info: Engine['info']
@@ -79,6 +90,13 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
     const wanted = toPortBindings(request.body.PortBindings ?? {})
     await containers.updatePorts(name, () => wanted)
     return { Warnings: [] } satisfies ContainerUpdated
+  })
+
+  app.post('/tsnet/v1/containers/:name/rate', { schema: { body: RateUpdate } }, async (request, reply) => {
+    const { name } = request.params as Named['Params']
+    const { Out, In } = request.body as RateUpdate
+    await containers.updateRates(name, { out: Out ?? null, in: In ?? null })
+    return reply.code(204).send()
   })
 
   app.post('/containers/:name/publish', { schema: { body: ContainerUpdate } }, async (request, reply) => {

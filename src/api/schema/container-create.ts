@@ -28,6 +28,8 @@ export const HostConfig = Type.Object({
   LogConfig: optional(Type.Object({ Type: text, Config: textMap })),
   NetworkMode: text,
   PortBindings: optional(PortMap),
+  /** tsnet's own */
+  Egress: texts,
   RestartPolicy: optional(Type.Object({ Name: text, MaximumRetryCount: integer })),
   AutoRemove: flag,
   VolumeDriver: text,
@@ -127,6 +129,10 @@ export type ContainerCreate = Static<typeof ContainerCreate>
 /** Body of POST /containers/{id}/update; of its many fields one can be changed. */
 export const ContainerUpdate = Type.Object({ PortBindings: optional(PortMap) })
 export type ContainerUpdate = Static<typeof ContainerUpdate>
+
+/** Body of POST /tsnet/v1/containers/{id}/rate. */
+export const RateUpdate = Type.Object({ Out: text, In: text })
+export type RateUpdate = Static<typeof RateUpdate>
 
 export interface ContainerUpdated {
   Warnings: readonly string[]

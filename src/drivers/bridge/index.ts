@@ -4,13 +4,16 @@ import { findLink, getLink } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { hostVethName } from '../../values/interface-name.ts'
 import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
 import { configureEndpoint } from '../configure-endpoint.ts'
 import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
+import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
 import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
 import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
 import { createPort, forgetNeighbours, removePort } from './ports.ts'
+import { applyRates } from './rates.ts'
 import { repairNetwork } from './repair.ts'
 import { RetiredBridges } from './retired.ts'
 import { bridgeRules } from './rules.ts'
@@ -25,7 +28,10 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     name: 'bridge',
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
     parseOptions: parseBridgeOptions,
-    checkEndpoint: (network, { options }) => refuseEndpointOptions('bridge', network, options),
+    checkEndpoint(network, { options }) {
+      refuseEndpointOptions('bridge', network, options, Object.values(rateOptions))
+      parseRates(options)
+    },
     gatewayFor: gatewayOf,
 
     async createNetwork(context, network) {
@@ -54,6 +60,19 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       retired.defer()
       announcer.stop(endpoint.id)
       await removePort(socket, context.mark, endpoint.id)
+    },
+
+    async reconfigure(_context, endpoint, sandbox) {
+      using socket = openRouteSocket()
+      using inside = openRouteSocket(sandbox.netns)
+      const port = getLink(socket, hostVethName(endpoint.id)).index
+      applyRates(
+        socket,
+        port,
+        inside,
+        getLink(inside, endpoint.interfaceName).index,
+        parseRates(endpoint.options),
+      )
     },
 
     settle: () => retired.settle(),
@@ -97,6 +116,11 @@ async function attach(
     isolated: !options.interContainer,
   })
   const { index } = configureEndpoint(sandbox, endpoint)
+  const rates = parseRates(endpoint.options)
+  if (rates.in !== null || rates.out !== null) {
+    using inside = openRouteSocket(sandbox.netns)
+    applyRates(socket, port, inside, index, rates)
+  }
   // To be asked for the port makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c), and the port pass frames.
   getLink(socket, port)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])

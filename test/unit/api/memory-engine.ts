@@ -201,6 +201,7 @@ export function createMemoryEngine(): MemoryEngine {
         note('remove', ref, options)
         records.delete(find(ref).id)
       },
+      updateRates: async (ref, change) => note('updateRates', ref, change),
       updatePorts: async (ref, change) => {
         const record = find(ref)
         records.set(record.id, { ...record, spec: { ...record.spec, ports: change(record.spec.ports) } })

@@ -20,7 +20,7 @@ describe('HostConfig.Links', () => {
     const spec = specOf({ Links: ['web:front'] })
     const { Links } = toHostConfig(spec, 'me')
     expect(Links).toEqual(['/web:/me/front'])
-    expect(specOf({ Links: Links ?? [] })).toEqual(spec)
+    expect(specOf({ Links: [...(Links ?? [])] })).toEqual(spec)
   })
 
   test('does not count on other networks, whose endpoints have links of their own', () => {

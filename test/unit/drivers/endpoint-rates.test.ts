@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseRates } from '../../../src/drivers/bridge/rates.ts'
+import { parseRates } from '../../../src/drivers/endpoint-rates.ts'
 
 const out = (text: string) => parseRates({ 'tsnet.endpoint.rate_out': text }).out
 
