@@ -20,6 +20,8 @@ import { builtinDrivers } from './drivers/builtin.ts'
 import { createDriverRegistry } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
+import { EgressGrants } from './engine/egress-grants.ts'
+import { allowsName, sendersOf } from './engine/egress-policy.ts'
 import { Events } from './engine/events.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
@@ -142,7 +144,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     }),
   ]
   const volumeDrivers = [createLocalVolumes(dataRoot)]
-  return {
+  const parts: Parts = {
     dataRoot,
     execRoot,
     log,
@@ -172,12 +174,19 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     ipam: (name) => lookUp('ipam', ipams, name),
     ipams: () => ipams,
     volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
+    egress: new EgressGrants({
+      firewall,
+      log,
+      allowsName,
+      sendersOf: (container) => sendersOf(parts, container),
+    }),
     networkRules: new Map(),
     mark: `tsnet${suffix}`,
     networkDefaults: config.networkDefaults,
     defaultBridge: config.network.bridge || (instance === '' ? 'tsnet0' : `tsnet${suffix}`),
     hostFile: readText,
   }
+  return parts
 }
 
 /** The name of whoever holds an address. */

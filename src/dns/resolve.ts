@@ -20,6 +20,8 @@ export interface ResolverOptions {
   readonly forward: boolean
   /** False answers names without a dot as having no data, so that the client goes on with its search list. */
   readonly forwardBareNames: boolean
+  /** Which names, in lower case, are looked up outside: of others it is said that there are none. Null for all. */
+  readonly allows: ((name: string) => boolean) | null
   /** Told of every address that the sandbox gets to know. */
   readonly onAnswer: AnswerListener | null
 }
@@ -113,6 +115,8 @@ export class Resolver {
   /** SERVFAIL where nobody can be asked, as in Docker: that the name does not exist is more than we know. */
   async #forward(query: Query): Promise<Buffer> {
     if (!this.options.forwardBareNames && isBareName(query)) return reply(query, rcode.NOERROR)
+    // not REFUSED: on that musl waits for another answer, and no search list goes on
+    if (this.options.allows?.(query.name) === false) return this.#fail(query, rcode.NXDOMAIN)
     const { forwarder, servers } = this.#way()
     const known = forwarder.recall(query, servers)
     if (known !== null) {

@@ -1,11 +1,14 @@
 /** Containers join networks and leave them, running or not: routes, ports, names and files follow. */
 import { TsnetError } from '../errors.ts'
+import { inverse } from '../firewall/rules.ts'
 import { updateContainerFiles } from '../sandbox/container-files.ts'
 import { setDefaultRoutes } from '../sandbox/interface.ts'
 import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } from '../store/records.ts'
+import { randomMac } from '../values/mac.ts'
 import { reserveFixed } from './addresses.ts'
 import { containerTexts } from './container-texts.ts'
+import { egressRules, refuseEgress } from './egress-policy.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
@@ -33,7 +36,12 @@ export async function connect(
   refuseConfiguration(network)
   refuseConnect(parts, network, container)
   checkRequest(network, request, parts.networkDriver(network.driver).checkEndpoint)
-  const planned = planEndpoint(container.id, container.name, container.spec.hostname, network, request)
+  const planned = {
+    ...planEndpoint(container.id, container.name, container.spec.hostname, network, request),
+    // its rules stand before the interface
+    mac: container.spec.egress === null ? '' : (request.mac ?? randomMac()),
+  }
+  refuseEgress(parts, { ...container, endpoints: [planned] })
   refuseTakenNames([...container.endpoints, planned], container.state.status === 'running')
   const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
   await using undo = new AsyncDisposableStack()
@@ -47,6 +55,7 @@ export async function connect(
     parts.store.journal.clear(entry)
   })
   undo.move()
+  await parts.egress.follow(changed)
   // A stopped one tells when it starts.
   if (changed.state.status === 'running') tellMove(parts, 'connect', network, container)
 }
@@ -106,6 +115,9 @@ async function connectRunning(
   const defaults = chooseDefaultRoutes(parts, endpoints)
   undo.defer(() => leadOut(parts, { ...container, endpoints }, container.endpoints))
   const name = interfaceNameOf(networkOf(parts, planned), planned, container.endpoints)
+  const restriction = { add: egressRules(parts, { ...container, endpoints: [planned] }), remove: [] }
+  undo.defer(() => parts.firewall.apply(inverse(restriction)))
+  await parts.firewall.apply(restriction)
   const endpoint = await attachEndpoint(parts, undo, sandbox, planned, name, defaults)
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
   undo.defer(async () => void (await followPorts(parts, changed, container)))
@@ -163,11 +175,16 @@ export async function disconnect(
   const isRunning = container.state.status === 'running'
   const published = isRunning ? await followPorts(parts, container, changed) : container.published
   await finishDisconnect(parts, container, endpoint)
+  await parts.firewall.apply({
+    add: [],
+    remove: egressRules(parts, { ...container, endpoints: [endpoint] }),
+  })
   if (isRunning) await tellContainer(parts, container, changed)
   parts.store.transaction(() => {
     parts.store.containers.put(container.id, { ...changed, published })
     parts.store.journal.clear(entry)
   })
+  await parts.egress.follow(changed)
   tellMove(parts, 'disconnect', network, container)
 }
 

@@ -6,6 +6,7 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { ensureBindSource } from '../volumes/bind.ts'
 import { reserveFixed } from './addresses.ts'
+import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
 import type { Parts } from './parts.ts'
@@ -55,6 +56,7 @@ export async function createContainer(
     network: (ref) => findWantedNetwork(parts, ref),
     checkEndpoint: (network, wish) => parts.networkDriver(network.driver).checkEndpoint(network, wish),
   })
+  refuseEgress(parts, planned)
   await checkBindSources(planned)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
   return { id, warnings: [...limits.warnings, ...warningsFor(parts, container)] }

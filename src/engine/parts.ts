@@ -13,6 +13,7 @@ import type { Labels } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/client.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
+import type { EgressGrants } from './egress-grants.ts'
 import type { Events } from './events.ts'
 import type { Locks } from './locks.ts'
 
@@ -27,6 +28,8 @@ export interface Parts {
   readonly firewall: Firewall
   readonly ports: Ports
   readonly names: NameService
+  /** The addresses that containers with an egress policy may reach by name. */
+  readonly egress: EgressGrants
   /** The host's resolver settings. */
   readonly resolver: HostResolver
   /** What `host-gateway` stands for; empty for the default bridge's addresses. */

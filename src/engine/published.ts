@@ -53,9 +53,9 @@ export async function followPorts(
   return published
 }
 
-/** The rules that `changed` has and `container` has not, and the reverse. */
+/** The rules of ports that `changed` has and `container` has not, and the reverse. */
 export function changeRules(parts: Parts, container: ContainerRecord, changed: ContainerRecord): Batch {
-  const [before, after] = [containerRules(parts, container), containerRules(parts, changed)]
+  const [before, after] = [portRules(parts, container), portRules(parts, changed)]
   const [old, wanted] = [new Set(before.map(ruleKey)), new Set(after.map(ruleKey))]
   return {
     add: after.filter((rule) => !old.has(ruleKey(rule))),
@@ -105,7 +105,7 @@ function bare(address: string | undefined): string {
 }
 
 /** What an endpoint's network says of a family. */
-function bridgeRule(
+export function bridgeRule(
   parts: Parts,
   endpoint: EndpointRecord | undefined,
   family: 4 | 6,
@@ -171,7 +171,7 @@ function publishingEndpoints(
 }
 
 /** The rules of a container's published ports; they follow from its record alone. */
-export function containerRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
+export function portRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
   if (container.published.length === 0) return []
   const { v4, v6 } = publishingEndpoints(parts, container)
   return [v4, v6]

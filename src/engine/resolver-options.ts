@@ -1,6 +1,7 @@
 /** What a container's name service is to know. */
 import type { NameLink, ResolverOptions } from '../dns/server.ts'
 import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import { allowsName } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
@@ -20,7 +21,19 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
     forwardBareNames: ![...dnsOptions, ...parts.resolver.configured.options].some((option) =>
       /^ndots:0*[1-9]/.test(option),
     ),
-    onAnswer: null,
+    ...egressNames(parts, container),
+  }
+}
+
+/** A container that may not reach everything asks outside for what it may reach only: names would be a way out. */
+function egressNames(
+  parts: Parts,
+  { spec: { egress } }: ContainerRecord,
+): Pick<ResolverOptions, 'allows' | 'onAnswer'> {
+  if (egress === null) return { allows: null, onAnswer: null }
+  return {
+    allows: (name) => egress.some((entry) => allowsName(entry, name)),
+    onAnswer: (id, name, addresses, ttl) => parts.egress.grant(id, name, addresses, ttl),
   }
 }
 

@@ -20,6 +20,7 @@ import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
 import type { ContainerId } from '../values/id.ts'
 import { adoptPools } from './addresses.ts'
 import { finishDisconnect } from './connections.ts'
+import { egressRules } from './egress-policy.ts'
 import {
   attachedOf,
   detachEndpoint,
@@ -35,7 +36,7 @@ import { resumeLeases } from './link-leases.ts'
 import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
-import { containerRules, forgetFlows, portTargets } from './published.ts'
+import { forgetFlows, portRules, portTargets } from './published.ts'
 import { resolverOptions } from './resolver-options.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
 
@@ -53,7 +54,10 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
   await removeEnded(parts)
   await parts.firewall.replaceAll([
     ...[...parts.networkRules.values()].flat(),
-    ...running(parts).flatMap((container) => containerRules(parts, container)),
+    ...running(parts).flatMap((container) => [
+      ...egressRules(parts, container),
+      ...portRules(parts, container),
+    ]),
   ])
   healFirewall(parts)
   await sweep(parts, alive)
@@ -218,6 +222,7 @@ async function adoptContainer(parts: Parts, container: ContainerRecord): Promise
     for (const endpoint of container.endpoints) nameEndpoint(parts, endpoint)
     const targets = portTargets(parts, container)
     parts.ports.adopt(container.id, container.name, container.published, targets)
+    parts.egress.open(container)
     if (!ownsSandbox(parts, container) || !usesNames(parts, container)) return
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
     await parts.names.adopt(sandbox, resolverOptions(parts, container))

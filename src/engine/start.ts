@@ -13,6 +13,7 @@ import type { ContainerId } from '../values/id.ts'
 import { ensureBindSource, isDirectory } from '../volumes/bind.ts'
 import { type BoundPath, compileContainer } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
+import { egressRules } from './egress-policy.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
@@ -32,7 +33,7 @@ import {
 } from './joined-network.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
-import { containerRules, forgetFlows, reservePublished } from './published.ts'
+import { forgetFlows, portRules, reservePublished } from './published.ts'
 import { refreshLinking } from './refresh-files.ts'
 import { resolverOptions } from './resolver-options.ts'
 
@@ -171,7 +172,9 @@ async function reservePorts(progress: Progress): Promise<void> {
 
 async function applyRules(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
-  const batch = { add: containerRules(parts, container), remove: [] }
+  const batch = { add: [...egressRules(parts, container), ...portRules(parts, container)], remove: [] }
+  undo.defer(() => parts.egress.close(container.id))
+  parts.egress.open(container)
   if (batch.add.length === 0) return
   undo.defer(() => parts.firewall.apply(inverse(batch)))
   await parts.firewall.apply(batch)

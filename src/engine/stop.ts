@@ -8,10 +8,11 @@ import type { ExitRecord } from '../supervisor/protocol.ts'
 import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
+import { egressRules } from './egress-policy.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
-import { containerRules, forgetFlows } from './published.ts'
+import { forgetFlows, portRules } from './published.ts'
 import { removeVolume } from './volumes.ts'
 
 /** Runs all of `steps`, whatever fails, and throws the failures together. */
@@ -30,7 +31,7 @@ function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> 
     () => parts.names.close(container.id),
     ...container.endpoints.map((endpoint) => () => parts.names.removeEndpoint(endpoint.network, endpoint.id)),
     async () => {
-      await parts.firewall.apply({ add: [], remove: containerRules(parts, container) })
+      await parts.firewall.apply({ add: [], remove: portRules(parts, container) })
       forgetFlows(parts, container.published)
     },
     () => parts.ports.release(container.id),
@@ -48,6 +49,9 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
       } finally {
         if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
       }
+      // not before: others may be in the namespace still
+      await parts.egress.close(container.id)
+      await parts.firewall.apply({ add: [], remove: egressRules(parts, container) })
     },
     () => removeCgroup(parts.mark, container.id),
     ...container.mounts.map((mount) => async () => {

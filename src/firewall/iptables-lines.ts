@@ -4,7 +4,15 @@
  * rules of a table whenever one is added.
  */
 import { parseIp } from '../values/ip.ts'
-import { type BridgeRule, type Family, ownerComment, type PublishRule, type Rule } from './rules.ts'
+import {
+  type AllowRule,
+  type BridgeRule,
+  type EgressRule,
+  type Family,
+  ownerComment,
+  type PublishRule,
+  type Rule,
+} from './rules.ts'
 
 export type Table = 'filter' | 'nat' | 'raw'
 
@@ -16,6 +24,8 @@ export interface Line {
   /** What follows the chain's name, or what comes before `-j` where `jump` says to which chain of tsnet's. */
   readonly spec: string
   readonly jump?: string
+  /** It is to stand before the other lines of its chain. */
+  readonly isFirst?: true
   /** The chain is one of many that stand only as long as there are lines in them: how it is reached. */
   readonly bucket?: Bucket
 }
@@ -32,12 +42,53 @@ export const loopback: Readonly<Record<Family, string>> = { 4: '127.0.0.0/8', 6:
 
 /** The lines of those of the rules that are of the family. */
 export function linesOf(rules: readonly Rule[], family: Family): Line[] {
-  return rules
-    .filter((rule) => rule.family === family)
-    .flatMap((rule) => {
-      if (rule.kind === 'bridge') return bridgeLines(rule)
+  return rules.filter((rule) => rule.family === family).flatMap(linesOfRule)
+}
+
+function linesOfRule(rule: Rule): Line[] {
+  switch (rule.kind) {
+    case 'bridge':
+      return bridgeLines(rule)
+    case 'egress':
+      return egressLines(rule)
+    case 'allow':
+      return [allowLine(rule)]
+    case 'publish':
       return rule.mode === 'dnat' ? [...publishLines(rule), ...loopbackLines(rule)] : openLines(rule)
-    })
+  }
+}
+
+/** RFC 4861: router solicitation, neighbour solicitation and advertisement; without neighbours there is no IPv6 at all. */
+const neighbourTypes = [133, 135, 136]
+
+/** What ends up in a restricted container's chain is dropped, unless a line before returns it. */
+function egressLines(rule: EgressRule): Line[] {
+  const neighbours = neighbourTypes.map((type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j RETURN`)
+  return [
+    ...(rule.family === 6
+      ? neighbours.map((spec) => ({ ...ofSender(rule, spec), isFirst: true as const }))
+      : []),
+    ofSender(rule, '-j DROP'),
+  ]
+}
+
+function allowLine(rule: AllowRule): Line {
+  const { family, destination, protocol, port } = rule
+  const to = `-m conntrack --ctorigdst ${destination.replace(family === 4 ? /\/32$/ : /\/128$/, '')}`
+  const spec = protocol === '' ? to : `-p ${protocol} ${to} --ctorigdstport ${port}`
+  return { ...ofSender(rule, `${spec} -j RETURN`), isFirst: true }
+}
+
+/** A line in the chain of one restricted container. */
+function ofSender({ owner, interface: name, mac }: EgressRule | AllowRule, spec: string): Line {
+  const purpose = `from-${owner.slice(0, 8)}`
+  const bucket: Bucket = {
+    table: 'filter',
+    purpose,
+    parent: 'EGRESS',
+    match: `-i ${name} -m mac --mac-source ${mac}`,
+  }
+  return { table: 'filter', purpose, spec, bucket }
 }
 
 function bridgeLines(rule: BridgeRule): Line[] {

@@ -2,8 +2,9 @@
  * The wanted rules as input of iptables-restore(8), tsnet's chains only. What comes first in one chain is told apart by
  * chains, so that rules may be appended and deleted in any order:
  *
- *     filter FORWARD ──▶ TSNET-FORWARD ──▶ TSNET-USER, TSNET-WITHIN, TSNET-INTERNAL, TSNET-INTO, TSNET-OUT
+ *     filter FORWARD ──▶ TSNET-FORWARD ──▶ TSNET-USER, TSNET-WITHIN, TSNET-EGRESS, TSNET-INTERNAL, TSNET-INTO, TSNET-OUT
  *                                          TSNET-INTO ──▶ TSNET-OPEN (routed), TSNET-BETWEEN (unprotected)
+ *     filter INPUT ──▶ TSNET-EGRESS ──▶ TSNET-from-… (one for each restricted container)
  *     nat PREROUTING, OUTPUT ──▶ TSNET-PUBLISH        nat POSTROUTING ──▶ TSNET-MASQUERADE
  *     raw PREROUTING ──▶ TSNET-LOOPBACK (IPv4), TSNET-ISOLATED
  *
@@ -15,7 +16,7 @@ import type { Batch, Family, Rule } from './rules.ts'
 
 /** Chains of tsnet's that always stand, by table; USER is made once and never touched again. */
 const chains: Readonly<Record<Table, readonly string[]>> = {
-  filter: ['FORWARD', 'WITHIN', 'INTERNAL', 'INTO', 'OPEN', 'BETWEEN', 'OUT'],
+  filter: ['FORWARD', 'WITHIN', 'EGRESS', 'INTERNAL', 'INTO', 'OPEN', 'BETWEEN', 'OUT'],
   nat: ['PUBLISH', 'MASQUERADE'],
   raw: ['LOOPBACK', 'ISOLATED'],
 }
@@ -38,6 +39,7 @@ function describeJumps(family: Family): readonly Jump[] {
   const outside = `! -d ${loopback[family]} ${local}`
   return [
     { table: 'filter', from: 'FORWARD', match: '', to: 'FORWARD' },
+    { table: 'filter', from: 'INPUT', match: '', to: 'EGRESS' },
     // what comes for 127.0.0.1 from outside must not be turned into something routable
     { table: 'nat', from: 'PREROUTING', match: outside, to: 'PUBLISH' },
     // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it
@@ -90,7 +92,7 @@ export function renderChange(
         ...made.filter(mine).map((bucket) => `:${name(bucket)} - [0:0]`),
         ...made.filter(mine).map((bucket) => `-A ${bucketJump(instance, bucket)}`),
         ...removed.filter(mine).map((line) => `-D ${lineText(instance, line)}`),
-        ...added.filter(mine).map((line) => `-A ${lineText(instance, line)}`),
+        ...added.filter(mine).map((line) => `${line.isFirst ? '-I' : '-A'} ${lineText(instance, line)}`),
         ...gone.filter(mine).map((bucket) => `-D ${bucketJump(instance, bucket)}`),
         ...gone.filter(mine).map((bucket) => `-X ${name(bucket)}`),
       ])
@@ -118,6 +120,7 @@ function wantedIn(table: Table, instance: string, family: Family, rules: readonl
       ...buckets.map((bucket) => bucketJump(instance, bucket)),
       ...linesOf(rules, family)
         .filter((line) => line.table === table)
+        .toSorted((a, b) => Number(b.isFirst ?? false) - Number(a.isFirst ?? false))
         .map((line) => lineText(instance, line)),
     ].map((text) => `-A ${text}`),
   }
@@ -208,7 +211,9 @@ function ownChains(instance: string, present: readonly string[]): string[] {
     .filter((name) => name === chainName(instance, 'USER') || isOwnChain(instance, name))
 }
 
-const purposes = new RegExp(`^(?:${Object.values(chains).flat().join('|')}|(?:tcp|udp|sctp|to)-\\d+)$`)
+const purposes = new RegExp(
+  `^(?:${Object.values(chains).flat().join('|')}|(?:tcp|udp|sctp|to)-\\d+|from-[0-9a-f]{8})$`,
+)
 
 /** Whether a chain is this instance's and not the user's. */
 export function isOwnChain(instance: string, name: string): boolean {
@@ -227,9 +232,13 @@ function chainOf(line: string): string {
 }
 
 function frameLines(instance: string): string[] {
-  const targets = ['USER', 'WITHIN', 'INTERNAL', 'INTO', 'OUT']
+  const targets = ['USER', 'WITHIN', 'EGRESS', 'INTERNAL', 'INTO', 'OUT']
   const from = chainName(instance, 'FORWARD')
-  return targets.map((to) => `${from} -m comment --comment tsnet -j ${chainName(instance, to)}`)
+  const mark = '-m comment --comment tsnet'
+  return [
+    ...targets.map((to) => `${from} ${mark} -j ${chainName(instance, to)}`),
+    `${chainName(instance, 'EGRESS')} -m conntrack --ctstate RELATED,ESTABLISHED ${mark} -j RETURN`,
+  ]
 }
 
 /** Spelled as iptables-save spells it, so that a jump that stands is recognised. */
@@ -253,5 +262,8 @@ function section(table: Table, lines: readonly string[]): string {
 /** The lines of one table's part of iptables-save's output. */
 function sectionOf(saved: string, table: Table): string[] {
   const start = saved.indexOf(`*${table}\n`)
-  return start < 0 ? [] : saved.slice(start, saved.indexOf('\nCOMMIT', start)).split('\n')
+  if (start < 0) return []
+  const lines = saved.slice(start, saved.indexOf('\nCOMMIT', start)).split('\n')
+  // not every version prints them in lower case
+  return lines.map((line) => line.replace(/--mac-source \S+/, (mac) => mac.toLowerCase()))
 }

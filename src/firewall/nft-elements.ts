@@ -1,5 +1,13 @@
 /** The wanted rules as elements of the sets and maps of tsnet's nftables tables. */
-import { type BridgeRule, type Family, ownerComment, type PublishRule, type Rule } from './rules.ts'
+import {
+  type AllowRule,
+  type BridgeRule,
+  type EgressRule,
+  type Family,
+  ownerComment,
+  type PublishRule,
+  type Rule,
+} from './rules.ts'
 
 /** An element of a set (no `data`) or map of the table. */
 interface Element {
@@ -17,6 +25,8 @@ export interface Words {
   readonly loopback: string
   readonly everyone: string
   readonly echoRequest: string
+  /** the words for the address that a connection was begun with */
+  readonly dialled: string
 }
 
 export const words: Readonly<Record<Family, Words>> = {
@@ -26,6 +36,7 @@ export const words: Readonly<Record<Family, Words>> = {
     loopback: '127.0.0.0/8',
     everyone: '0.0.0.0/0',
     echoRequest: 'icmp type echo-request',
+    dialled: 'ct original ip daddr',
   },
   6: {
     table: 'ip6',
@@ -33,6 +44,7 @@ export const words: Readonly<Record<Family, Words>> = {
     loopback: '::1',
     everyone: '::/0',
     echoRequest: 'icmpv6 type echo-request',
+    dialled: 'ct original ip6 daddr',
   },
 }
 
@@ -64,6 +76,11 @@ export function declareSets(family: Family): Readonly<Record<string, string>> {
     open: `type ${place}`,
     'open-limited': `type ${way}; flags interval`,
     'open-limited-interface': `type ifname . ${way}; flags interval`,
+    restricted: 'type ifname . ether_addr',
+    allowed: `type ifname . ether_addr . ${address}`,
+    'allowed-subnet': `type ifname . ether_addr . ${address}; flags interval`,
+    'allowed-service': `type ifname . ether_addr . ${place}`,
+    'allowed-subnet-service': `type ifname . ether_addr . ${place}; flags interval`,
     ...(family === 4 ? { loopback: `type ${place}`, 'loopback-range': `type ${place}; flags interval` } : {}),
   }
 }
@@ -96,9 +113,37 @@ function collect(rules: readonly Rule[], format: (element: Element) => string): 
 }
 
 function elementsOf(rule: Rule): Element[] {
-  if (rule.kind === 'bridge') return bridgeElements(rule)
-  return rule.mode === 'dnat' ? [...publishElements(rule), ...loopbackElements(rule)] : openElements(rule)
+  switch (rule.kind) {
+    case 'bridge':
+      return bridgeElements(rule)
+    case 'egress':
+      return [{ set: 'restricted', key: senderKey(rule), comment: ownerComment(rule.owner) }]
+    case 'allow':
+      return [allowElement(rule)]
+    case 'publish':
+      return rule.mode === 'dnat' ? [...publishElements(rule), ...loopbackElements(rule)] : openElements(rule)
+  }
 }
+
+function senderKey({ interface: name, mac }: EgressRule | AllowRule): string {
+  return `"${name}" . ${mac}`
+}
+
+/** Single addresses, which come and go with names' answers, are elements of a hash. */
+function allowElement(rule: AllowRule): Element {
+  const { owner, destination, protocol, port } = rule
+  const [single = ''] = destination.split(wholeLength[rule.family])
+  const subnet = single === destination ? '-subnet' : ''
+  const service = protocol === '' ? '' : ` . ${protocol} . ${port}`
+  return {
+    set: `allowed${subnet}${protocol === '' ? '' : '-service'}`,
+    key: `${senderKey(rule)} . ${single}${service}`,
+    comment: ownerComment(owner),
+  }
+}
+
+/** The prefix length that makes a subnet of a single address. */
+const wholeLength: Readonly<Record<Family, RegExp>> = { 4: /\/32$/, 6: /\/128$/ }
 
 function bridgeElements(rule: BridgeRule): Element[] {
   const { subnet, mode, internal, trusted } = rule
@@ -178,8 +223,8 @@ function openElements(rule: PublishRule): Element[] {
 function waysTo({ family, hostInterface, sources }: PublishRule, destination: string): string[] {
   const { everyone } = words[family]
   const begin = hostInterface === '' ? '' : `"${hostInterface}" . `
-  const whole = family === 4 ? /\/32$/ : /\/128$/
-  const from = sources.length === 0 ? [everyone] : sources.map((source) => source.replace(whole, ''))
+  const from =
+    sources.length === 0 ? [everyone] : sources.map((source) => source.replace(wholeLength[family], ''))
   return from.map((source) => `${begin}${source} . ${destination === '' ? everyone : destination}`)
 }
 

@@ -4,10 +4,12 @@
  *
  *     prerouting, output (nat)  to a local address ──▶ publish: dnat by map
  *     prerouting (raw)          from outside to loopback, from an isolated bridge to the host: drop
- *     forward                   user ──▶ within a bridge: accept ──▶ internal: drop
+ *     input                     from a restricted container to the host: egress
+ *     forward                   user ──▶ within a bridge: accept ──▶ from a restricted container: egress ──▶ internal: drop
  *                               ──▶ into a bridge: inbound ──▶ out of a bridge: accept
  *     inbound                   established, dnat, open port, trusted interface: accept ──▶ from another bridge: drop
  *                               ──▶ into an unprotected bridge: accept, else drop
+ *     egress                    established, to an allowed destination: go on, else drop
  *     postrouting (nat)         loopback and hairpin into a bridge, and what leaves a bridge's subnet: masquerade or snat
  */
 import { declareSets, elementsBySet, keysBySet, words } from './nft-elements.ts'
@@ -20,10 +22,13 @@ interface Chain {
 
 /** Chains by name, without `user`, whose rules are not tsnet's. */
 function describeChains(family: Family): Readonly<Record<string, Chain>> {
-  const { table: ip, loopback, echoRequest } = words[family]
+  const { table: ip, loopback, echoRequest, dialled } = words[family]
   const place = `${ip} daddr . meta l4proto . th dport`
   const way = `${ip} saddr . ${place}`
   const withPorts = 'meta l4proto { tcp, udp, sctp }'
+  const restricted = 'iifname . ether saddr @restricted jump egress'
+  const flow = `iifname . ether saddr . ${dialled}`
+  const service = `${withPorts} ${flow} . meta l4proto . ct original proto-dst`
   return {
     inbound: {
       rules: [
@@ -39,11 +44,30 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
         'drop',
       ],
     },
+    egress: {
+      rules: [
+        'ct state established,related return',
+        // without neighbours there is no IPv6 at all
+        ...(family === 6
+          ? ['icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } return']
+          : []),
+        `${flow} @allowed return`,
+        `${flow} @allowed-subnet return`,
+        `${service} @allowed-service return`,
+        `${service} @allowed-subnet-service return`,
+        'counter drop',
+      ],
+    },
+    input: {
+      hook: 'type filter hook input priority filter; policy accept',
+      rules: [restricted],
+    },
     forward: {
       hook: 'type filter hook forward priority filter; policy accept',
       rules: [
         'jump user',
         'iifname . oifname @within accept',
+        restricted,
         'iifname @internal drop',
         'oifname @internal drop',
         'oifname @bridges jump inbound',
@@ -156,9 +180,11 @@ export function listTable(table: string, family: Family): string {
   return `list table ${words[family].table} ${table}\n`
 }
 
-/** What of a table printed tersely is tsnet's own: all but the rules in the chain `user`. */
+/** What of a table printed tersely is tsnet's own: all but the rules in the chain `user`, and what has been counted. */
 export function withoutUserRules(listing: string): string {
-  return listing.replace(/chain user \{[^}]*\}/, 'chain user { }')
+  return listing
+    .replace(/chain user \{[^}]*\}/, 'chain user { }')
+    .replaceAll(/counter packets \d+ bytes \d+/g, 'counter')
 }
 
 /** Whether a printed table holds the elements of these rules and no others. */

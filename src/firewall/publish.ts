@@ -1,5 +1,5 @@
 import type { PublishedPort } from '../store/records.ts'
-import { containsCidr, formatCidr, parseCidr } from '../values/cidr.ts'
+import { outermostCidrs, parseCidr } from '../values/cidr.ts'
 import { canonicalIp } from '../values/ip.ts'
 import type { PublishRule } from './rules.ts'
 
@@ -47,11 +47,7 @@ function publishRule(port: PublishedPort, target: PublishTarget): PublishRule[] 
   ]
 }
 
-/** The blocks that lie in no other, as sets of intervals want them; none when one of them is everyone. */
+/** None when one of them is everyone. */
 function outermost(sources: readonly string[]): string[] {
-  const blocks = [...new Map(sources.map((text) => [formatCidr(parseCidr(text)), parseCidr(text)]))]
-  if (blocks.some(([, { prefix }]) => prefix === 0)) return []
-  return blocks
-    .filter(([key, inner]) => !blocks.some(([other, outer]) => other !== key && containsCidr(outer, inner)))
-    .map(([key]) => key)
+  return outermostCidrs(sources).filter((text) => parseCidr(text).prefix > 0)
 }

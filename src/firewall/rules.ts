@@ -59,7 +59,32 @@ export interface PublishRule {
   readonly port: number
 }
 
-export type Rule = BridgeRule | PublishRule
+/**
+ * A container that may not begin anything with the host, other networks and the outside. It is known by its interface's
+ * hardware address, so that none of its addresses leads around the rule. What is asked of it from outside it may answer.
+ */
+export interface EgressRule {
+  readonly kind: 'egress'
+  /** the endpoint's id */
+  readonly owner: string
+  readonly family: Family
+  /** the bridge behind which the container is */
+  readonly interface: string
+  /** of the container's interface, in lower case with colons */
+  readonly mac: string
+}
+
+/** A destination that the container of an egress rule may reach: the address that it dials, before any translation. */
+export interface AllowRule extends Omit<EgressRule, 'kind'> {
+  readonly kind: 'allow'
+  /** CIDR */
+  readonly destination: string
+  /** '' for every protocol; `port` is 0 then */
+  readonly protocol: Protocol | ''
+  readonly port: number
+}
+
+export type Rule = BridgeRule | PublishRule | EgressRule | AllowRule
 
 /** Applied whole or not at all: first `remove`, then `add`. */
 export interface Batch {
@@ -74,8 +99,20 @@ export function inverse(batch: Batch): Batch {
 
 /** The same text for equal rules, whatever the order of their fields. */
 export function ruleKey(rule: Rule): string {
-  const parts = rule.kind === 'bridge' ? bridgeKey(rule) : publishKey(rule)
-  return [rule.kind, rule.owner, rule.family, ...parts].join(' ')
+  return [rule.kind, rule.owner, rule.family, ...keyParts(rule)].join(' ')
+}
+
+function keyParts(rule: Rule): readonly unknown[] {
+  switch (rule.kind) {
+    case 'bridge':
+      return bridgeKey(rule)
+    case 'publish':
+      return publishKey(rule)
+    case 'egress':
+      return [rule.interface, rule.mac]
+    case 'allow':
+      return [rule.interface, rule.mac, rule.destination, rule.protocol, rule.port]
+  }
 }
 
 function bridgeKey({
@@ -122,6 +159,11 @@ export function checkRule(rule: Rule): void {
     checkSubnet(rule.subnet)
     if (rule.snatAddress !== '') checkAddress(rule.snatAddress)
     for (const name of rule.trusted) checkName(name)
+    return
+  }
+  if (rule.kind !== 'publish') {
+    if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(rule.mac)) refuse('a hardware address', rule.mac)
+    if (rule.kind === 'allow') checkSubnet(rule.destination)
     return
   }
   checkAddress(rule.address)

@@ -14,6 +14,7 @@ export const migrations: readonly string[] = [
      data TEXT NOT NULL
    ) STRICT;`,
   `UPDATE record SET value = json_set(value,
+     '$.spec.egress', json('null'),
      '$.endpoints', json((
        SELECT json_group_array(json_patch(each.value, '{"request":{"linkLocal":[],"links":[],"gatewayPriority":0}}'))
        FROM json_each(record.value, '$.endpoints') AS each)),

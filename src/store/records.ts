@@ -43,6 +43,15 @@ export interface PublishedPort {
   readonly via: 'dnat' | 'proxy' | 'route'
 }
 
+/** What a container with an egress policy may reach: a destination, and there one port or all. */
+export interface EgressEntry {
+  /** A CIDR in canonical form, or a name in lower case; `*.example.com` means all names below. */
+  readonly to: string
+  /** '' for every protocol; `port` is 0 then */
+  readonly protocol: Protocol | ''
+  readonly port: number
+}
+
 export interface MountRequest {
   readonly type: 'bind' | 'volume' | 'tmpfs'
   /** bind: a host path; volume: a name, or '' for an anonymous one; tmpfs: ''. */
@@ -151,6 +160,8 @@ export interface ContainerSpec {
   readonly endpoints: Readonly<Record<string, EndpointRequest>>
   readonly ports: readonly PortBinding[]
   readonly publishAll: boolean
+  /** What it may reach outside its networks; null for everything. */
+  readonly egress: readonly EgressEntry[] | null
   readonly mounts: readonly MountRequest[]
   readonly resources: Resources
   readonly readOnlyRootfs: boolean

@@ -71,6 +71,14 @@ export function containsCidr(outer: Cidr, inner: Cidr): boolean {
   return outer.family === inner.family && inner.first >= outer.first && inner.last <= outer.last
 }
 
+/** The blocks that lie in no other, each once and in canonical form, as sets of intervals want them. */
+export function outermostCidrs(texts: readonly string[]): string[] {
+  const blocks = [...new Map(texts.map((text) => [formatCidr(parseCidr(text)), parseCidr(text)]))]
+  return blocks
+    .filter(([key, inner]) => !blocks.some(([other, outer]) => other !== key && containsCidr(outer, inner)))
+    .map(([key]) => key)
+}
+
 export function overlaps(a: Cidr, b: Cidr): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last
 }

@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { egressRules, familyOf } from '../../src/firewall/egress.ts'
 import { createFirewall, type Firewall } from '../../src/firewall/firewall.ts'
 import { createDnsRedirect } from '../../src/firewall/redirect.ts'
 import {
+  type AllowRule,
   type Batch,
   type BridgeRule,
   type Family,
@@ -16,6 +18,7 @@ import {
   type PublishRule,
   type Rule,
 } from '../../src/firewall/rules.ts'
+import type { EgressEntry } from '../../src/store/records.ts'
 import { inNetns } from '../../src/sys/netns.ts'
 import {
   bridgeRules,
@@ -60,7 +63,7 @@ function ruleset(): string[] {
   const listed = tables.flatMap((table) => nftLines(`list ${table}`))
   return [...saved.join('\n').split('\n'), ...listed]
     .filter((line) => !line.startsWith('#'))
-    .flatMap((line) => line.replaceAll(/\[\d+:\d+\]|elements = \{|\}/g, '').split(','))
+    .flatMap((line) => line.replaceAll(/\[\d+:\d+\]|elements = \{|\}| packets \d+ bytes \d+/g, '').split(','))
     .map((line) => line.trim())
     .filter((line) => line !== '')
     .sort()
@@ -536,6 +539,113 @@ export function describeFirewall(backend: Firewall['backend']): void {
         } finally {
           for (const close of closers) close()
         }
+      })
+    })
+
+    describe('with a container that may not reach everything', () => {
+      const drops = () =>
+        backend === 'nftables'
+          ? /counter packets (\d+)/.exec(
+              execFileSync('nft', ['list', 'chain', 'ip', 'tsnet', 'egress'], text),
+            )?.[1]
+          : /\[(\d+):\d+\] -A TSNET-from-\S+ -j DROP/.exec(execFileSync('iptables-save', ['-c'], text))?.[1]
+      const text = { encoding: 'utf8' } as const
+      let closeHost = () => {}
+      let policy: (...entries: EgressEntry[]) => Rule[]
+      let allow: (destination: string, port: number) => AllowRule
+
+      beforeAll(async () => {
+        const mac = /ether (\S+)/.exec(lab.a1.ip('link show eth0'))?.[1] ?? ''
+        const sender = { owner: '0123456789abcdef0123', interface: 'br-a', mac } as const
+        policy = (...entries) =>
+          ([4, 6] as const).flatMap((family) => egressRules(entries, { ...sender, family }))
+        allow = (destination, port) => {
+          const family = familyOf(destination)
+          return { ...sender, kind: 'allow', family, destination, protocol: port === 0 ? '' : 'tcp', port }
+        }
+        closeHost = await serveHere('::', 8099)
+      })
+      afterAll(() => closeHost())
+
+      it('drops what it sends to the outside, other networks and the host, by whatever address, and counts that', async () => {
+        const local = inNetns(lab.a1.netns, () => ip('-6 -o addr show dev eth0 scope link'))
+        expect(local).toContain('fe80::')
+        const gateway = `${/inet6 (fe80\S+)\//.exec(ip('-6 -o addr show dev br-a scope link'))?.[1]}%eth0`
+        expect(await lab.a1.tcp('172.30.1.1', 8099)).toBe('host')
+        expect(await lab.a1.tcp(gateway, 8099)).toBe('host')
+        await add(...policy(), publish({ hostPort: 8092, interface: 'br-b', address: '172.30.2.2' }))
+        const asked = await Promise.all([
+          lab.a1.tcp('192.0.2.2', 80),
+          lab.a1.tcp('2001:db8::2', 80),
+          lab.a1.udp('192.0.2.2', 53),
+          lab.a1.tcp('172.30.1.1', 8099),
+          lab.a1.tcp('192.0.2.1', 8099),
+          lab.a1.tcp('fd00:30:1::1', 8099),
+          lab.a1.tcp(gateway, 8099),
+          lab.a1.tcp('192.0.2.1', 8092),
+        ])
+        expect(asked).toEqual(Array(8).fill('nothing'))
+        expect(Number(drops())).toBeGreaterThanOrEqual(5)
+      })
+
+      it('leaves alone its own network, what is asked of it, and its neighbours', async () => {
+        await add(...policy(), publish({ hostPort: 8091 }), publish({ hostPort: 8091, family: 6 }))
+        expect(await lab.a1.tcp('172.30.1.3', 80)).toBe('a2 172.30.1.2 80')
+        expect(await lab.a1.tcp('fd00:30:1::3', 80)).toBe('a2 fd00:30:1::2 80')
+        expect(await lab.client.tcp('192.0.2.1', 8091)).toBe('a1 192.0.2.2 80')
+        expect(await lab.client.tcp('2001:db8::1', 8091)).toBe('a1 2001:db8::2 80')
+        expect(await host.tcp('172.30.1.2', 80)).toBe('a1 172.30.1.1 80')
+        expect(await host.tcp('fd00:30:1::2', 80)).toBe('a1 fd00:30:1::1 80')
+        expect(await lab.a2.tcp('192.0.2.2', 80)).toBe('client 192.0.2.1 80')
+        expect(await lab.a2.tcp('172.30.1.1', 8099)).toBe('host')
+      })
+
+      it('lets it reach the subnets, addresses and ports that are allowed, and nothing beside them', async () => {
+        await add(
+          ...policy(
+            { to: '192.0.2.0/24', protocol: 'tcp', port: 80 },
+            { to: '192.0.2.2/32', protocol: 'udp', port: 53 },
+            { to: '2001:db8:1::2/128', protocol: '', port: 0 },
+          ),
+        )
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 192.0.2.1 80')
+        expect(await lab.a1.udp('192.0.2.2', 53)).toBe('client 192.0.2.1 53')
+        expect(await lab.a1.tcp('2001:db8:1::2', 80)).toBe('far 2001:db8:1::1 80')
+        const asked = await Promise.all([
+          lab.a1.tcp('198.51.100.2', 80),
+          lab.a1.tcp('2001:db8::2', 80),
+          lab.a1.udp('198.51.100.2', 53),
+          lab.a1.tcp('192.0.2.1', 8099),
+        ])
+        expect(asked).toEqual(Array(4).fill('nothing'))
+      })
+
+      it('goes by the address and port that are dialled, not by those behind a published port', async () => {
+        const other = publish({ hostPort: 8092, interface: 'br-b', address: '172.30.2.2' })
+        await add(...policy({ to: '192.0.2.1/32', protocol: 'tcp', port: 8092 }), other)
+        expect(await lab.a1.tcp('192.0.2.1', 8092)).toMatch(/^b1 /)
+        expect(await lab.a1.tcp('192.0.2.1', 8099)).toBe('nothing')
+        await firewall.apply({ add: policy({ to: '172.30.2.2/32', protocol: '', port: 0 }), remove: [] })
+        expect(await lab.a1.tcp('172.30.1.1', 8092)).toBe('nothing')
+      })
+
+      it('takes destinations that come and go, also within an allowed subnet, and is gone without a trace', async () => {
+        const standing = ruleset()
+        const rules = policy({ to: '192.0.2.0/24', protocol: 'tcp', port: 81 })
+        await add(...rules)
+        const restricted = ruleset()
+        const batch = {
+          add: [allow('192.0.2.2/32', 80), allow('192.0.2.2/32', 81), allow('2001:db8::2/128', 0)],
+          remove: [],
+        }
+        await firewall.apply(batch)
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('client 192.0.2.1 80')
+        expect(await lab.a1.tcp('2001:db8::2', 80)).toBe('client 2001:db8::1 80')
+        await firewall.apply(inverse(batch))
+        expect(ruleset()).toEqual(restricted)
+        expect(await lab.a1.tcp('192.0.2.2', 80)).toBe('nothing')
+        await firewall.apply({ add: [], remove: rules })
+        expect(ruleset()).toEqual(standing)
       })
     })
 

@@ -133,6 +133,7 @@ beforeAll(async () => {
       upstreams: [],
       forward: true,
       forwardBareNames: true,
+      allows: null,
       onAnswer: null,
     },
   )

@@ -61,6 +61,7 @@ const options = (part: Partial<ResolverOptions> = {}): ResolverOptions => ({
   upstreams: [],
   forward: true,
   forwardBareNames: true,
+  allows: null,
   onAnswer: null,
   ...part,
 })

@@ -102,6 +102,8 @@ export interface HostConfigAnswer {
   LogConfig: { Type: string; Config: object }
   NetworkMode: string
   PortBindings: Readonly<Record<string, readonly HostBinding[]>>
+  /** tsnet's own, for a container with an egress policy */
+  Egress?: readonly string[]
   RestartPolicy: { Name: string; MaximumRetryCount: number }
   AutoRemove: boolean
   VolumeDriver: string

@@ -4,6 +4,7 @@ import type { ContainerSpec, EndpointRequest, Ulimit } from '../../store/records
 import { checkRlimit } from '../../sys/rlimit.ts'
 import { isIp } from '../../values/ip.ts'
 import type { ContainerCreate, HostConfig } from '../schema/container-create.ts'
+import { toEgress } from './egress.ts'
 import { toEndpointRequest } from './endpoints.ts'
 import { toMountRequests } from './mounts.ts'
 import { isContainerMode, refuseEndpoints, toNetworkMode } from './network-mode.ts'
@@ -51,6 +52,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
     endpoints,
     ports: toPortBindings(host.PortBindings ?? {}),
     publishAll: host.PublishAllPorts === true,
+    egress: toEgress(host.Egress ?? null),
     exposedPorts: toExposedPorts(body.ExposedPorts ?? {}),
     mounts: toMountRequests(body),
     resources: toResources(host, context.cpus),

@@ -1,6 +1,7 @@
 /** A container's HostConfig as inspect shows it; posted back to create it makes the same container. */
 import type { ContainerSpec } from '../../store/records.ts'
 import type { HostConfigAnswer } from '../schema/container.ts'
+import { fromEgress } from './egress.ts'
 import { fromMountRequests } from './mounts.ts'
 import { fromPortBindings } from './ports.ts'
 import { fromResources } from './resources.ts'
@@ -42,6 +43,7 @@ export function toHostConfig(spec: ContainerSpec, name: string): HostConfigAnswe
     Links: fromLinks(spec, name),
     NetworkMode: spec.networkMode,
     PortBindings: fromPortBindings(spec.ports),
+    ...(spec.egress !== null && { Egress: fromEgress(spec.egress) }),
     AutoRemove: spec.autoRemove,
     CapAdd: fromCapabilities(spec.capAdd),
     CapDrop: fromCapabilities(spec.capDrop),

@@ -154,6 +154,7 @@ export const spec: ContainerSpec = {
   endpoints: {},
   ports: [],
   publishAll: false,
+  egress: null,
   mounts: [],
   resources: {
     memory: 0,

@@ -1,4 +1,5 @@
 /** Typical rule sets, each a name, a sentence and its rules. They are rendered into test/golden/ and docs/firewall.md. */
+import { egressRules } from '../../../src/firewall/egress.ts'
 import type { BridgeRule, PublishRule, Rule } from '../../../src/firewall/rules.ts'
 
 const network: BridgeRule = {
@@ -30,6 +31,8 @@ const port: PublishRule = {
   address: '172.18.0.2',
   port: 80,
 }
+
+const sender = { owner: port.owner, interface: network.interface, mac: '02:42:ac:12:00:02' } as const
 
 export interface Case {
   readonly name: string
@@ -122,5 +125,26 @@ export const cases: readonly Case[] = [
     title: 'Gateway mode isolated',
     text: '`tsnet network create --internal -o com.docker.network.bridge.gateway_mode_ipv4=isolated net`.',
     rules: [{ ...network, internal: true, masquerade: false, mode: 'isolated' }],
+  },
+  {
+    name: 'egress',
+    title: 'A container that may not reach everything',
+    text: '`tsnet run --egress allow=10.0.0.0/8:5432,192.0.2.7,[2001:db8::/32],api.example.com:443`, after `api.example.com` was answered with 192.0.2.80.',
+    rules: [
+      network,
+      network6,
+      ...([4, 6] as const).flatMap((family) =>
+        egressRules(
+          [
+            { to: '10.0.0.0/8', protocol: 'tcp', port: 5432 },
+            { to: '192.0.2.7/32', protocol: '', port: 0 },
+            { to: '2001:db8::/32', protocol: '', port: 0 },
+            { to: 'api.example.com', protocol: 'tcp', port: 443 },
+          ],
+          { ...sender, family },
+        ),
+      ),
+      { ...sender, kind: 'allow', family: 4, destination: '192.0.2.80/32', protocol: 'tcp', port: 443 },
+    ],
   },
 ]

@@ -65,6 +65,8 @@ the \`FORWARD\` chain of iptables has the policy \`DROP\`. Both backends do the 
   not published, the host itself included.
 - A port published on an address of 127.0.0.0/8 is for the host alone, also where \`route_localnet\` lets packets for such
   addresses in, and no container reaches the host's loopback addresses.
+- What a container may reach can be limited (\`--egress\`, see [egress.md](egress.md)). It is known by its bridge and its
+  hardware address.
 - An internal network is reached by the host and by nobody else, and reaches nobody else.
 
 What a network's gateway mode changes:
@@ -114,6 +116,8 @@ client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`)
 | \`forward\` | \`TSNET-FORWARD\` | asks the following in turn about each packet that the host forwards |
 | \`user\` | \`TSNET-USER\` | holds rules of yours |
 | \`within\` (a set) | \`TSNET-WITHIN\` | lets through what stays within a network: such packets are seen only where \`br_netfilter\` is loaded |
+| \`input\` | jump from \`INPUT\` | asks the following about each packet for the host itself |
+| \`egress\` | \`TSNET-EGRESS\`, \`TSNET-from-…\` | drops, and counts, what a container sends that may not reach everything, but answers and what is allowed |
 | \`internal\` (a set) | \`TSNET-INTERNAL\` | drops what enters or leaves an internal network |
 | \`inbound\` | \`TSNET-INTO\` | decides what enters a network: answers, translated packets, open ports, trusted interfaces |
 | \`open…\` (sets) | \`TSNET-OPEN\`, \`TSNET-to-…\` | the container ports that are published in the mode \`routed\` |

@@ -26,6 +26,7 @@ export const plainSpec: ContainerSpec = {
   endpoints: {},
   ports: [],
   publishAll: false,
+  egress: null,
   mounts: [],
   resources: {
     memory: 0,
