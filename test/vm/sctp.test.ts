@@ -6,14 +6,14 @@ import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 
 /** Node has no SCTP; whoever runs these tests has Perl, as Debian's base system does. */
 const server = `
-use Socket; my $proto = 132; socket(S, AF_INET6, SOCK_STREAM, $proto) or die "socket: $!";
+use Socket qw(:DEFAULT inet_pton inet_ntop); my $proto = 132; socket(S, AF_INET6, SOCK_STREAM, $proto) or die "socket: $!";
 bind(S, sockaddr_in6($ARGV[0], inet_pton(AF_INET6, '::'))) or die "bind: $!"; listen(S, 5) or die "listen: $!";
 $| = 1; print "up\\n";
 while (my $peer = accept(C, S)) { my (undef, $address) = sockaddr_in6($peer); my $text = inet_ntop(AF_INET6, $address);
   $text =~ s/^::ffff://; send(C, $text, 0); close(C); }`
 
 const client = `
-use Socket; my ($host, $port) = @ARGV; my $six = $host =~ /:/; $SIG{ALRM} = sub { print "nothing"; exit }; alarm 20;
+use Socket qw(:DEFAULT inet_pton inet_ntop); my ($host, $port) = @ARGV; my $six = $host =~ /:/; $SIG{ALRM} = sub { print "nothing"; exit }; alarm 20;
 socket(S, $six ? AF_INET6 : AF_INET, SOCK_STREAM, 132) or die "socket: $!";
 connect(S, $six ? sockaddr_in6($port, inet_pton(AF_INET6, $host)) : sockaddr_in($port, inet_aton($host))) or do { print "$!"; exit };
 recv(S, my $answer, 100, 0); print $answer;`
