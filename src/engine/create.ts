@@ -9,6 +9,7 @@ import { reserveFixed } from './addresses.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
+import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
@@ -111,17 +112,19 @@ function warningsFor(parts: Parts, container: ContainerRecord): string[] {
   const { ports, networkMode } = container.spec
   if (ports.length === 0) return []
   if (networkMode === 'host') return ['Published ports are discarded when using host network mode']
-  const drivers = container.endpoints.map((endpoint) =>
-    parts.networkDriver(networkOf(parts, endpoint).driver),
-  )
-  const unable = drivers.filter(
-    ({ capabilities: { ports, addresses } }) => ports === 'none' && addresses !== 'none',
-  )
-  if (unable.length === 0 || unable.length < drivers.length) return warnOfPorts(ports)
-  const names = [...new Set(unable.map(({ name }) => name))].join(' and ')
+  const kinds = container.endpoints.map((endpoint) => directKind(parts, networkOf(parts, endpoint)))
+  if (kinds.length === 0 || kinds.includes('')) return warnOfPorts(ports)
+  const names = [...new Set(kinds)].join(' and ')
   return [
     `Published ports are discarded when using ${names} networks: containers are reached at their own addresses`,
   ]
+}
+
+/** What networks are called whose containers are reached without the host, '' for others. */
+function directKind(parts: Parts, network: NetworkRecord): string {
+  const { name, capabilities } = parts.networkDriver(network.driver)
+  if (capabilities.ports === 'none' && capabilities.addresses !== 'none') return name
+  return linkIpamOf(parts, network)?.name ?? ''
 }
 
 /** Makes the volumes that are missing. One removed in the meantime is made again: when this returns, all are there. */

@@ -103,10 +103,11 @@ describe('a network whose addresses come by DHCP', () => {
   it('moves a container whose address the server no longer grants, with its names', async () => {
     await startServer('10.5.0.50,10.5.0.99')
     await docker(...lan)
-    await docker(
+    const { stderr } = await daemon.docker(
       ...['run', '-d', '--name', 'web', '--network', 'lan', '-p', '8080:80', 'box'],
       ...['sh', '-c', 'echo hello > /tmp/index.html; exec httpd -f -p 80 -h /tmp'],
     )
+    expect(stderr).toContain('Published ports are discarded when using dhcp networks')
     await wait('db', '--network', 'lan')
     const page = async (): Promise<string> =>
       (
@@ -152,6 +153,24 @@ describe('a network whose addresses come by DHCP', () => {
     await expect.poll(() => client.resolve('web', 'printer.lan'), { timeout: 5000 }).toBe('10.5.0.200')
     await remove('web')
     await expect.poll(() => said(/DHCPRELEASE/), { timeout: 5000 }).toBe(1)
+  })
+
+  it('leases for macvlan containers too, to the hardware address of each', async () => {
+    await startServer('10.5.0.50,10.5.0.99')
+    // a bridge can be a parent as well
+    await docker(
+      ...['network', 'create', '-d', 'macvlan', '-o', 'parent=br-lan', '--ipam-driver', 'dhcp', 'lan'],
+    )
+    const mac = '02:00:00:00:05:07'
+    await wait('web', '--network', 'lan', '--mac-address', mac)
+    const address = await addressOf('web', 'lan')
+    expect(log.join('\n')).toMatch(new RegExp(`DHCPACK\\(lan\\) ${address} ${mac}`))
+    expect(await inside('web', 'ip -o -4 addr show eth0')).toContain(`${address}/24`)
+    expect(await inside('web', 'ip route')).toContain('default via 10.5.0.1 dev eth0')
+    expect(await inside('web', 'ping -c1 -W2 10.5.0.1')).toContain('1 packets received')
+    expect(await client.resolve('web', 'printer.lan')).toBe('10.5.0.200')
+    await docker('stop', '-t0', 'web')
+    await expect.poll(() => said(new RegExp(`DHCPRELEASE.* ${address} `)), { timeout: 5000 }).toBe(1)
   })
 
   it('joins a running container, and takes its address when it leaves', async () => {
