@@ -221,7 +221,7 @@ describe('a store', () => {
     const port = { hostPort: 80, hostInterface: '', sources: [] }
     expect(store.containers.get('c')).toEqual({
       ...old,
-      spec: { ...old.spec, endpoints: { net: { ...request, ...added } }, ports: [port] },
+      spec: { ...old.spec, egress: null, endpoints: { net: { ...request, ...added } }, ports: [port] },
       endpoints: [{ id: 'e', request: { ...request, ...added } }],
       published: [port],
     })
