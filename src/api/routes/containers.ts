@@ -99,19 +99,27 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
     return reply.code(204).send()
   })
 
-  app.post('/containers/:name/publish', { schema: { body: ContainerUpdate } }, async (request, reply) => {
-    const { name } = request.params as Named['Params']
-    const added = toPortBindings(request.body.PortBindings ?? {})
-    await containers.updatePorts(name, (present) => [...withoutBindings(present, added), ...added])
-    return reply.code(204).send()
-  })
+  app.post(
+    '/tsnet/v1/containers/:name/publish',
+    { schema: { body: ContainerUpdate } },
+    async (request, reply) => {
+      const { name } = request.params as Named['Params']
+      const added = toPortBindings(request.body.PortBindings ?? {})
+      await containers.updatePorts(name, (present) => [...withoutBindings(present, added), ...added])
+      return reply.code(204).send()
+    },
+  )
 
-  app.post('/containers/:name/unpublish', { schema: { body: ContainerUpdate } }, async (request, reply) => {
-    const { name } = request.params as Named['Params']
-    const unwanted = toPortBindings(request.body.PortBindings ?? {})
-    await containers.updatePorts(name, (present) => unpublish(name, present, unwanted))
-    return reply.code(204).send()
-  })
+  app.post(
+    '/tsnet/v1/containers/:name/unpublish',
+    { schema: { body: ContainerUpdate } },
+    async (request, reply) => {
+      const { name } = request.params as Named['Params']
+      const unwanted = toPortBindings(request.body.PortBindings ?? {})
+      await containers.updatePorts(name, (present) => unpublish(name, present, unwanted))
+      return reply.code(204).send()
+    },
+  )
 
   app.post<Named>('/containers/:name/rename', async (request, reply) => {
     await containers.rename(request.params.name, textParameter(request.query, 'name'))

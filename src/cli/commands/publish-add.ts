@@ -12,7 +12,7 @@ export const command = defineCommand({
   async run({ client, flags, args: [container] }) {
     if (flags.publish.length === 0) throw badValue('no ports are given: name them with -p')
     const body = { PortBindings: toPortBindings(flags.publish.flatMap(parsePublish)) }
-    await client.call('POST', containerPath(container!, 'publish'), { body })
+    await client.call('POST', `/tsnet/v1${containerPath(container!, 'publish')}`, { body })
     return 0
   },
 })

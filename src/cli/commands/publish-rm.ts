@@ -19,7 +19,7 @@ export const command = defineCommand({
   async run({ client, flags, args: [container] }) {
     if (flags.publish.length === 0) throw badValue('no ports are given: name them with -p')
     const body = { PortBindings: toPortBindings(flags.publish.flatMap(parsePublish)) }
-    await client.call('POST', containerPath(container!, 'unpublish'), { body })
+    await client.call('POST', `/tsnet/v1${containerPath(container!, 'unpublish')}`, { body })
     return 0
   },
 })
