@@ -595,6 +595,19 @@ describe('what is told about answers', () => {
     ])
   })
 
+  test('of a sandbox that may not look up every name the others are not asked for outside, and there are none', async () => {
+    const server = await upstream('127.0.0.54', answerWith('192.0.2.1'))
+    hostServers = [server.address]
+    names.update(place.name, options({ allows: (name) => name === 'api.example' }))
+    expect(addressesOf(await ask(place.netns, 'API.example'))).toEqual(['192.0.2.1'])
+    for (const name of ['other.example', 'x.api.example', '1.2.0.192.in-addr.arpa']) {
+      expect((await ask(place.netns, name)).rcode).toBe('NXDOMAIN')
+    }
+    expect((await ask(place.netns, 'secret.example', 'TXT')).rcode).toBe('NXDOMAIN')
+    expect(server.seen).toEqual(['API.example'])
+    expect((await ask(place.netns, 'web')).rcode).toBe('NOERROR')
+  })
+
   test('an answer whose listener fails is not sent', async () => {
     const onAnswer = () => Promise.reject(new Error('no set today'))
     const quiet = createNameService({ log: createLogger('fatal'), redirect, upstreams: () => [] })

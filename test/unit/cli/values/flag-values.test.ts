@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseCsvLine } from '../../../../src/cli/values/csv.ts'
 import { parseDetachKeys } from '../../../../src/cli/values/detach-keys.ts'
+import { parseEgress } from '../../../../src/cli/values/egress.ts'
 import { addFilter } from '../../../../src/cli/values/filter.ts'
 import { parseDnsSearch, parseDnsServer, parseHostEntry } from '../../../../src/cli/values/host-entry.ts'
 import {
@@ -13,6 +14,22 @@ import { canonicalName, splitReference, withDefaultTag } from '../../../../src/c
 import { parseRestartPolicy } from '../../../../src/cli/values/restart-policy.ts'
 import { parseUlimit } from '../../../../src/cli/values/ulimit.ts'
 import { parseTmpfs, parseVolume } from '../../../../src/cli/values/volume.ts'
+
+describe('parseEgress', () => {
+  test('reads what is allowed', () => {
+    expect(parseEgress('deny')).toEqual([])
+    expect(parseEgress('allow=10.0.0.0/8:5432,[2001:db8::1]:443,a.test')).toEqual([
+      ...['10.0.0.0/8:5432', '[2001:db8::1]:443', 'a.test'],
+    ])
+  })
+
+  test.each(['', 'allow', 'allow=', 'allow=a.test,', 'deny=a.test', 'a.test', 'DENY'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseEgress(text)).toThrow(`"${text}" is no egress policy`)
+    },
+  )
+})
 
 describe('parseVolume', () => {
   test.each([
