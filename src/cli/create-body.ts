@@ -1,6 +1,7 @@
 /** The flags of `run` and `create` as the body of POST /containers/create. */
 import type { ContainerFlags } from './flags.ts'
 import { badValue } from './values/bad-value.ts'
+import { joinEgress } from './values/egress.ts'
 import { readKeyValueFiles, toRecord } from './values/key-value.ts'
 import type { Mount } from './values/mount.ts'
 import { checkMac, isUserDefined, type NetworkFlag } from './values/network.ts'
@@ -156,7 +157,7 @@ function hostConfig(
     Dns: flags.dns,
     DnsOptions: [...flags['dns-opt'], ...flags['dns-option']],
     DnsSearch: flags['dns-search'],
-    ...(given.has('egress') && { Egress: flags.egress.flat() }),
+    ...(given.has('egress') && { Egress: joinEgress(flags.egress) }),
     ExtraHosts: flags['add-host'],
     GroupAdd: flags['group-add'],
     ...(given.has('init') && { Init: flags.init }),

@@ -36,7 +36,7 @@ export const containerFlags = {
   'dns-search': list('Set custom DNS search domains', { parse: parseDnsSearch }),
   domainname: text('Container NIS domain name'),
   egress: list(
-    'What the container may reach outside its networks (deny, allow=10.0.0.0/8:5432,example.com:443)',
+    'What the container may reach outside its networks (any, deny, allow=10.0.0.0/8:5432,example.com:443)',
     {
       placeholder: 'policy',
       parse: parseEgress,

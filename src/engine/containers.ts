@@ -10,6 +10,7 @@ import type { Parts } from './parts.ts'
 import { findContainer } from './references.ts'
 import { startContainer } from './start.ts'
 import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
+import { updateEgress } from './update-egress.ts'
 import { updatePorts } from './update-ports.ts'
 import { updateRates } from './update-rates.ts'
 
@@ -34,6 +35,7 @@ export function createContainers(parts: Parts): Containers {
     remove: (ref, options) => remove(parts, find(ref), options),
     updatePorts: (ref, change) =>
       locked(ref, (container) => updatePorts(parts, container, change(container.spec.ports))),
+    updateEgress: (ref, egress) => locked(ref, (container) => updateEgress(parts, container, egress)),
     updateRates: (ref, change) => locked(ref, (container) => updateRates(parts, container, change)),
     rename: (ref, name) => locked(ref, (container) => rename(parts, container, name)),
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),

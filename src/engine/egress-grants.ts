@@ -20,6 +20,7 @@ const longestDelay = 2 ** 31 - 1
 
 /** An address that a name was answered with, and the port there. */
 interface Grant extends Pick<EgressEntry, 'protocol' | 'port'> {
+  readonly name: string
   readonly address: string
   /** on the clock of performance.now */
   readonly until: number
@@ -73,18 +74,25 @@ export class EgressGrants {
     const until = performance.now() + ttl * 1000 + grace
     for (const entry of entries.filter((one) => this.#options.allowsName(one, name))) {
       for (const address of addresses)
-        if (!isCovered(entries, entry, address)) hold(held, entry, address, until)
+        if (!isCovered(entries, entry, address)) hold(held, name, entry, address, until)
     }
     await this.#settle(held)
     this.#plan()
   }
 
-  /** To be called with the container's record when its endpoints have changed. */
+  /** To be called with the container's record when its endpoints or its policy, which it keeps, have changed. */
   async follow(container: ContainerRecord): Promise<void> {
     const held = this.#held.get(container.id)
     if (held === undefined) return
     held.container = container
+    for (const [key, grant] of held.grants) if (!this.#isAllowed(container, grant)) held.grants.delete(key)
     await this.#settle(held)
+  }
+
+  #isAllowed({ spec }: ContainerRecord, { name, protocol, port }: Grant): boolean {
+    return (spec.egress ?? []).some(
+      (entry) => entry.protocol === protocol && entry.port === port && this.#options.allowsName(entry, name),
+    )
   }
 
   /** Makes the rules what the grants and the container's interfaces say. */
@@ -141,10 +149,16 @@ export class EgressGrants {
 }
 
 /** Renews what is held already, and makes room for what is not: the first to end goes. */
-function hold({ grants }: Held, { protocol, port }: EgressEntry, address: string, until: number): void {
-  const key = `${address} ${protocol} ${port}`
+function hold(
+  { grants }: Held,
+  name: string,
+  { protocol, port }: EgressEntry,
+  address: string,
+  until: number,
+): void {
+  const key = `${name} ${address} ${protocol} ${port}`
   const before = grants.get(key)
-  grants.set(key, { address, protocol, port, until: Math.max(until, before?.until ?? 0) })
+  grants.set(key, { name, address, protocol, port, until: Math.max(until, before?.until ?? 0) })
   if (grants.size <= most) return
   const [first = ''] = [...grants].reduce((a, b) => (b[1].until < a[1].until ? b : a))
   grants.delete(first)

@@ -5,6 +5,7 @@ import type { PoolUsage } from '../ipam/ipam.ts'
 import type {
   ContainerRecord,
   ContainerSpec,
+  EgressEntry,
   EndpointRecord,
   EndpointRequest,
   Labels,
@@ -80,6 +81,8 @@ export interface Containers {
     ref: string,
     change: (bindings: readonly PortBinding[]) => readonly PortBinding[],
   ): Promise<void>
+  /** Null for everything. Established connections go on. */
+  updateEgress(ref: string, egress: readonly EgressEntry[] | null): Promise<void>
   /** `out` and `in` as `50mbit,burst=64k`; '' takes a limit away, null leaves it as it is. */
   updateRates(ref: string, change: { out: string | null; in: string | null }): Promise<void>
   wait(

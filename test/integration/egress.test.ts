@@ -158,6 +158,22 @@ describe.each(['nftables', 'iptables'])('egress policies with %s', (backend) => 
     await client.docker('rm', '-f', 'mover')
   })
 
+  it('change while the container runs', async () => {
+    await wait('changing', '--network', 'plain')
+    const update = (...policy: string[]) => client.tsnet('update', '--egress', ...policy, 'changing')
+    expect(await reach('changing', 'secret.test', 80)).toBe('outside')
+    await update('allow=api.test:80')
+    expect(await reach('changing', '192.0.2.3', 80)).toBe('')
+    expect(await reach('changing', 'api.test', 80)).toBe('outside')
+    await update('allow=192.0.2.3')
+    expect(await reach('changing', '192.0.2.2', 80)).toBe('')
+    expect(await reach('changing', '192.0.2.3', 80)).toBe('outside')
+    expect((await client.inspect('container', 'changing')).HostConfig.Egress).toEqual(['192.0.2.3'])
+    await update('any')
+    expect(await reach('changing', 'secret.test', 81)).toBe('outside')
+    await client.docker('rm', '-f', 'changing')
+  })
+
   it('hold while no daemon runs, and after the next has started', async () => {
     await daemon.kill()
     await daemon.launch()

@@ -13,11 +13,13 @@ import {
   type ContainerCreated,
   ContainerUpdate,
   type ContainerUpdated,
+  EgressUpdate,
   RateUpdate,
 } from '../schema/container-create.ts'
 import { toContainerSpec } from '../wire/container-create.ts'
 import { toContainerInspect } from '../wire/container-inspect.ts'
 import { containerFilters, selectContainers, toContainerSummary } from '../wire/container-list.ts'
+import { toEgress } from '../wire/egress.ts'
 import { toPortBindings } from '../wire/ports.ts'
 
 export interface ContainersBackend {
@@ -30,6 +32,7 @@ export interface ContainersBackend {
     | 'kill'
     | 'remove'
     | 'rename'
+    | 'updateEgress'
     | 'updatePorts'
     | 'updateRates'
     | 'get'
@@ -91,6 +94,16 @@ export function containerRoutes(app: App, backend: ContainersBackend): void {
     await containers.updatePorts(name, () => wanted)
     return { Warnings: [] } satisfies ContainerUpdated
   })
+
+  app.post(
+    '/tsnet/v1/containers/:name/egress',
+    { schema: { body: EgressUpdate } },
+    async (request, reply) => {
+      const { name } = request.params as Named['Params']
+      await containers.updateEgress(name, toEgress(request.body.Egress))
+      return reply.code(204).send()
+    },
+  )
 
   app.post('/tsnet/v1/containers/:name/rate', { schema: { body: RateUpdate } }, async (request, reply) => {
     const { name } = request.params as Named['Params']

@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   list,
+  maxItems,
   optional,
   text,
   textMap,
@@ -129,6 +130,12 @@ export type ContainerCreate = Static<typeof ContainerCreate>
 /** Body of POST /containers/{id}/update; of its many fields one can be changed. */
 export const ContainerUpdate = Type.Object({ PortBindings: optional(PortMap) })
 export type ContainerUpdate = Static<typeof ContainerUpdate>
+
+/** Body of POST /tsnet/v1/containers/{id}/egress; null is everything. */
+export const EgressUpdate = Type.Object({
+  Egress: Type.Union([Type.Array(Type.String(), { maxItems }), Type.Null()]),
+})
+export type EgressUpdate = Static<typeof EgressUpdate>
 
 /** Body of POST /tsnet/v1/containers/{id}/rate. */
 export const RateUpdate = Type.Object({ Out: text, In: text })

@@ -6,7 +6,7 @@ export function optional<T extends TSchema>(schema: T) {
 }
 
 /** Bounds lists, so that a body of the allowed size cannot make work without end. */
-const maxItems = 4096
+export const maxItems = 4096
 
 export const text = optional(Type.String())
 export const flag = optional(Type.Boolean())

@@ -201,6 +201,7 @@ export function createMemoryEngine(): MemoryEngine {
         note('remove', ref, options)
         records.delete(find(ref).id)
       },
+      updateEgress: async (ref, egress) => note('updateEgress', ref, egress),
       updateRates: async (ref, change) => note('updateRates', ref, change),
       updatePorts: async (ref, change) => {
         const record = find(ref)

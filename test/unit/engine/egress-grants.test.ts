@@ -88,6 +88,15 @@ describe('addresses of names in an egress policy', () => {
     expect(rules()).toEqual(['mac-b 192.0.2.1/32 tcp 443'])
   })
 
+  it('go when the policy does not have their name any more, at that port', async () => {
+    await grants.grant(id, 'api.test', ['192.0.2.1'], 60)
+    await grants.grant(id, 'x.many.test', ['192.0.2.2'], 60)
+    const { spec, ...rest } = record(['mac-a'])
+    const egress = [{ to: 'x.many.test', protocol: '', port: 0 } as const, { ...spec.egress![0]!, port: 80 }]
+    await grants.follow({ ...rest, spec: { ...spec, egress } })
+    expect(rules()).toEqual(['mac-a 192.0.2.2/32  0'])
+  })
+
   it('go with the container, and answers that come later bring none back', async () => {
     await grants.grant(id, 'api.test', ['192.0.2.1'], 60)
     await grants.close(id)

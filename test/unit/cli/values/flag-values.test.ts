@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseCsvLine } from '../../../../src/cli/values/csv.ts'
 import { parseDetachKeys } from '../../../../src/cli/values/detach-keys.ts'
-import { parseEgress } from '../../../../src/cli/values/egress.ts'
+import { joinEgress, parseEgress } from '../../../../src/cli/values/egress.ts'
 import { addFilter } from '../../../../src/cli/values/filter.ts'
 import { parseDnsSearch, parseDnsServer, parseHostEntry } from '../../../../src/cli/values/host-entry.ts'
 import {
@@ -15,12 +15,18 @@ import { parseRestartPolicy } from '../../../../src/cli/values/restart-policy.ts
 import { parseUlimit } from '../../../../src/cli/values/ulimit.ts'
 import { parseTmpfs, parseVolume } from '../../../../src/cli/values/volume.ts'
 
-describe('parseEgress', () => {
-  test('reads what is allowed', () => {
-    expect(parseEgress('deny')).toEqual([])
-    expect(parseEgress('allow=10.0.0.0/8:5432,[2001:db8::1]:443,a.test')).toEqual([
-      ...['10.0.0.0/8:5432', '[2001:db8::1]:443', 'a.test'],
-    ])
+describe('egress policies', () => {
+  test.each([
+    [[], null],
+    [['any'], null],
+    [['deny'], []],
+    [['allow=10.0.0.0/8:5432,[2001:db8::1]:443'], ['10.0.0.0/8:5432', '[2001:db8::1]:443']],
+    [
+      ['allow=a.test', 'deny', 'allow=b.test'],
+      ['a.test', 'b.test'],
+    ],
+  ])('%j come to %j', (given, expected) => {
+    expect(joinEgress(given.map(parseEgress))).toEqual(expected)
   })
 
   test.each(['', 'allow', 'allow=', 'allow=a.test,', 'deny=a.test', 'a.test', 'DENY'])(
@@ -29,6 +35,10 @@ describe('parseEgress', () => {
       expect(() => parseEgress(text)).toThrow(`"${text}" is no egress policy`)
     },
   )
+
+  test('are everything or some, not both', () => {
+    expect(() => joinEgress(['any', 'deny'])).toThrow('conflicting options: egress any and deny')
+  })
 })
 
 describe('parseVolume', () => {
