@@ -1,6 +1,6 @@
 import type { Fd } from '../sys/fd.ts'
 import { inNetns, openNetns } from '../sys/netns.ts'
-import { openPacketSocket, sendFrame } from '../sys/packet-socket.ts'
+import { openPacketSocket, sendFrameSoon } from '../sys/packet-socket.ts'
 import { announcementOf } from '../values/announcement.ts'
 import type { Sandbox } from './sandbox.ts'
 
@@ -27,7 +27,7 @@ export class Announcer {
     { times, interval }: { times: number; interval: number },
   ): void {
     if (times === 0) return
-    send(sandbox.netns, what)
+    announceOnce(sandbox.netns, what)
     let left = times
     const wait = (): void => {
       left--
@@ -35,7 +35,7 @@ export class Announcer {
       else this.stop(endpoint)
     }
     const again = (): void => {
-      if (sendAgain(sandbox.path, what)) wait()
+      if (announceAgain(sandbox.path, what)) wait()
       else this.stop(endpoint)
     }
     wait()
@@ -48,22 +48,22 @@ export class Announcer {
   }
 }
 
-/** False when the sandbox or the interface is gone: then there is nothing to tell. */
-function sendAgain(path: string, what: AnnouncedInterface): boolean {
+/** False when the sandbox is gone: then there is nothing to tell. */
+function announceAgain(path: string, what: AnnouncedInterface): boolean {
   try {
     using netns = openNetns(path)
-    send(netns, what)
+    announceOnce(netns, what)
     return true
   } catch {
     return false
   }
 }
 
-function send(netns: Fd, { index, mac, addresses }: AnnouncedInterface): void {
-  using socket = inNetns(netns, () => openPacketSocket())
-  for (const cidr of addresses) {
-    if (cidr === '') continue
-    const { protocol, frame } = announcementOf(cidr, mac)
-    sendFrame(socket, index, protocol, frame)
-  }
+/** The frames are on their way within a moment; nothing waits for them. */
+function announceOnce(netns: Fd, { index, mac, addresses }: AnnouncedInterface): void {
+  const socket = inNetns(netns, openPacketSocket)
+  const frames = addresses.filter(Boolean).map((cidr) => announcementOf(cidr, mac))
+  const sent = frames.map(({ protocol, frame }) => sendFrameSoon(socket, index, protocol, frame))
+  // Where the interface is gone, so are its addresses. To close takes some 10 ms (packet_release() in net/packet/af_packet.c).
+  void Promise.allSettled(sent).then(() => socket.closeSoon())
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs'
+import { close, closeSync } from 'node:fs'
 
 /** An owned file descriptor: closed once, by `using`, an undo stack or by hand. */
 export class Fd implements Disposable {
@@ -17,6 +17,11 @@ export class Fd implements Disposable {
     if (!this.#open) return
     this.#open = false
     closeSync(this.number)
+  }
+
+  /** Closes it soon, in a thread of the pool: for sockets at whose end the kernel waits for all processors. */
+  closeSoon(): void {
+    if (this.#open) close(this.release(), () => {})
   }
 
   /** Hands the descriptor to a new owner, such as a socket object, and forgets it. */

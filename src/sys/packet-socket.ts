@@ -3,12 +3,12 @@ import { AF_PACKET } from './constants/if_packet.ts'
 import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW } from './constants/socket.ts'
 import { Fd } from './fd.ts'
 import { i32, struct, u8, u16, u16be, u32 } from './layout.ts'
-import { check, declare } from './libc.ts'
+import { check, declare, libc } from './libc.ts'
 
 const nativeSocket = declare<[number, number, number], number>('int socket(int, int, int)')
-const nativeSendto = declare<[number, Buffer, number, number, Buffer, number], number>(
-  'long sendto(int, const void *, size_t, int, const void *, uint32_t)',
-)
+const sendtoPrototype = 'long sendto(int, const void *, size_t, int, const void *, uint32_t)'
+const nativeSendto = declare<[number, Buffer, number, number, Buffer, number], number>(sendtoPrototype)
+let nativeSendtoAsync: ReturnType<typeof libc.func> | null = null
 
 export const sockaddr_ll = struct({
   family: u16,
@@ -33,4 +33,31 @@ export function sendFrame(socket: Fd, index: number, protocol: number, frame: Bu
   const to = sockaddr_ll.encode({ family: AF_PACKET, protocol, ifindex: index })
   const sent = nativeSendto(socket.number, frame, frame.length, 0, to, to.length)
   check(sent, 'sendto', `link ${index}`)
+}
+
+/** koffi has 256 calls under way at once in all. */
+const mostUnderWay = 64
+let underWay = 0
+
+/**
+ * As `sendFrame`, but on a thread of the pool, where not too many wait for that: a bridge hands a broadcast frame to all its ports
+ * within the call.
+ */
+export async function sendFrameSoon(
+  socket: Fd,
+  index: number,
+  protocol: number,
+  frame: Buffer,
+): Promise<void> {
+  if (underWay >= mostUnderWay) return sendFrame(socket, index, protocol, frame)
+  const to = sockaddr_ll.encode({ family: AF_PACKET, protocol, ifindex: index })
+  nativeSendtoAsync ??= libc.func(sendtoPrototype)
+  const { async: sendto } = nativeSendtoAsync
+  const done = Promise.withResolvers<number>()
+  underWay++
+  sendto(socket.number, frame, frame.length, 0, to, to.length, (_error: unknown, sent: number) => {
+    underWay--
+    done.resolve(sent)
+  })
+  check(await done.promise, 'sendto', `link ${index}`)
 }

@@ -361,7 +361,9 @@ describe('endpoints', () => {
     await bridgeDriver.attach(context, endpointSpec(network, 3), neighbour)
     const stillWrong = () => known(neighbour).filter(({ lladdr }) => lladdr === wrong).length
     const [endpoint, sandbox] = [endpointSpec(network, 2), places.open()]
+    knowWrong(neighbour)
     await bridgeDriver.attach(context, endpoint, sandbox)
+    await until(() => stillWrong() === 0)
     knowWrong(neighbour)
     await until(() => stillWrong() === 0)
     knowWrong(neighbour)

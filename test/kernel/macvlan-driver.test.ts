@@ -202,7 +202,10 @@ describe('endpoints', () => {
     const mac = '02:00:00:00:00:08'
     await macvlan.attach(context, endpointSpec(network, 2, { mac }), places.open())
     for (const address of ['10.91.0.2', 'fd00:91::2']) {
-      expect(wire.router.ip(`neigh show ${address}`)).toContain(`lladdr ${mac} `)
+      // Of three announcements only the first comes before the next second.
+      await expect
+        .poll(() => wire.router.ip(`neigh show ${address}`), { timeout: 900 })
+        .toContain(`lladdr ${mac} `)
     }
   })
 
