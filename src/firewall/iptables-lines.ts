@@ -58,12 +58,15 @@ function linesOfRule(rule: Rule): Line[] {
   }
 }
 
-/** RFC 4861: router solicitation, neighbour solicitation and advertisement; without neighbours there is no IPv6 at all. */
+/**
+ * RFC 4861: router solicitation, neighbour solicitation and advertisement; without neighbours there is no IPv6 at all. What
+ * is forwarded has a smaller hop limit than theirs.
+ */
 const neighbourTypes = [133, 135, 136]
 
 /** What ends up in a restricted container's chain is dropped, unless a line before returns it. */
 function egressLines(rule: EgressRule): Line[] {
-  const neighbours = neighbourTypes.map((type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -j RETURN`)
+  const neighbours = neighbourTypes.map((type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -m hl --hl-eq 255 -j RETURN`)
   return [
     ...(rule.family === 6
       ? neighbours.map((spec) => ({ ...ofSender(rule, spec), isFirst: true as const }))

@@ -47,9 +47,11 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
     egress: {
       rules: [
         'ct state established,related return',
-        // without neighbours there is no IPv6 at all
+        // without neighbours there is no IPv6 at all; what is forwarded has a smaller hop limit
         ...(family === 6
-          ? ['icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } return']
+          ? [
+              'ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } return',
+            ]
           : []),
         `${flow} @allowed return`,
         `${flow} @allowed-subnet return`,
