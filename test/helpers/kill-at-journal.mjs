@@ -1,9 +1,18 @@
-// Loaded into a daemon by --import: ends it with SIGKILL right after its n-th write to the journal, n from TSNET_TEST_KILL_AT.
+// Loaded into a daemon by --import. While there is a file TSNET_TEST_KILL_FILE that says n, it counts down with each write to
+// the journal; with the last one it goes, and the daemon ends with SIGKILL.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 
-const at = Number(process.env.TSNET_TEST_KILL_AT)
+const file = process.env.TSNET_TEST_KILL_FILE
 const prepare = DatabaseSync.prototype.prepare
-let writes = 0
+
+function count() {
+  if (!existsSync(file)) return
+  const left = Number(readFileSync(file, 'utf8')) - 1
+  if (left > 0) return writeFileSync(file, String(left))
+  rmSync(file)
+  process.kill(process.pid, 'SIGKILL')
+}
 
 DatabaseSync.prototype.prepare = function prepareCounting(sql) {
   const statement = prepare.call(this, sql)
@@ -11,7 +20,7 @@ DatabaseSync.prototype.prepare = function prepareCounting(sql) {
   const run = statement.run.bind(statement)
   statement.run = (...values) => {
     const result = run(...values)
-    if (++writes === at) process.kill(process.pid, 'SIGKILL')
+    count()
     return result
   }
   return statement

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { busyboxArchive, repository, TestDaemon } from '../helpers/daemon.ts'
 
@@ -14,7 +15,8 @@ function kernelState(daemon: TestDaemon): Record<string, string> {
   )
   return {
     // A daemon that ends with nothing running takes its bridges away, and makes them again in any order.
-    links: (daemon.inNetns('ip', ['-br', 'link']).match(/^\S+/gm) ?? []).sort().join(' '),
+    // Those of removed networks are freed in the background, under other names.
+    links: (daemon.inNetns('ip', ['-br', 'link']).match(/^(?!gone\d)\S+/gm) ?? []).sort().join(' '),
     rules: sortedParts(daemon.inNetns('nft', ['list', 'ruleset'])),
     namespaces: list(join(daemon.execRoot, 'netns')),
     children: list(join(daemon.execRoot, 'children')),
@@ -37,74 +39,102 @@ function sortedParts(rules: string): string {
     .join('\n')
 }
 
-const preload = (at: number): Record<string, string> => ({
-  NODE_OPTIONS: `--import=${join(repository, 'test/helpers/kill-at-journal.mjs')}`,
-  TSNET_TEST_KILL_AT: String(at),
-})
+/** The same for all networks: links and rules have names that are made of their ids. */
+function withoutIds(state: Record<string, string>): Record<string, string> {
+  const { links = '', rules = '' } = state
+  const shorten = (parts: string[]): string[] =>
+    parts.map((part) => part.replaceAll(/[0-9a-f]{11,}/g, 'ID')).sort()
+  return {
+    ...state,
+    links: shorten(links.split(' ')).join(' '),
+    rules: shorten(rules.split('\n')).join('\n'),
+  }
+}
 
-describe('a daemon killed in the middle of a run', () => {
+/** A daemon that dies at the journal's writes when it is told to. */
+class DyingDaemon {
+  readonly daemon: TestDaemon
+  readonly #file: string
+
+  private constructor(daemon: TestDaemon, file: string) {
+    this.daemon = daemon
+    this.#file = file
+  }
+
+  static async start(): Promise<DyingDaemon> {
+    const file = join(mkdtempSync(join(tmpdir(), 'tsnet-kill-')), 'at')
+    const preload = `--import=${join(repository, 'test/helpers/kill-at-journal.mjs')}`
+    const daemon = await TestDaemon.start([], { NODE_OPTIONS: preload, TSNET_TEST_KILL_FILE: file })
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    return new DyingDaemon(daemon, file)
+  }
+
+  async stop(): Promise<void> {
+    await this.daemon.stop()
+    rmSync(dirname(this.#file), { recursive: true })
+  }
+
+  /**
+   * Prepares, and makes the changes until the daemon dies at the first write to the journal, then at the second, and so on, until it
+   * survives all; checks after the next start of each. Returns how often it died.
+   */
+  async atEachWrite(
+    prepare: () => Promise<void>,
+    changes: readonly (readonly string[])[],
+    check: (when: string) => Promise<void>,
+  ): Promise<number> {
+    for (let at = 1; ; at++) {
+      await prepare()
+      writeFileSync(this.#file, String(at))
+      let completed = true
+      for (const change of changes) completed &&= (await this.daemon.tsnet(...change)).code === 0
+      if (completed) await this.daemon.kill()
+      else await this.daemon.ended()
+      rmSync(this.#file, { force: true })
+      await this.daemon.launch()
+      await check(`killed at journal write ${at}`)
+      if (completed) return at - 1
+    }
+  }
+}
+
+describe('a daemon killed in the middle of a change', () => {
+  let dying: DyingDaemon
   let daemon: TestDaemon
 
   beforeAll(async () => {
-    daemon = await TestDaemon.start()
-    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    dying = await DyingDaemon.start()
+    daemon = dying.daemon
     await daemon.docker('network', 'create', 'mynet')
     await daemon.docker('volume', 'create', 'data')
   })
-  afterAll(() => daemon.stop())
+  afterAll(() => dying.stop())
 
-  const runArguments = [
-    'run',
-    '-d',
-    '--name',
-    'web',
-    '--network',
-    'mynet',
-    '-p',
-    '8080:80',
-    '-v',
-    'data:/data',
-    'box',
-    'sleep',
-    '60',
+  const runWeb = [
+    ...['run', '-d', '--name', 'web', '--network', 'mynet', '-p', '8080:80', '-v', 'data:/data'],
+    ...['box', 'sleep', '60'],
   ]
+  const startWeb = async (): Promise<void> => expect((await daemon.docker(...runWeb)).code).toBe(0)
+  const removeWeb = async (): Promise<void> => void (await daemon.docker('rm', '-f', 'web'))
+  const nothing = async (): Promise<void> => {}
 
-  it('leaves nothing behind, whichever journal write it died at', async () => {
+  it('leaves nothing behind, whichever journal write of a run it died at', async () => {
     const before = kernelState(daemon)
-    let completed = false
-    let kills = 0
-    for (let at = 1; !completed; at++) {
-      await daemon.terminate()
-      await daemon.launch(preload(at))
-      const result = await daemon.docker(...runArguments)
-      completed = result.code === 0
-      if (!completed) {
-        kills++
-        await daemon.ended()
-      } else await daemon.terminate()
-      await daemon.launch()
-      await daemon.docker('rm', '-f', 'web')
-      expect(kernelState(daemon), `killed at journal write ${at}`).toEqual(before)
-    }
+    const kills = await dying.atEachWrite(nothing, [runWeb], async (when) => {
+      await removeWeb()
+      expect(kernelState(daemon), when).toEqual(before)
+    })
     // create, its end, start, eight steps, its end
     expect(kills).toBeGreaterThanOrEqual(10)
   }, 180_000)
 
   it('leaves nothing behind, whichever journal write of a removal it died at', async () => {
     const before = kernelState(daemon)
-    let completed = false
-    for (let at = 1; !completed; at++) {
-      expect((await daemon.docker(...runArguments)).code).toBe(0)
-      await daemon.terminate()
-      await daemon.launch(preload(at))
-      const result = await daemon.docker('rm', '-f', 'web')
-      completed = result.code === 0
-      if (!completed) await daemon.ended()
-      else await daemon.terminate()
-      await daemon.launch()
-      await daemon.docker('rm', '-f', 'web')
-      expect(kernelState(daemon), `killed at journal write ${at}`).toEqual(before)
-    }
+    const kills = await dying.atEachWrite(startWeb, [['rm', '-f', 'web']], async (when) => {
+      await removeWeb()
+      expect(kernelState(daemon), when).toEqual(before)
+    })
+    expect(kills).toBeGreaterThanOrEqual(2)
   }, 180_000)
 
   it.each([
@@ -115,33 +145,94 @@ describe('a daemon killed in the middle of a run', () => {
     ],
     ['of networks', ['network', 'connect', 'second', 'web'], ['network', 'disconnect', 'mynet', 'web']],
   ])(
-    'publishes what its records say, whichever journal write of a change %s it died at',
+    'is what its records say, whichever journal write of a change %s it died at',
     async (_, ...changes) => {
       await daemon.docker('network', 'create', 'second')
-      // what a namespace leaves behind is removed in the background
-      await expect.poll(() => kernelState(daemon).links).not.toContain('gone')
       const before = kernelState(daemon)
-      let completed = false
-      for (let at = 1; !completed; at++) {
-        expect((await daemon.docker(...runArguments)).code).toBe(0)
-        await daemon.terminate()
-        await daemon.launch(preload(at))
-        completed = true
-        for (const change of changes) {
-          if (completed) completed = (await daemon.tsnet(...change)).code === 0
-        }
-        if (!completed) await daemon.ended()
-        else await daemon.terminate()
-        await daemon.launch()
+      const kills = await dying.atEachWrite(startWeb, changes, async (when) => {
         const { stdout } = await daemon.tsnet('port', 'web')
         const listening = daemon.inNetns('ss', ['-Hltnu'])
-        for (const [, port] of stdout.matchAll(/0\.0\.0\.0:(\d+)/g)) expect(listening).toContain(`:${port} `)
-        expect(listening.trim() === '').toBe(stdout === '')
+        for (const [, port] of stdout.matchAll(/0\.0\.0\.0:(\d+)/g))
+          expect(listening, when).toContain(`:${port} `)
+        expect(listening.trim() === '', when).toBe(stdout === '')
+        const inspected = await daemon.docker('inspect', '-f', '{{json .NetworkSettings.Networks}}', 'web')
+        const recorded = Object.values(JSON.parse(inspected.stdout) as Record<string, { IPAddress: string }>)
+        const inside = await daemon.docker(
+          'exec',
+          'web',
+          'sh',
+          '-c',
+          'ip -4 addr show scope global; ip route',
+        )
+        const present = [...inside.stdout.matchAll(/inet ([0-9.]+)/g)].map(([, address]) => address)
+        expect(present.sort(), when).toEqual(recorded.map(({ IPAddress }) => IPAddress).sort())
+        expect(inside.stdout.match(/^default/gm), when).toHaveLength(1)
         // nobody else has them
-        await daemon.docker('rm', '-f', 'web')
-        await expect.poll(() => kernelState(daemon), { message: `killed at ${at}` }).toEqual(before)
-      }
+        await removeWeb()
+        await expect.poll(() => kernelState(daemon), { message: when }).toEqual(before)
+      })
+      expect(kills).toBeGreaterThanOrEqual(4)
       await daemon.docker('network', 'rm', 'second')
+    },
+    180_000,
+  )
+})
+
+describe('a daemon killed while networks come and go', () => {
+  let dying: DyingDaemon
+  let daemon: TestDaemon
+
+  beforeAll(async () => {
+    dying = await DyingDaemon.start()
+    daemon = dying.daemon
+    daemon.inNetns('ip', 'link add up0 type veth peer name wire'.split(' '))
+    daemon.inNetns('ip', ['link', 'set', 'up0', 'up'])
+  })
+  afterAll(() => dying.stop())
+
+  const create = (name: string, ...more: string[]): string[] => ['network', 'create', ...more, name]
+  const networks = [
+    create('plain', '--subnet', '10.70.0.0/24'),
+    create('wire', '-d', 'macvlan', '-o', 'parent=up0', '-o', 'host-access=true', '--subnet', '10.71.0.0/24'),
+  ]
+  const createAll = async (): Promise<void> => {
+    for (const network of networks) expect((await daemon.docker(...network)).code).toBe(0)
+  }
+  const removeAll = async (): Promise<void> => void (await daemon.docker('network', 'rm', 'plain', 'wire'))
+
+  it.each([
+    ['made', async () => {}, networks],
+    ['removed', createAll, [['network', 'rm', 'wire', 'plain']]],
+    ['pruned', createAll, [['network', 'prune', '-f']]],
+  ] as const)(
+    'has all of those that it records and nothing of others, whichever journal write it died at as they were %s',
+    async (_, prepare, changes) => {
+      // with none, one, the other, both
+      const states = new Map([['', withoutIds(kernelState(daemon))]])
+      for (const wanted of [[0], [1], [0, 1]]) {
+        for (const index of wanted) await daemon.docker(...networks[index]!)
+        const names = wanted.map((index) => networks[index]!.at(-1)).join(' ')
+        states.set(names, withoutIds(kernelState(daemon)))
+        await removeAll()
+      }
+      const kills = await dying.atEachWrite(prepare, changes, async (when) => {
+        const { stdout } = await daemon.docker(
+          'network',
+          'ls',
+          '--filter',
+          'type=custom',
+          '--format',
+          '{{.Name}}',
+        )
+        const names = stdout.trim().split('\n').sort().join(' ')
+        await expect
+          .poll(() => withoutIds(kernelState(daemon)), { message: `${when}: ${names}` })
+          .toEqual(states.get(names))
+        await removeAll()
+        // their subnets are free
+        await expect.poll(() => withoutIds(kernelState(daemon)), { message: when }).toEqual(states.get(''))
+      })
+      expect(kills).toBeGreaterThanOrEqual(4)
     },
     180_000,
   )
