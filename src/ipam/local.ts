@@ -194,8 +194,6 @@ class LocalIpam implements PoolIpam {
   #reserve(leases: SubnetLeases, auxiliary: PoolRecord['auxiliary']): void {
     for (const [name, address] of Object.entries(auxiliary)) {
       if (address === '') continue
-      // the gateway may be listed under a name of its own
-      if (leases.holder(address) === leases.owner) continue
       const owner = `${auxiliaryOwner}${name}`
       if (leases.take(address, owner)) continue
       throw new TsnetError(
@@ -220,6 +218,7 @@ class LocalIpam implements PoolIpam {
   /** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
   #takeGateway(leases: SubnetLeases, wanted: string | null): string {
     if (wanted === null) return ''
+    if (leases.subnet.first === leases.subnet.last) throw noRoom(wanted)
     if (wanted === '') {
       const gateway = leases.takeNext(leases.owner)
       if (gateway === null) throw this.#exhausted(leases)
@@ -251,6 +250,15 @@ class LocalIpam implements PoolIpam {
     if (holder.startsWith('reserved:')) return `${network} as its ${holder.slice(9)} address`
     return this.#options.describeOwner(holder)
   }
+}
+
+/** A gateway alone is no network. */
+function noRoom(gateway: string): TsnetError {
+  return new TsnetError(
+    'invalid',
+    'no-room',
+    `failed to allocate gateway (${gateway}): No available addresses on this pool`,
+  )
 }
 
 const auxiliaryOwner = 'auxiliary:'

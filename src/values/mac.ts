@@ -17,6 +17,16 @@ export function formatMac(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
+/** As `parseMac`, of an address that an interface can have. */
+export function parseUnicastMac(text: string): Uint8Array {
+  const bytes = parseMac(text)
+  // is_valid_ether_addr() in linux/etherdevice.h
+  if ((bytes[0]! & 1) === 0 && bytes.some((byte) => byte !== 0)) return bytes
+  const wrong =
+    (bytes[0]! & 1) === 1 ? 'is a multicast address, give one whose first byte is even' : 'is no address'
+  throw new TsnetError('invalid', 'bad-mac', `invalid MAC address: ${text} ${wrong}, such as ${randomMac()}`)
+}
+
 /** A random unicast address from the locally administered space, as text. */
 export function randomMac(): string {
   const bytes = randomBytes(6)

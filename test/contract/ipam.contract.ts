@@ -50,6 +50,16 @@ export function describeIpam(name: string, create: () => PoolIpam): void {
         )
       })
 
+      test.each(['10.9.0.1', ''])(
+        'an auxiliary address is not the gateway’s, which is given as "%s"',
+        async (gateway) => {
+          const bad = poolRequest({ subnet: '10.9.0.0/24', gateway, auxiliary: { printer: '10.9.0.1' } })
+          await expect(create().requestPool('net', bad)).rejects.toThrow(
+            'failed to allocate secondary ip address (printer:10.9.0.1): Address already in use',
+          )
+        },
+      )
+
       test('a pool that is to have no gateway keeps no address for one', async () => {
         const ipam = create()
         const pool = await ipam.requestPool('net', poolRequest({ subnet: '10.9.0.0/30', gateway: null }))
@@ -201,12 +211,22 @@ export function describeIpam(name: string, create: () => PoolIpam): void {
         await expect(ipam.lease(pool, 'd', { address: '10.9.0.2' })).rejects.toThrow(/in use.*printer/)
       })
 
-      test('both addresses of a /31 and the one of a /32 are usable', async () => {
+      test('both addresses of a /31 are usable', async () => {
         const ipam = create()
         const two = await ipam.requestPool('two', poolRequest({ subnet: '10.9.0.0/31' }))
         expect([two.gateway, await ipam.lease(two, 'a', {})]).toEqual(['10.9.0.0', '10.9.0.1/31'])
-        const one = await ipam.requestPool('one', poolRequest({ subnet: '10.9.1.1/32' }))
-        expect(one.gateway).toBe('10.9.1.1')
+      })
+
+      test('a single address is a container’s, and too little where there is to be a gateway', async () => {
+        const ipam = create()
+        const single = poolRequest({ subnet: '10.9.1.1/32' })
+        for (const gateway of ['', '10.9.1.1']) {
+          await expect(ipam.requestPool('net', { ...single, gateway })).rejects.toThrow(
+            `failed to allocate gateway (${gateway}): No available addresses on this pool`,
+          )
+        }
+        const pool = await ipam.requestPool('net', { ...single, gateway: null })
+        expect(await ipam.lease(pool, 'web', {})).toBe('10.9.1.1/32')
       })
 
       test('a /64 gives addresses in order and any static one', async () => {

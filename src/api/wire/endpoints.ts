@@ -3,7 +3,7 @@ import { TsnetError } from '../../errors.ts'
 import type { EndpointRecord, EndpointRequest } from '../../store/records.ts'
 import { containsIp, parseCidr } from '../../values/cidr.ts'
 import { canonicalIp, isIp } from '../../values/ip.ts'
-import { formatMac, parseMac } from '../../values/mac.ts'
+import { formatMac, parseUnicastMac } from '../../values/mac.ts'
 import type { EndpointSettings, EndpointState } from '../schema/endpoint.ts'
 
 /** Throws kind 'invalid' for bad addresses, 'unsupported' for options that are not carried out here. */
@@ -13,7 +13,7 @@ export function toEndpointRequest(settings: EndpointSettings | null): EndpointRe
   return {
     address4: checkAddress(ipam?.IPv4Address || null, 4),
     address6: checkAddress(ipam?.IPv6Address || null, 6),
-    mac: mac === null ? null : formatMac(parseMac(mac)),
+    mac: mac === null ? null : formatMac(parseUnicastMac(mac)),
     linkLocal: (ipam?.LinkLocalIPs ?? []).map(checkLinkLocal),
     aliases: settings?.Aliases ?? [],
     links: links ?? [],

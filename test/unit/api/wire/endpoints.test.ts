@@ -58,6 +58,10 @@ describe('wanted settings', () => {
       'invalid endpoint settings: invalid link-local IP address: 10.0.0.1',
     ],
     [{ MacAddress: 'x' }, 'invalid MAC address: x'],
+    [
+      { MacAddress: '01:00:00:00:21:01' },
+      expect.stringMatching(/^invalid MAC address: 01:00:00:00:21:01 is a multicast address/),
+    ],
   ])('of %j are refused', (settings, message) => {
     expect(() => toEndpointRequest(settings)).toThrow(expect.objectContaining({ kind: 'invalid', message }))
   })
