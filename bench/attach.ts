@@ -30,6 +30,7 @@ const network: NetworkRecord = {
   name: 'bench',
   createdAt: '',
   predefined: false,
+  givenFamilies: [4],
   configuration: null,
   dnsServers: [],
   configOnly: false,

@@ -3,7 +3,7 @@
  * a fixed one to it alone, a dynamic one while others are left for others.
  */
 import { TsnetError } from '../errors.ts'
-import type { PoolIpam, PoolUsage, RecordedLease } from '../ipam/ipam.ts'
+import type { LinkIpam, NoIpam, PoolIpam, PoolUsage, RecordedLease } from '../ipam/ipam.ts'
 import type {
   ContainerRecord,
   EndpointRecord,
@@ -55,16 +55,15 @@ export async function requestPools(
   spec: NetworkSpec,
 ): Promise<PoolRecord[]> {
   const ipam = parts.ipam(spec.ipamDriver)
-  const given = spec.pools.filter(({ subnet }) => subnet !== '')
-  if (ipam.from !== 'pools') {
-    if (given.length === 0) return []
-    throw new TsnetError(
-      'invalid',
-      'no-pools',
-      `${ipam.name} ipam driver does not handle specific address pool requests: leave out subnet ${given[0]!.subnet}`,
-    )
-  }
   const { capabilities, ownAddresses } = parts.networkDriver(spec.driver)
+  if (ipam.from !== 'pools') {
+    checkWithoutPools(spec, ipam)
+    // What has an address of its own in every pool is nothing without one.
+    if (ipam.from === 'nowhere' && capabilities.gateway === 'always') {
+      throw new TsnetError('invalid', 'no-pools', `ipv${spec.ipv4 ? 4 : 6} pool is empty`)
+    }
+    return []
+  }
   const own = Object.fromEntries((ownAddresses?.(spec) ?? []).map((name) => [name, '']))
   const pools: PoolRecord[] = []
   for (const { family, pool: wanted } of wantedPools(spec)) {
@@ -79,6 +78,22 @@ export async function requestPools(
     pools.push(pool)
   }
   return pools
+}
+
+function checkWithoutPools(spec: NetworkSpec, ipam: LinkIpam | NoIpam): void {
+  const given = spec.pools.find(({ subnet }) => subnet !== '')
+  if (given === undefined) return
+  throw new TsnetError(
+    'invalid',
+    'no-pools',
+    `${ipam.name} ipam driver does not handle specific address pool requests: leave out subnet ${given.subnet}`,
+  )
+}
+
+/** The families of which the user names a subnet: `0.0.0.0/26` and `::/64` name none, but ask for any of that size. */
+export function givenFamilies({ pools }: NetworkSpec): (4 | 6)[] {
+  const named = pools.filter(({ subnet }) => subnet !== '' && !/^(0\.0\.0\.0|::)\/[1-9]/.test(subnet))
+  return [...new Set(named.map(familyOf))]
 }
 
 const anyPool: PoolRecord = { subnet: '', range: '', gateway: '', auxiliary: {} }

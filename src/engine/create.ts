@@ -10,6 +10,7 @@ import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
 import { linkIpamOf } from './link-leases.ts'
+import { refuseMissingLinks } from './linked-hosts.ts'
 import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
@@ -58,6 +59,7 @@ export async function createContainer(
     checkEndpoint: (network, wish) => parts.networkDriver(network.driver).checkEndpoint(network, wish),
   })
   refuseEgress(parts, planned)
+  refuseMissingLinks(parts, planned)
   await checkBindSources(planned)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
   return { id, warnings: [...limits.warnings, ...warningsFor(parts, container)] }

@@ -2,7 +2,7 @@ import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
-import { poolUsage, releasePools, requestPools } from './addresses.ts'
+import { givenFamilies, poolUsage, releasePools, requestPools } from './addresses.ts'
 import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { optionsInForce } from './default-options.ts'
 import { driverContext } from './endpoints.ts'
@@ -90,7 +90,12 @@ async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkR
     parts.locks.run(`network ${given.name}`, async () => {
       refuseTakenName(parts, given.name)
       const spec = withConfiguration(parts, given)
-      const own = { id: newId<NetworkId>(), createdAt: new Date().toISOString(), predefined: false }
+      const own = {
+        id: newId<NetworkId>(),
+        createdAt: new Date().toISOString(),
+        predefined: false,
+        givenFamilies: givenFamilies(spec),
+      }
       const network = spec.configOnly
         ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
         : await makeNetwork(parts, { ...spec, ...own, configuration: null })

@@ -185,17 +185,24 @@ export function planEndpoint(
   }
 }
 
-/** Addresses must lie in one of the network's pools, and need one that the user has chosen. Throws kind 'invalid'. */
+/** Addresses must lie in one of the network's pools, whose subnet the user has chosen. Throws kind 'invalid'. */
 export function checkRequest(
   network: NetworkRecord,
   request: EndpointRequest,
   checkEndpoint: EndpointCheck,
 ): void {
   checkEndpoint(network, { mac: request.mac, options: parseEndpointOptions(request.options).others })
+  const isPredefined = network.driver === 'host' || network.driver === 'null' || network.name === 'bridge'
+  if (isPredefined && request.aliases.length > 0) {
+    throw invalid('network-scoped alias is supported only for containers in user defined networks')
+  }
   for (const address of [request.address4, request.address6]) {
     if (address === null) continue
-    if (network.driver === 'host' || network.driver === 'null' || network.name === 'bridge') {
-      throw invalid('user specified IP address is supported on user defined networks only')
+    if (isPredefined) throw invalid('user specified IP address is supported on user defined networks only')
+    if (!network.givenFamilies.includes(address.includes(':') ? 6 : 4)) {
+      throw invalid(
+        'user specified IP address is supported only when connecting to networks with user configured subnets',
+      )
     }
     if (!network.pools.some((pool) => containsIp(parseCidr(pool.subnet), address))) {
       const subnets = network.pools

@@ -3,6 +3,7 @@ import type { DefaultNetwork } from '../config.ts'
 import type { Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
 import { formatCidr, parseCidr } from '../values/cidr.ts'
 import { type NetworkId, newId } from '../values/id.ts'
+import { givenFamilies } from './addresses.ts'
 import { dismantleNetwork, makeNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 
@@ -40,7 +41,13 @@ function findByName(parts: Parts, name: string): NetworkRecord | undefined {
 }
 
 async function make(parts: Parts, spec: NetworkSpec, id: NetworkId): Promise<void> {
-  const own = { id, createdAt: new Date().toISOString(), predefined: true, configuration: null }
+  const own = {
+    id,
+    createdAt: new Date().toISOString(),
+    predefined: true,
+    givenFamilies: givenFamilies(spec),
+    configuration: null,
+  }
   const network = await makeNetwork(parts, { ...spec, ...own })
   parts.events.emit('network', 'create', id, { name: network.name, type: network.driver })
 }

@@ -31,6 +31,7 @@ import {
   netnsOfJoined,
   survivingNetns,
 } from './joined-network.ts'
+import { refuseDeadLinks } from './linked-hosts.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { forgetFlows, portRules, reservePublished } from './published.ts'
@@ -65,6 +66,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
       `container is marked for removal and cannot be started: ${container.name}`,
     )
   }
+  refuseDeadLinks(parts, container)
   const entry = parts.store.journal.begin('start', id)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))

@@ -44,12 +44,9 @@ export function configureInterface(sandbox: Sandbox, spec: InterfaceSpec): Link 
   return link
 }
 
-/**
- * IPv6 has fe80::/64 on every link. IPv4's 169.254.0.0/16 does not lead into the network for it: services of the host's surroundings have
- * addresses there too.
- */
+/** RFC 4291, 2.5.6; RFC 3927, 2.6.2. */
 function withPrefix(address: string): string {
-  return `${address}/${address.includes(':') ? 64 : 32}`
+  return `${address}/${address.includes(':') ? 64 : 16}`
 }
 
 /** Exchanges an IPv4 address of an interface, either '' for none, and leads out through `gateway` unless that is ''. */

@@ -29,6 +29,9 @@ export const migrations: readonly string[] = [
        FROM json_each(record.value, '$.published') AS each)))
    WHERE collection = 'container';
    UPDATE record SET value = json_set(value,
-     '$.dnsServers', json('[]'), '$.configOnly', json('false'), '$.configFrom', '', '$.configuration', json('null'))
+     '$.dnsServers', json('[]'), '$.configOnly', json('false'), '$.configFrom', '', '$.configuration', json('null'),
+     '$.givenFamilies', json((
+       SELECT json_group_array(DISTINCT iif(each.value ->> '$.subnet' LIKE '%:%', 6, 4))
+       FROM json_each(record.value, '$.pools') AS each)))
    WHERE collection = 'network';`,
 ]

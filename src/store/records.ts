@@ -275,6 +275,8 @@ export interface NetworkRecord extends NetworkSpec {
   readonly createdAt: string
   /** bridge, host and none, which cannot be removed. */
   readonly predefined: boolean
+  /** The families in which the user gave a subnet; others were chosen. */
+  readonly givenFamilies: readonly (4 | 6)[]
   /** The settings that a network holds which is nothing but that; it has no pools and options itself. */
   readonly configuration: NetworkSpec | null
 }

@@ -171,10 +171,15 @@ describe('subnets', () => {
   })
 
   it('--ipam-driver null gives no addresses, and takes no subnets', async () => {
-    expect(
-      await refusal('network', 'create', '--ipam-driver', 'null', '--subnet', '10.65.0.0/24', 'bare'),
-    ).toContain('null ipam driver does not handle specific address pool requests')
-    await docker('network', 'create', '--ipam-driver', 'null', 'bare')
+    const without = ['network', 'create', '--ipam-driver', 'null']
+    expect(await refusal(...without, '--subnet', '10.65.0.0/24', 'bare')).toContain(
+      'null ipam driver does not handle specific address pool requests',
+    )
+    // a bridge needs an address itself
+    expect(await refusal(...without, 'bare')).toContain('ipv4 pool is empty')
+    daemon.inNetns('ip', ['link', 'add', 'parent0', 'type', 'bridge'])
+    daemon.inNetns('ip', ['link', 'set', 'parent0', 'up'])
+    await docker(...without, '-d', 'macvlan', '-o', 'parent=parent0', 'bare')
     expect((await inspect('network', 'bare')).IPAM).toEqual({ Driver: 'null', Options: {}, Config: [] })
     await wait('empty', '--network', 'bare')
     expect(await inside('empty', 'ip -o addr show eth0')).toBe('')

@@ -200,8 +200,8 @@ describe('a network whose addresses come by DHCP', () => {
       'dhcp ipam driver does not handle specific address pool requests',
     )
     await docker(...lan)
-    expect(await refusal('create', '--network', 'lan', '--ip', '10.5.0.60', 'box', 'true')).toMatch(
-      /10\.5\.0\.60/,
+    expect(await refusal('create', '--network', 'lan', '--ip', '10.5.0.60', 'box', 'true')).toContain(
+      'only when connecting to networks with user configured subnets',
     )
   })
 })

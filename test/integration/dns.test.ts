@@ -119,6 +119,27 @@ describe('links', () => {
     expect((await inspect('container', 'linking')).HostConfig.Links).toBeNull()
   })
 
+  it('on the default network need a target that runs, and is there', async () => {
+    await wait('target')
+    await wait('away', '--network', 'named')
+    await docker('create', '--name', 'linking', '--link', 'target:front', 'box', 'true')
+    await docker('stop', '-t', '0', 'target')
+    expect(await refusal('start', 'linking')).toContain(
+      'Cannot link to a non running container: /target AS /linking/front',
+    )
+    await docker('start', 'target')
+    await docker('start', 'linking')
+    expect(await refusal('run', '--link', 'missing:x', 'box', 'true')).toContain(
+      'could not get container for missing: No such container: missing',
+    )
+    expect(await refusal('run', '--link', 'away:x', 'box', 'true')).toContain(
+      'Cannot link to /away, as it does not belong to the default network',
+    )
+    // a link goes with its target
+    await docker('rm', '-f', 'target')
+    await docker('start', 'linking')
+  })
+
   it('need a target and an alias', async () => {
     expect(await refusal('run', '--network', 'host', '--link', 'a:b', 'box', 'true')).toContain(
       "conflicting options: host type networking can't be used with links",

@@ -66,7 +66,7 @@ describe('an endpoint', () => {
   it('has link-local addresses beside its own, and neighbours reach them', async () => {
     await wait('local', '--network', 'red', '--link-local-ip', '169.254.61.1')
     await wait('asker', '--network', 'red')
-    expect(await inside('local', 'ip -o addr show eth0')).toContain('169.254.61.1/32')
+    expect(await inside('local', 'ip -o addr show eth0')).toContain('169.254.61.1/16')
     const network = (await client.inspect('container', 'local')).NetworkSettings.Networks['red']
     expect(network?.IPAMConfig).toEqual({ LinkLocalIPs: ['169.254.61.1'] })
     expect(await inside('asker', 'arping -c 1 -w 2 -I eth0 169.254.61.1')).toContain('Received 1 response')

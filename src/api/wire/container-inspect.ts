@@ -147,8 +147,8 @@ function entrypointBefore(argv: readonly string[], command: readonly string[] | 
   return command === null ? [] : argv.slice(0, argv.length - command.length)
 }
 
-/** On a network without addresses nobody can be asked for. */
-const hasNames = (network: string): boolean => network !== 'host' && network !== 'none'
+/** Containers have aliases on the networks that users made. */
+const hasAliases = (network: string): boolean => !['bridge', 'host', 'none'].includes(network)
 
 function toNetworkSettings(
   record: ContainerRecord,
@@ -160,7 +160,7 @@ function toNetworkSettings(
   const networks = record.endpoints.map((endpoint) => {
     const state = toEndpointState(endpoint, isRunning)
     // Until 1.44 clients found the short id among the aliases, now it is one of the DNS names.
-    if (apiVersion < 45 && hasNames(endpoint.networkName)) {
+    if (apiVersion < 45 && hasAliases(endpoint.networkName)) {
       state.Aliases = [...new Set([...(state.Aliases ?? []), shortId(record.id)])]
     }
     return [endpoint.networkName, state] as const

@@ -72,6 +72,7 @@ export const bridge: NetworkRecord = {
   labels: {},
   createdAt: '2026-01-01T00:00:00.000Z',
   predefined: true,
+  givenFamilies: [],
   configuration: null,
   dnsServers: [],
   configOnly: false,
@@ -276,6 +277,7 @@ export function createMemoryEngine(): MemoryEngine {
           id,
           createdAt: '2026-01-01T00:00:00.000Z',
           predefined: false,
+          givenFamilies: [],
           configuration: null,
         }
         networks.set(id, network)

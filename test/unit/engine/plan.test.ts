@@ -139,12 +139,25 @@ describe('the networks of a container', () => {
   test.each([
     ['outside of every pool', 'back', { address4: '10.2.0.9' }, 'network back has 10.1.0.0/24, fd00:1::/64'],
     ['of a family without pool', 'front', { address6: 'fd00::9' }, 'network front has 10.2.0.0/24'],
+    [
+      'of a subnet that the user has not chosen',
+      'chosen',
+      { address4: '10.3.0.9' },
+      'with user configured subnets',
+    ],
     ['on the default network', 'bridge', { address4: '172.17.0.9' }, 'on user defined networks only'],
     ['on the host’s network', 'host', { address4: '10.1.0.9' }, 'on user defined networks only'],
     ['without network', 'none', { address4: '10.1.0.9' }, 'on user defined networks only'],
   ])('refuse an address %s', (_, networkMode, address, sentence) => {
     const endpoints = { [networkMode]: { ...request, ...address } }
     expect(() => plan({ networkMode, endpoints })).toThrow(sentence)
+  })
+
+  test.each([['bridge'], ['host'], ['none']])('refuse aliases on %s', (networkMode) => {
+    const endpoints = { [networkMode]: { ...request, aliases: ['x'] } }
+    expect(() => plan({ networkMode, endpoints })).toThrow(
+      'network-scoped alias is supported only for containers in user defined networks',
+    )
   })
 
   test.each([['host'], ['none']])('refuse %s together with another', (networkMode) => {

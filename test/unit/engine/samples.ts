@@ -63,6 +63,7 @@ export function networkWith(
     labels: {},
     createdAt: '2026-01-02T03:04:05.000Z',
     predefined: false,
+    givenFamilies: [4, 6],
     configuration: null,
     dnsServers: [],
     configOnly: false,
@@ -79,6 +80,7 @@ export const networks: readonly NetworkRecord[] = [
   networkWith({ name: 'none', driver: 'null' }, 3),
   networkWith({ name: 'back', pools: [pool('10.1.0.0/24'), pool('fd00:1::/64')] }, 4),
   networkWith({ name: 'front', pools: [pool('10.2.0.0/24')] }, 5),
+  networkWith({ name: 'chosen', givenFamilies: [], pools: [pool('10.3.0.0/24')] }, 6),
 ]
 
 export function findSample(ref: string): NetworkRecord {

@@ -227,6 +227,21 @@ describe('a store', () => {
     })
   })
 
+  test('of the first schema gets what its networks have lacked: their subnets count as given', () => {
+    const old = {
+      name: 'net',
+      pools: [{ subnet: '10.1.0.0/24' }, { subnet: '10.2.0.0/24' }, { subnet: 'fd00::/64' }],
+    }
+    mkdirSync(dirname(path))
+    const db = new DatabaseSync(path)
+    db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
+    db.prepare('INSERT INTO record VALUES (?, ?, ?)').run('network', 'n', JSON.stringify(old))
+    db.close()
+    using store = openStore(path)
+    const added = { dnsServers: [], configOnly: false, configFrom: '', configuration: null }
+    expect(store.networks.get('n')).toEqual({ ...old, ...added, givenFamilies: [4, 6] })
+  })
+
   test('knows how far it has been migrated', () => {
     openStore(path).close()
     using db = new DatabaseSync(path)

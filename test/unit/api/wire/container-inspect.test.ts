@@ -119,10 +119,15 @@ describe('inspect', () => {
   })
 
   test('tells old clients the short id among the aliases', () => {
-    const aliases = (apiVersion: number) =>
-      toContainerInspect(run(plan()), { ...places, apiVersion }).NetworkSettings.Networks['bridge']?.Aliases
-    expect(aliases(44)).toEqual(['c'.repeat(12)])
-    expect(aliases(45)).toBeNull()
+    const aliases = (networkName: string, apiVersion: number) => {
+      const record = run(plan())
+      const endpoints = record.endpoints.map((endpoint) => ({ ...endpoint, networkName }))
+      const answer = toContainerInspect({ ...record, endpoints }, { ...places, apiVersion })
+      return answer.NetworkSettings.Networks[networkName]?.Aliases
+    }
+    expect(aliases('net', 44)).toEqual(['c'.repeat(12)])
+    expect(aliases('net', 45)).toBeNull()
+    expect(aliases('bridge', 44)).toBeNull()
   })
 })
 

@@ -188,6 +188,7 @@ const custom: NetworkRecord = {
   labels: { a: '1' },
   pools: [{ subnet: '10.0.0.0/16', range: '10.0.1.0/24', gateway: '', auxiliary: { r: '10.0.0.9' } }],
   predefined: false,
+  givenFamilies: [4],
   configuration: null,
   dnsServers: [],
   configOnly: false,
