@@ -19,7 +19,6 @@ const network: BridgeRule = {
   mode: 'nat',
   masquerade: true,
   snatAddress: '',
-  trusted: [],
 }
 
 /** Each port of an endpoint of its own, as separate containers would have it. */

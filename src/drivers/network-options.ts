@@ -94,6 +94,18 @@ export function hostBindingsOf(network: Pick<NetworkSpec, 'options'>): string[] 
   return given.length === 0 || given.join() === '0.0.0.0' ? [''] : given
 }
 
+export const trustedOption = 'com.docker.network.bridge.trusted_host_interfaces'
+
+/** `if1:if2` */
+export function splitTrusted(value: string): string[] {
+  return value.split(':').filter((name) => name !== '')
+}
+
+/** The host's interfaces from which a network's published ports are reached at containers' own addresses. */
+export function trustedInterfacesOf(network: Pick<NetworkSpec, 'options'>): string[] {
+  return splitTrusted(network.options[trustedOption] ?? '')
+}
+
 export function badOption(message: string): TsnetError {
   return new TsnetError('invalid', 'bad-driver-option', message)
 }

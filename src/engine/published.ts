@@ -1,6 +1,6 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
-import { hostBindingsOf } from '../drivers/network-options.ts'
-import { publishRules } from '../firewall/publish.ts'
+import { hostBindingsOf, trustedInterfacesOf } from '../drivers/network-options.ts'
+import { publishRules, trustedRules } from '../firewall/publish.ts'
 import { type Batch, type BridgeRule, type Rule, ruleKey } from '../firewall/rules.ts'
 import { forgetUdpFlows } from '../netlink/conntrack.ts'
 import { isFixed } from '../ports/choose.ts'
@@ -176,11 +176,15 @@ export function portRules(parts: Parts, container: ContainerRecord): readonly Ru
   const { v4, v6 } = publishingEndpoints(parts, container)
   return [v4, v6]
     .filter((endpoint, index, all) => endpoint !== undefined && all.indexOf(endpoint) === index)
-    .flatMap((endpoint) =>
-      endpoint === undefined
-        ? []
-        : publishRules(container.published, targetOf(parts, endpoint, endpoint === v4, endpoint === v6)),
-    )
+    .flatMap((endpoint) => {
+      if (endpoint === undefined) return []
+      const target = targetOf(parts, endpoint, endpoint === v4, endpoint === v6)
+      const trusted = trustedInterfacesOf(networkOf(parts, endpoint))
+      return [
+        ...publishRules(container.published, target),
+        ...trustedRules(container.published, target, trusted),
+      ]
+    })
 }
 
 function targetOf(

@@ -66,7 +66,9 @@ const neighbourTypes = [133, 135, 136]
 
 /** What ends up in a restricted container's chain is dropped, unless a line before returns it. */
 function egressLines(rule: EgressRule): Line[] {
-  const neighbours = neighbourTypes.map((type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -m hl --hl-eq 255 -j RETURN`)
+  const neighbours = neighbourTypes.map(
+    (type) => `-p ipv6-icmp -m icmp6 --icmpv6-type ${type} -m hl --hl-eq 255 -j RETURN`,
+  )
   return [
     ...(rule.family === 6
       ? neighbours.map((spec) => ({ ...ofSender(rule, spec), isFirst: true as const }))
@@ -115,7 +117,7 @@ function bridgeLines(rule: BridgeRule): Line[] {
 
 /** Who is let in. Their order counts; that of one bridge's among those of others does not. */
 function intoLines(rule: BridgeRule): Line[] {
-  const { family, interface: name, mode, trusted } = rule
+  const { family, interface: name, mode } = rule
   const mark = markOf(rule)
   const into = (spec: string, jump?: string): Line => ({
     table: 'filter',
@@ -128,10 +130,8 @@ function intoLines(rule: BridgeRule): Line[] {
   return [
     into(`-o ${name} -m conntrack --ctstate RELATED,ESTABLISHED ${mark} -j ACCEPT`),
     into(`-o ${name} -m conntrack --ctstate DNAT ${mark} -j ACCEPT`),
-    ...(mode === 'routed'
-      ? [into(`-o ${name} ${echo} ${mark} -j ACCEPT`), into(`-o ${name} ${mark}`, 'OPEN')]
-      : []),
-    ...trusted.map((other) => into(`-i ${other} -o ${name} ${mark} -j ACCEPT`)),
+    ...(mode === 'routed' ? [into(`-o ${name} ${echo} ${mark} -j ACCEPT`)] : []),
+    into(`-o ${name} ${mark}`, 'OPEN'),
     ...(isOpen ? [into(`-o ${name} ${mark}`, 'BETWEEN')] : []),
     into(`-o ${name} ${mark} -j ${isOpen ? 'ACCEPT' : 'DROP'}`),
   ]

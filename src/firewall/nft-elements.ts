@@ -63,7 +63,6 @@ export function declareSets(family: Family): Readonly<Record<string, string>> {
     unprotected: 'type ifname',
     routed: 'type ifname',
     within: 'type ifname . ifname',
-    trusted: 'type ifname . ifname',
     own: `type ${address} . ifname; flags interval`,
     masqueraded: `type ${address}; flags interval`,
     'source-address': `type ${address} : ${address}; flags interval`,
@@ -146,7 +145,7 @@ function allowElement(rule: AllowRule): Element {
 const wholeLength: Readonly<Record<Family, RegExp>> = { 4: /\/32$/, 6: /\/128$/ }
 
 function bridgeElements(rule: BridgeRule): Element[] {
-  const { subnet, mode, internal, trusted } = rule
+  const { subnet, mode, internal } = rule
   const comment = ownerComment(rule.owner)
   const name = `"${rule.interface}"`
   const elements: Element[] = [
@@ -158,7 +157,6 @@ function bridgeElements(rule: BridgeRule): Element[] {
   if (internal || mode === 'isolated') return [...elements, { set: 'internal', key: name, comment }]
   if (mode === 'nat-unprotected') elements.push({ set: 'unprotected', key: name, comment })
   if (mode === 'routed') elements.push({ set: 'routed', key: name, comment })
-  for (const other of trusted) elements.push({ set: 'trusted', key: `"${other}" . ${name}`, comment })
   return [...elements, ...sourceElements(rule)]
 }
 

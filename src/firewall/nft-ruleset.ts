@@ -7,7 +7,7 @@
  *     input                     from a restricted container to the host: egress
  *     forward                   user ──▶ within a bridge: accept ──▶ from a restricted container: egress ──▶ internal: drop
  *                               ──▶ into a bridge: inbound ──▶ out of a bridge: accept
- *     inbound                   established, dnat, open port, trusted interface: accept ──▶ from another bridge: drop
+ *     inbound                   established, dnat, open port: accept ──▶ from another bridge: drop
  *                               ──▶ into an unprotected bridge: accept, else drop
  *     egress                    established, to an allowed destination: go on, else drop
  *     postrouting (nat)         loopback and hairpin into a bridge, and what leaves a bridge's subnet: masquerade or snat
@@ -38,7 +38,6 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
         `${way} @open-limited accept`,
         `iifname . ${way} @open-limited-interface accept`,
         `oifname @routed ${echoRequest} accept`,
-        'iifname . oifname @trusted accept',
         'iifname @bridges drop',
         'oifname @unprotected accept',
         'drop',

@@ -21,6 +21,42 @@ export function publishRules(ports: readonly PublishedPort[], target: PublishTar
   return ports.flatMap((port) => publishRule(port, target))
 }
 
+/**
+ * Lets who comes in by one of the host's trusted interfaces reach published ports at the container's own address. What is published
+ * for the host alone, or at another interface, stays so. Pure.
+ */
+export function trustedRules(
+  ports: readonly PublishedPort[],
+  target: PublishTarget,
+  interfaces: readonly string[],
+): PublishRule[] {
+  const translated = publishRules(ports, target).filter(
+    ({ mode, hostAddress }) => mode === 'dnat' && hostAddress !== '::1' && !hostAddress.startsWith('127.'),
+  )
+  return interfaces.flatMap((name) => {
+    const own = translated.filter(({ hostInterface }) => hostInterface === '' || hostInterface === name)
+    const direct = { mode: 'route', hostAddress: '', hostPort: 0, hostInterface: name } as const
+    return disjoint(own).map((rule) => ({ ...rule, ...direct }))
+  })
+}
+
+/** Each container port once, for the clients of all rules that lead to it: sets of intervals take none that overlap. */
+function disjoint(rules: readonly PublishRule[]): PublishRule[] {
+  const groups = Map.groupBy(rules, ({ family, protocol }) => `${family} ${protocol}`)
+  return [...groups.values()].flatMap((group) => {
+    const edges = new Set(group.flatMap(({ port, count }) => [port, port + count]))
+    const sorted = [...edges].sort((a, b) => a - b)
+    return sorted.slice(1).flatMap((end, index) => {
+      const port = sorted[index]!
+      const leading = group.filter((rule) => rule.port <= port && end <= rule.port + rule.count)
+      if (leading.length === 0) return []
+      const isOpen = leading.some(({ sources }) => sources.length === 0)
+      const sources = isOpen ? [] : outermost(leading.flatMap((rule) => rule.sources))
+      return [{ ...leading[0]!, port, count: end - port, sources }]
+    })
+  })
+}
+
 function publishRule(port: PublishedPort, target: PublishTarget): PublishRule[] {
   if (port.via === 'proxy') return []
   const family = port.hostAddress.includes(':') ? 6 : 4

@@ -29,8 +29,6 @@ export interface BridgeRule {
   readonly masquerade: boolean
   /** The host's address to masquerade with, '' for that of the interface by which a packet leaves. */
   readonly snatAddress: string
-  /** Interfaces of the host from which every port of the containers is reached directly. */
-  readonly trusted: readonly string[]
 }
 
 /**
@@ -115,16 +113,8 @@ function keyParts(rule: Rule): readonly unknown[] {
   }
 }
 
-function bridgeKey({
-  interface: name,
-  subnet,
-  internal,
-  mode,
-  masquerade,
-  snatAddress,
-  trusted,
-}: BridgeRule) {
-  return [name, subnet, internal, mode, masquerade, snatAddress, trusted.join(',')]
+function bridgeKey({ interface: name, subnet, internal, mode, masquerade, snatAddress }: BridgeRule) {
+  return [name, subnet, internal, mode, masquerade, snatAddress]
 }
 
 function publishKey(rule: PublishRule) {
@@ -158,7 +148,6 @@ export function checkRule(rule: Rule): void {
   if (rule.kind === 'bridge') {
     checkSubnet(rule.subnet)
     if (rule.snatAddress !== '') checkAddress(rule.snatAddress)
-    for (const name of rule.trusted) checkName(name)
     return
   }
   if (rule.kind !== 'publish') {

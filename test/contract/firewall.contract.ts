@@ -408,8 +408,14 @@ export function describeFirewall(backend: Firewall['backend']): void {
         expect(await lab.a1.tcp('172.30.1.3', 80)).toBe('a2 172.30.1.2 80')
       })
 
-      it('nat lets trusted interfaces in, and no others', async () => {
-        await withA({ trusted: ['out', 'nosuch0'] })
+      it('nat lets in by an interface what is opened for it, and nothing by others', async () => {
+        const open = { mode: 'route', hostPort: 0, hostInterface: 'out', port: 80 } as const
+        await withA({})
+        await add(
+          publish(open),
+          publish({ ...open, family: 6 }),
+          publish({ ...open, hostInterface: 'nosuch0' }),
+        )
         const asked = await Promise.all([
           lab.client.tcp('172.30.1.2', 80),
           lab.client.tcp('fd00:30:1::2', 80),
@@ -417,8 +423,9 @@ export function describeFirewall(backend: Firewall['backend']): void {
           lab.far.tcp('fd00:30:1::2', 80),
           lab.b1.tcp('172.30.1.2', 80),
           lab.client.tcp('172.30.2.2', 80),
+          lab.client.tcp('172.30.1.2', 9001),
         ])
-        expect(asked).toEqual(['a1 192.0.2.2 80', 'a1 2001:db8::2 80', ...Array(4).fill('nothing')])
+        expect(asked).toEqual(['a1 192.0.2.2 80', 'a1 2001:db8::2 80', ...Array(5).fill('nothing')])
       })
     })
 

@@ -261,7 +261,6 @@ export function bridgeRules(families: readonly Family[] = [4, 6]): BridgeRule[] 
       mode: 'nat' as const,
       masquerade: true,
       snatAddress: '',
-      trusted: [],
     })),
   )
 }

@@ -13,6 +13,8 @@ import {
   parseAddress,
   parseBoolean,
   parseNetworkOptions,
+  splitTrusted,
+  trustedOption,
 } from '../network-options.ts'
 
 export interface BridgeOptions extends InterfaceOptions {
@@ -29,7 +31,7 @@ export interface BridgeOptions extends InterfaceOptions {
   /** Where ports are published that name no host address; '' for everywhere. */
   readonly hostBinding4: string
   readonly hostBinding6: string
-  /** Interfaces of the host from which containers are reached directly. */
+  /** Interfaces of the host from which published ports are reached at containers' own addresses. */
   readonly trusted: readonly string[]
   /** Leaves the bridge without its IPv4 gateway address. */
   readonly inhibit4: boolean
@@ -62,7 +64,7 @@ const parsers: OptionParsers<BridgeOptions> = {
   'com.docker.network.host_ipv6': (value) => ({ snatAddress6: parseAddress(value, 6) }),
   [hostBindingOptions[0]]: (value) => ({ hostBinding4: parseBinding(value) }),
   [hostBindingOptions[1]]: (value) => ({ hostBinding6: parseAddress(value, 6) }),
-  'com.docker.network.bridge.trusted_host_interfaces': (value) => ({ trusted: parseNames(value) }),
+  [trustedOption]: (value) => ({ trusted: splitTrusted(value).map(checkInterfaceName) }),
   'com.docker.network.bridge.inhibit_ipv4': (value) => ({ inhibit4: parseBoolean(value) }),
   ...interfaceParsers,
 }
@@ -102,11 +104,4 @@ function parseMode(value: string): GatewayMode {
 function parseBinding(value: string): string {
   if (isIp(value)) return value
   throw badOption(`${JSON.stringify(value)} is not an IP address`)
-}
-
-function parseNames(value: string): string[] {
-  return value
-    .split(':')
-    .filter((name) => name !== '')
-    .map(checkInterfaceName)
 }

@@ -19,7 +19,6 @@ export function bridgeRules(network: NetworkRecord, options: BridgeOptions, brid
       mode: isIpv4 ? options.gatewayMode4 : options.gatewayMode6,
       masquerade: options.masquerade && !network.internal,
       snatAddress: isIpv4 ? options.snatAddress4 : options.snatAddress6,
-      trusted: options.trusted,
     }
   })
 }

@@ -29,7 +29,6 @@ test('each subnet has a rule of its own family', () => {
       mode: 'nat',
       masquerade: true,
       snatAddress: '',
-      trusted: [],
     },
     {
       kind: 'bridge',
@@ -41,7 +40,6 @@ test('each subnet has a rule of its own family', () => {
       mode: 'nat',
       masquerade: true,
       snatAddress: '',
-      trusted: [],
     },
   ])
 })

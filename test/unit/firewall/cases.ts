@@ -12,7 +12,6 @@ const network: BridgeRule = {
   mode: 'nat',
   masquerade: true,
   snatAddress: '',
-  trusted: [],
 }
 const network6: BridgeRule = { ...network, family: 6, subnet: 'fd12:3456:789a::/64' }
 
@@ -91,8 +90,8 @@ export const cases: readonly Case[] = [
   {
     name: 'trusted-interface',
     title: 'A trusted interface of the host',
-    text: '`tsnet network create -o com.docker.network.bridge.trusted_host_interfaces=vpn0 net`.',
-    rules: [{ ...network, trusted: ['vpn0'] }],
+    text: '`tsnet network create -o com.docker.network.bridge.trusted_host_interfaces=vpn0 net`, and a container with `-p 8080:80`.',
+    rules: [network, port, { ...port, mode: 'route', hostPort: 0, hostInterface: 'vpn0' }],
   },
   {
     name: 'limited-ports',

@@ -78,8 +78,8 @@ What a network's gateway mode changes:
 | \`routed\` | its own addresses | directly the published container ports, and pings; nothing by the host's addresses |
 | \`isolated\` | nothing | nothing, from the host neither |
 
-Who comes in by one of a network's trusted interfaces reaches every port of its containers directly, unless the network
-is internal.
+Who comes in by one of a network's trusted interfaces (\`com.docker.network.bridge.trusted_host_interfaces\`) reaches published
+ports at the containers' own addresses too, by the containers' own port numbers; not those that are published on a loopback address.
 
 All that is tsnet's stands in the tables \`ip tsnet\` and \`ip6 tsnet\`, or in chains \`TSNET-…\`; what belongs to a network, and in
 nftables what belongs to a port, carries the comment \`tsnet:\` with the short id of its network or endpoint. A daemon with
@@ -119,8 +119,8 @@ client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`)
 | \`input\` | jump from \`INPUT\` | asks the following about each packet for the host itself |
 | \`egress\` | \`TSNET-EGRESS\`, \`TSNET-from-…\` | drops, and counts, what a container sends that may not reach everything, but answers and what is allowed |
 | \`internal\` (a set) | \`TSNET-INTERNAL\` | drops what enters or leaves an internal network |
-| \`inbound\` | \`TSNET-INTO\` | decides what enters a network: answers, translated packets, open ports, trusted interfaces |
-| \`open…\` (sets) | \`TSNET-OPEN\`, \`TSNET-to-…\` | the container ports that are published in the mode \`routed\` |
+| \`inbound\` | \`TSNET-INTO\` | decides what enters a network: answers, translated packets, open ports |
+| \`open…\` (sets) | \`TSNET-OPEN\`, \`TSNET-to-…\` | the container ports that are published in the mode \`routed\`, or reached by a trusted interface |
 | \`bridges\`, \`unprotected\` (sets) | \`TSNET-BETWEEN\` | keeps other networks out of one that is otherwise unprotected |
 | \`bridges\` (a set) | \`TSNET-OUT\` | lets out what leaves a network |
 | \`prerouting\`, \`output\` | jumps from \`PREROUTING\`, \`OUTPUT\` | send what goes to an address of the host's to the published ports |

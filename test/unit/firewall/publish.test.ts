@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { publishRules } from '../../../src/firewall/publish.ts'
+import { publishRules, trustedRules } from '../../../src/firewall/publish.ts'
 import type { PublishedPort } from '../../../src/store/records.ts'
 
 const target = { owner: 'endpoint', interface: 'br-a', address4: '172.18.0.2/16', address6: 'fd00::2/64' }
@@ -68,6 +68,51 @@ describe('publishRules', () => {
     expect(publishRules([{ ...port, sources: ['fd00::/8'] }], target)).toEqual([])
     expect(publishRules([{ ...port, sources: ['0.0.0.0/0', '10.0.0.0/8'] }], target)).toMatchObject([
       { sources: [] },
+    ])
+  })
+})
+
+describe('trustedRules', () => {
+  const short = (ports: readonly PublishedPort[], names = ['vpn0']) =>
+    trustedRules(ports, target, names).map(
+      ({ mode, hostInterface, address, protocol, port, count, sources }) =>
+        [mode, hostInterface, address, protocol, port, count, ...sources].join(' '),
+    )
+
+  it('opens the container’s own port to each interface, whatever host port was chosen', () => {
+    expect(short([port, { ...port, hostAddress: '::', hostPort: 32_768 }], ['vpn0', 'vpn1'])).toEqual([
+      'route vpn0 172.18.0.2 tcp 80 1',
+      'route vpn0 fd00::2 tcp 80 1',
+      'route vpn1 172.18.0.2 tcp 80 1',
+      'route vpn1 fd00::2 tcp 80 1',
+    ])
+  })
+
+  it('leaves closed what is for the host alone, for another interface, proxied, or routed anyway', () => {
+    const ports: Partial<PublishedPort>[] = [
+      { hostAddress: '127.0.0.1' },
+      { hostAddress: '::1' },
+      { hostInterface: 'eth1' },
+      { via: 'proxy' },
+      { via: 'route' },
+    ]
+    expect(short(ports.map((part) => ({ ...port, ...part })))).toEqual([])
+    expect(short([{ ...port, hostInterface: 'vpn0' }])).toEqual(['route vpn0 172.18.0.2 tcp 80 1'])
+  })
+
+  it('names each port once, for all whom one of its bindings lets in', () => {
+    const ports: Partial<PublishedPort>[] = [
+      { count: 10, sources: ['10.0.0.0/8'] },
+      { containerPort: 83, count: 3, sources: ['10.1.0.0/16', '192.168.0.0/16'] },
+      { containerPort: 85, hostPort: 9000 },
+      { containerPort: 85, hostPort: 53, protocol: 'udp' },
+    ]
+    expect(short(ports.map((part) => ({ ...port, ...part })))).toEqual([
+      'route vpn0 172.18.0.2 tcp 80 3 10.0.0.0/8',
+      'route vpn0 172.18.0.2 tcp 83 2 10.0.0.0/8 192.168.0.0/16',
+      'route vpn0 172.18.0.2 tcp 85 1',
+      'route vpn0 172.18.0.2 tcp 86 4 10.0.0.0/8',
+      'route vpn0 172.18.0.2 udp 85 1',
     ])
   })
 })
