@@ -10,6 +10,7 @@ import { resolveCapabilities } from '../sys/caps.ts'
 import { createCgroup, removeCgroup } from '../sys/cgroup.ts'
 import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
 import type { ContainerId } from '../values/id.ts'
+import { randomMac } from '../values/mac.ts'
 import { ensureBindSource, isDirectory } from '../volumes/bind.ts'
 import { type BoundPath, compileContainer } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
@@ -154,8 +155,9 @@ async function makeSandbox(progress: Progress): Promise<void> {
 }
 
 async function attachEndpoints(progress: Progress): Promise<void> {
-  const { parts, undo, sandbox, container } = progress
+  const { parts, undo, sandbox } = progress
   if (sandbox === null) return
+  const container = await restrict(progress)
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const endpoints: EndpointRecord[] = []
   for (const [index, endpoint] of container.endpoints.entries()) {
@@ -166,6 +168,20 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   progress.container = { ...container, endpoints }
 }
 
+/** The rules of an egress policy stand before the interfaces: others may be in the namespace already. */
+async function restrict({ parts, undo, container }: Progress): Promise<ContainerRecord> {
+  if (container.spec.egress === null) return container
+  const endpoints = container.endpoints.map((endpoint) => ({
+    ...endpoint,
+    mac: endpoint.request.mac ?? (endpoint.mac || randomMac()),
+  }))
+  const restricted = { ...container, endpoints }
+  const batch = { add: egressRules(parts, restricted), remove: [] }
+  undo.defer(() => parts.firewall.apply(inverse(batch)))
+  await parts.firewall.apply(batch)
+  return restricted
+}
+
 async function reservePorts(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
   undo.defer(() => parts.ports.release(container.id))
@@ -174,7 +190,7 @@ async function reservePorts(progress: Progress): Promise<void> {
 
 async function applyRules(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
-  const batch = { add: [...egressRules(parts, container), ...portRules(parts, container)], remove: [] }
+  const batch = { add: portRules(parts, container), remove: [] }
   undo.defer(() => parts.egress.close(container.id))
   parts.egress.open(container)
   if (batch.add.length === 0) return

@@ -158,6 +158,18 @@ describe.each(['nftables', 'iptables'])('egress policies with %s', (backend) => 
     await client.docker('rm', '-f', 'mover')
   })
 
+  it('hold for whoever joins the network of a container, also while that is started again', async () => {
+    await wait('joining', '--network', 'container:bound')
+    expect(await reach('joining', '192.0.2.3', 80)).toBe('')
+    expect(await reach('joining', 'api.test', 80)).toBe('outside')
+    const script = 'for i in $(seq 200); do nc -w 1 192.0.2.3 80 && break; usleep 5000; done'
+    const tries = daemon.docker('exec', 'joining', 'timeout', '3', 'sh', '-c', script)
+    await client.docker('restart', '-t', '0', 'bound')
+    expect((await tries).stdout).toBe('')
+    expect(await reach('joining', 'api.test', 80)).toBe('outside')
+    await client.docker('rm', '-f', 'joining')
+  })
+
   it('change while the container runs', async () => {
     await wait('changing', '--network', 'plain')
     const update = (...policy: string[]) => client.tsnet('update', '--egress', ...policy, 'changing')
