@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -195,6 +197,44 @@ describe('the host’s servers', () => {
     const answer = await ask(netns, 'printer')
     expect([answer.rcode, addressesOf(answer)]).toEqual(['NOERROR', []])
     expect(servers.flatMap(({ seen }) => seen)).not.toContain('printer')
+  })
+})
+
+describe('a server of the host’s own', () => {
+  it('on port 53 of all addresses is in nobody’s way', async () => {
+    const file = join(directory, 'loopback.conf')
+    writeFileSync(file, 'nameserver 127.0.0.1\n')
+    await using own = await TestDaemon.start([], {}, file)
+    const { docker, wait, addressOf, resolve } = new TestClient(own)
+    await own.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    await own.terminate()
+    const dnsmasq = spawn(
+      'nsenter',
+      [
+        ...[
+          `--net=/run/netns/${own.netns}`,
+          'dnsmasq',
+          '--no-daemon',
+          '--conf-file=/dev/null',
+          '--user=root',
+        ],
+        ...['--no-resolv', '--no-hosts', '--address=/printer.lan/192.0.2.53'],
+      ],
+      { stdio: 'ignore' },
+    )
+    const ended = once(dnsmasq, 'exit')
+    try {
+      const listening = (): string => own.inNetns('ss', ['-Hlnu', 'sport = :53'])
+      await expect.poll(listening, { timeout: 5000 }).toMatch(/0\.0\.0\.0:53[\s\S]*\[::\]:53/)
+      await own.launch()
+      await docker('network', 'create', '--ipv6', 'both')
+      await Promise.all(['one', 'two'].map((name) => wait(name, '--network', 'both')))
+      expect(await resolve('one', 'two')).toContain(await addressOf('two', 'both'))
+      expect(await resolve('one', 'printer.lan')).toBe('192.0.2.53')
+    } finally {
+      dnsmasq.kill()
+      await ended
+    }
   })
 })
 
