@@ -18,6 +18,8 @@ export interface GraphEndpoint {
 export interface GraphContainer {
   readonly id: string
   readonly title: string
+  /** id of the container whose network it uses, '' for its own */
+  readonly owner: string
   readonly endpoints: readonly GraphEndpoint[]
   /** published ports, ways out, whose network it uses */
   readonly notes: readonly string[]
@@ -25,7 +27,7 @@ export interface GraphContainer {
 
 export interface Graph {
   readonly host: string
-  /** one line for each of the host's own links, those of the networks left out */
+  /** one line for each of the host's own links, the networks' bridges left out */
   readonly interfaces: readonly string[]
   readonly networks: readonly GraphNetwork[]
   readonly containers: readonly GraphContainer[]
@@ -37,7 +39,9 @@ export function buildGraph(topology: Topology, only: readonly string[]): Graph {
   const missing = only.find((name) => !topology.Networks.some((network) => isMeant(network)(name)))
   if (missing !== undefined) throw new Error(`network ${missing} not found`)
   const shown = new Set(networks.map(({ Id }) => Id))
-  const links = new Set(topology.Networks.map(({ Interface }) => Interface))
+  // The link that macvlan and ipvlan networks stand on is one of the host's.
+  const bridges = topology.Networks.filter(({ Driver }) => Driver === 'bridge')
+  const links = new Set(bridges.map(({ Interface }) => Interface))
   return {
     host: topology.Host.Name,
     interfaces: topology.Host.Interfaces.filter(({ Name }) => Name !== 'lo' && !links.has(Name)).map(
@@ -80,9 +84,10 @@ function toContainer(
   return {
     id: Id,
     title: State === 'running' ? Name : `${Name} (${State})`,
+    owner: NetworkOf,
     endpoints: Endpoints.filter(({ Network }) => shown.has(Network)).map((endpoint) => ({
       network: endpoint.Network,
-      text: endpointText(endpoint),
+      text: isHost(topology, endpoint.Network) ? 'all that the host has' : endpointText(endpoint),
     })),
     notes: [
       ...Ports.map(portText),
@@ -92,6 +97,10 @@ function toContainer(
       ...(NetworkOf === '' ? [] : [`in the network of ${owner}`]),
     ],
   }
+}
+
+function isHost(topology: Topology, network: string): boolean {
+  return topology.Networks.some(({ Id, Driver }) => Id === network && Driver === 'host')
 }
 
 function endpointText({

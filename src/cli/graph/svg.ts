@@ -21,7 +21,8 @@ interface Box {
 type Point = readonly [x: number, y: number]
 
 /** A whole SVG document. */
-export function renderSvg(graph: Graph): string {
+export function renderSvg(given: Graph): string {
+  const graph = { ...given, containers: arrange(given) }
   const hostLines = [graph.host, ...graph.interfaces]
   const networkX = margin + widthOf([hostLines]) + columnGap
   const networkLines = graph.networks.map(({ title, details }) => [title, ...details.split(', ')])
@@ -43,6 +44,18 @@ export function renderSvg(graph: Graph): string {
   const width = Math.max(...boxes.map(({ x, width }) => x + width)) + margin
   const height = Math.max(...boxes.map(bottomOf)) + margin
   return document(width, height, [...lines.map(drawLine), ...boxes.map(drawBox)])
+}
+
+/** Containers stand beside their networks, so that few lines cross, and those that use another's network below that one. */
+function arrange({ networks, containers }: Graph): GraphContainer[] {
+  const place = (container: GraphContainer): number => {
+    const owner = containers.find(({ id }) => id === container.owner)
+    const { endpoints } = owner ?? container
+    const places = endpoints.map(({ network }) => networks.findIndex(({ id }) => id === network))
+    const middle = places.reduce((sum, index) => sum + index, 0) / Math.max(places.length, 1)
+    return owner === undefined ? middle : middle + 0.01
+  }
+  return containers.toSorted((one, other) => place(one) - place(other))
 }
 
 function linesOf({ title, endpoints, notes }: GraphContainer): string[] {
