@@ -301,6 +301,29 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     await client.docker('network', 'rm', 'open')
   })
 
+  it('lets trusted interfaces in to the container’s own published ports, and to no others', async () => {
+    const trusted = ['-o', 'com.docker.network.bridge.trusted_host_interfaces=up0']
+    const subnets = ['--subnet', '10.48.0.0/24', '--ipv6', '--subnet', 'fd00:48::/64']
+    await client.docker('network', 'create', ...subnets, ...trusted, 'vpn')
+    ip('-n', neighbour, 'route', 'add', '10.48.0.0/24', 'via', '192.0.2.1')
+    ip('-n', neighbour, 'route', 'add', 'fd00:48::/64', 'via', '2001:db8::1')
+    const published = ['-p', '80', '-p', '127.0.0.1:8081:81']
+    const ports = ['tcp/80', 'tcp/81', 'tcp/82', 'tcp/83']
+    await startServer(client, 'web', ports, '--network', 'vpn', '--ip6', 'fd00:48::7', ...published)
+    await client.tsnet('publish', 'add', 'web', '-p', '8082:82,from=198.51.100.0/24')
+    const address = await client.addressOf('web', 'vpn')
+    const open = () => Promise.all([80, 81, 82, 83].map((port) => ask(outside(), 'tcp', address, port)))
+    expect(await open()).toEqual(['web 192.0.2.2', '', '', ''])
+    expect(await ask(outside(), 'tcp', 'fd00:48::7', 80)).toBe('web 2001:db8::2')
+    await client.tsnet('publish', 'add', 'web', '-p', '8083:83')
+    await client.tsnet('publish', 'rm', 'web', '-p', '80')
+    await daemon.kill()
+    await daemon.launch()
+    expect(await open()).toEqual(['', '', '', 'web 192.0.2.2'])
+    await client.remove('web')
+    await client.docker('network', 'rm', 'vpn')
+  })
+
   it('of ten thousand ports is quick and takes little', async () => {
     await client.docker(
       'create',
