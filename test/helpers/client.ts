@@ -42,8 +42,10 @@ export class TestClient {
 
   /** Takes away what a failed test has left. */
   readonly clear = async (): Promise<void> => {
-    const left = await this.docker('ps', '-aq')
-    if (left !== '') await this.remove(...left.split('\n'))
+    const { body } = await this.daemon.api('GET', '/containers/json?all=1')
+    const left = (body as { Id: string }[]).map(({ Id }) => `/containers/${Id}?force=1&v=1`)
+    for (const { status, body } of await Promise.all(left.map((path) => this.daemon.api('DELETE', path))))
+      if (status >= 400) throw new Error(`a container is left: ${JSON.stringify(body)}`)
   }
 
   /** What a shell script prints inside a running container. */

@@ -38,21 +38,25 @@ describe('networks of either kind', () => {
   let wire: Wire
   let drivers: { macvlan: NetworkDriver; ipvlan: NetworkDriver }
 
-  beforeAll(enterThrowAwayNetns)
+  beforeAll(async () => {
+    await enterThrowAwayNetns()
+    wire = layWire()
+  })
   beforeEach(() => {
     places = sandboxes()
-    // One for each test: the kernel takes its time to free the links of the test before.
-    wire = layWire()
     const [macvlan, ipvlan] = createMacvlanDrivers() as [NetworkDriver, NetworkDriver]
     drivers = { macvlan, ipvlan }
   })
   afterEach(async () => {
+    await places.empty()
     places.closeAll()
     await drivers.macvlan.sweep?.(context, [], [])
     await drivers.ipvlan.sweep?.(context, [], [])
-    wire[Symbol.dispose]()
   })
-  afterAll(() => expect(ipJson('link')).toHaveLength(1))
+  afterAll(() => {
+    wire[Symbol.dispose]()
+    expect(ipJson('link')).toHaveLength(1)
+  })
 
   function network(
     kind: 'macvlan' | 'ipvlan',
@@ -117,6 +121,18 @@ describe('networks of either kind', () => {
     })
   })
 
+  test('of ipvlan keep an address for one link of their parent', async () => {
+    const record = network('ipvlan', {})
+    await attachTwo('ipvlan', record)
+    const sandbox = places.open()
+    await expect(drivers.ipvlan.attach(context, endpointSpec(record, 3), sandbox)).rejects.toMatchObject({
+      kind: 'conflict',
+      message:
+        'address 10.91.0.3/24 or fd00:91::3/64 is in use by another link on parent interface up0: give another one',
+    })
+    expect(ipJson('link', sandbox)).toHaveLength(1)
+  })
+
   test.each(['macvlan', 'ipvlan'] as const)('without a parent (%s) stand on a dummy', async (kind) => {
     const record = network(kind, { parent: '', 'com.docker.network.driver.mtu': '9000' })
     const { one } = await attachTwo(kind, record)
@@ -140,5 +156,6 @@ describe('networks of either kind', () => {
     ip('link add up0.30 link up0 type vlan id 30')
     await drivers.macvlan.sweep?.(context, [first], [])
     expect(ipJson('link show type vlan')).toHaveLength(1)
+    ip('link del up0.30')
   })
 })

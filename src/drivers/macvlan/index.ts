@@ -109,7 +109,7 @@ async function attach(
   const parent = await ensureParent(socket, mark, kind, network, options)
   undo.defer(() => removeEndpointLink(sandbox, mark, kind, id))
   await createEndpointLink(socket, sandbox, { mark, id, kind, options, parent, interfaceName, mac })
-  const { index } = configure(sandbox, endpoint, mac, parent.name)
+  const { index } = configure(kind, sandbox, endpoint, mac, parent.name)
   if (options.hostAccess) {
     const shim = await ensureShim(socket, mark, kind, network, options, parent)
     undo.defer(() => removeHostRoutes(socket, kind, endpoint))
@@ -125,12 +125,13 @@ async function attach(
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }
 
-/** A hardware address that another link of the parent's has is noticed only when the link comes up. */
-function configure(sandbox: Sandbox, endpoint: EndpointSpec, mac: string, parent: string): Link {
+/** An address that another link of the parent's has is noticed only now: the hardware's when the link comes up, ipvlan's as it is given. */
+function configure(kind: Kind, sandbox: Sandbox, endpoint: EndpointSpec, mac: string, parent: string): Link {
   try {
     return configureEndpoint(sandbox, endpoint)
   } catch (error) {
-    throw isNetlinkError(error, 'EADDRINUSE') ? macTaken(mac, parent) : error
+    if (!isNetlinkError(error, 'EADDRINUSE')) throw error
+    throw kind === 'macvlan' ? macTaken(mac, parent) : addressTaken(endpoint, parent)
   }
 }
 
@@ -154,5 +155,14 @@ function macTaken(mac: string, parent: string): TsnetError {
     'conflict',
     'mac-in-use',
     `hardware address ${mac} is in use on parent interface ${parent}: give another one`,
+  )
+}
+
+function addressTaken({ address4, address6 }: EndpointSpec, parent: string): TsnetError {
+  const addresses = [address4, address6].filter((address) => address !== '').join(' or ')
+  return new TsnetError(
+    'conflict',
+    'address-in-use',
+    `address ${addresses} is in use by another link on parent interface ${parent}: give another one`,
   )
 }
