@@ -37,10 +37,9 @@ export function refuseMissingLinks(parts: Parts, container: ContainerRecord): vo
 
 /** Throws kind 'conflict' for a link to what cannot be reached now. */
 export function refuseDeadLinks(parts: Parts, container: ContainerRecord): void {
-  for (const { alias, target, there } of linksOf(parts, container)) {
-    if (target === undefined) continue
-    const { name, state } = target
-    if (state.status !== 'running') {
+  for (const { reference, alias, target, there } of linksOf(parts, container)) {
+    const name = target?.name ?? reference
+    if (target?.state.status !== 'running') {
       throw new TsnetError(
         'conflict',
         'bad-link',

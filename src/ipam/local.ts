@@ -200,7 +200,7 @@ class LocalIpam implements PoolIpam {
         'invalid',
         'address-in-use',
         `failed to allocate secondary ip address (${name}:${address}): Address already in use: ` +
-          `it is held by ${this.#describe(leases, leases.holder(address)!)}`,
+          `it is the ${roleOf(leases, leases.holder(address)!)}`,
       )
     }
   }
@@ -242,13 +242,9 @@ class LocalIpam implements PoolIpam {
   }
 
   #describe(leases: SubnetLeases, holder: string): string {
-    const network = this.#options.describeOwner(leases.owner)
-    if (holder === leases.owner) return `${network} as its gateway`
-    if (holder.startsWith(auxiliaryOwner)) {
-      return `${network} as auxiliary address ${holder.slice(auxiliaryOwner.length)}`
-    }
-    if (holder.startsWith('reserved:')) return `${network} as its ${holder.slice(9)} address`
-    return this.#options.describeOwner(holder)
+    const role = roleOf(leases, holder)
+    if (role === null) return this.#options.describeOwner(holder)
+    return `${this.#options.describeOwner(leases.owner)} as its ${role}`
   }
 }
 
@@ -262,6 +258,13 @@ function noRoom(gateway: string): TsnetError {
 }
 
 const auxiliaryOwner = 'auxiliary:'
+
+/** What an address is to the network itself, null for that of an endpoint. */
+function roleOf({ owner }: SubnetLeases, holder: string): string | null {
+  if (holder === owner) return 'gateway'
+  if (holder.startsWith(auxiliaryOwner)) return `auxiliary address ${holder.slice(auxiliaryOwner.length)}`
+  return holder.startsWith('reserved:') ? `${holder.slice(9)} address` : null
+}
 
 /** How many holders an error names. */
 const shown = 5

@@ -137,9 +137,8 @@ describe('links', () => {
     expect(await refusal('run', '--link', 'away:x', 'box', 'true')).toContain(
       'Cannot link to /away, as it does not belong to the default network',
     )
-    // a link goes with its target
     await docker('rm', '-f', 'target')
-    await docker('start', 'linking')
+    expect(await refusal('start', 'linking')).toContain('Cannot link to a non running container: /target AS')
   })
 
   it('need a target and an alias', async () => {

@@ -170,7 +170,7 @@ describe('host access', () => {
     await wait('ann', '--network', 'open')
     expect(await reaches('ann', '10.91.0.200')).toBe(true)
     expect(await refusal('run', '--rm', '--network', 'open', '--ip', '10.91.0.200', 'box', 'true')).toContain(
-      'Address already in use: 10.91.0.200 is held by network open as auxiliary address host-access',
+      'Address already in use: 10.91.0.200 is held by network open as its auxiliary address host-access',
     )
   })
 
