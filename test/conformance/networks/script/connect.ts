@@ -98,6 +98,15 @@ export const linking: Topic = {
     docker run --rm --network n --link missing:x box true
     docker run --rm --network n --link : box true
     docker run --rm --network host --link db:x box true
+    docker create --name idle box true
+    docker run --rm --name linked --link idle:x box true
+    docker run --rm --link missing:x box true
+    docker run --rm --link app:x box true
+    docker create --name linking --link idle box true
+    docker start linking
+    docker rm idle
+    docker start linking
+    docker inspect -f '{{json .NetworkSettings.Networks.bridge.Aliases}}' other
     docker run -d --name plain -e KEY=value --expose 5432 box sleep 600
     docker run --rm --link plain:db box sed -n 's/^.*\tdb/db/p' /etc/hosts
     docker run --rm --link plain:db box sh -c 'env | grep ^DB | sort'
@@ -107,6 +116,7 @@ export const linking: Topic = {
     docker network create --subnet 10.13.1.0/24 m
     docker network connect --link-local-ip 169.254.8.8 m ll
     docker exec ll ip -o -4 addr show eth1 | grep -o 'inet 169[^ ]*'
+    docker exec ll ip route show 169.254.0.0/16
     docker network disconnect m ll
     docker network connect --link-local-ip nonsense m ll
     docker network connect --link-local-ip 10.0.0.1 m ll`,

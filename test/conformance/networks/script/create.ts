@@ -67,6 +67,11 @@ const wrong = `
   --subnet 127.0.0.0/24
   --subnet 0.0.0.0/0
   --subnet 10.2.1.0/32
+  --subnet 10.2.1.1/32 --gateway 10.2.1.1
+  --ipv6 --subnet fd00:2::/128
+  -d macvlan -o parent=wan --subnet 10.2.1.0/32
+  --subnet 10.2.1.0/24 --aux-address a=10.2.1.1
+  -d macvlan --subnet 10.2.1.0/24 --gateway 10.2.1.1 --aux-address a=10.2.1.1
   --subnet 192.0.2.0/24
   -d overlay
   --scope swarm

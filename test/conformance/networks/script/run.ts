@@ -74,6 +74,10 @@ export const addressing: Topic = {
     docker run --rm --network n --ip6 10.21.0.9 box true
     docker run --rm --network n --ip6 fd00:22::1 box true
     docker run --rm --network plain --ip 172.18.0.9 box true
+    docker network connect --ip 172.18.0.9 plain app
+    docker network create --ipv6 --subnet fd00:22::/64 half
+    docker run --rm --network half --ip 10.22.0.7 box true
+    docker run --rm --network half --ip6 fd00:22::7 box ip -o -6 addr show eth0 scope global | grep -o 'fd00[^ ]*'
     docker run --rm --ip 172.17.0.9 box true
     docker run --rm --network host --ip 10.21.0.9 box true
     docker run --rm --network none --ip 10.21.0.9 box true
