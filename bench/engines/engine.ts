@@ -8,6 +8,8 @@ export interface Engine extends AsyncDisposable {
   readonly cli: Argv
   /** Path of the socket that speaks Docker's API; '' where there is none. */
   readonly socket: string
+  /** Where containers outlive the daemon: ends it, starts it again, and answers the milliseconds from then to its first answer. */
+  readonly restart?: () => Promise<number>
   /** Its own processes, without those of the users' containers. */
   processes(): number[]
 }

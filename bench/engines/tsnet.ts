@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Argv, endProcess, eventually, readCommand } from '../command.ts'
 import { IMAGE } from '../image.ts'
@@ -19,14 +19,13 @@ export async function startTsnet(root: string, { dir, rootArchive }: Ground): Pr
     '--pidfile',
     join(dir, 'pid'),
   ]
-  const daemon = spawn(
-    'unshare',
-    ['--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh', join(root, 'tsnet'), 'daemon']
-      .concat(['-H', `unix://${socket}`])
-      .concat(roots),
-    { stdio: ['ignore', log, log] },
-  )
-  await eventually(30, () => send(socket, 'GET', '/_ping'))
+  const command = [join(root, 'tsnet'), 'daemon', '-H', `unix://${socket}`, ...roots]
+  const launch = (entry: Argv) =>
+    spawn(entry[0], [...entry.slice(1), ...command], { stdio: ['ignore', log, log] })
+  const answers = () => eventually(30, () => send(socket, 'GET', '/_ping'))
+  let daemon = launch(['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh'])
+  await answers()
+  const netns = openSync(`/proc/${daemon.pid}/ns/net`, 'r')
   await send(socket, 'POST', `/images/create?fromSrc=-&repo=${encodeURIComponent(IMAGE)}`, rootArchive)
   const cli: Argv = [join(root, 'tsnet'), '-H', `unix://${socket}`]
   return {
@@ -34,7 +33,17 @@ export async function startTsnet(root: string, { dir, rootArchive }: Ground): Pr
     version: await readCommand(['git', '-C', root, 'describe', '--always', '--dirty']),
     cli,
     socket,
+    async restart() {
+      await endProcess(daemon)
+      const began = performance.now()
+      daemon = launch(['nsenter', `--net=/proc/${process.pid}/fd/${netns}`])
+      await answers()
+      return performance.now() - began
+    },
     processes: () => findProcesses((argv) => argv.some((part) => part.startsWith(`${root}/dist/`))),
-    [Symbol.asyncDispose]: () => endProcess(daemon),
+    async [Symbol.asyncDispose]() {
+      await endProcess(daemon)
+      closeSync(netns)
+    },
   }
 }
