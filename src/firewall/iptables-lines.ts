@@ -112,7 +112,7 @@ function bridgeLines(rule: BridgeRule): Line[] {
     lines.push(line('filter', 'BETWEEN', `-i ${name} ${mark} -j DROP`), ...intoLines(rule))
     lines.push(line('filter', 'OUT', `-i ${name} ${mark} -j ACCEPT`))
   }
-  return [...lines, ...sourceSpecs(rule).map((spec) => line('nat', 'MASQUERADE', spec))]
+  return [...lines, ...keepSource(rule), ...sourceSpecs(rule).map((spec) => line('nat', 'MASQUERADE', spec))]
 }
 
 /** Who is let in. Their order counts; that of one bridge's among those of others does not. */
@@ -135,6 +135,14 @@ function intoLines(rule: BridgeRule): Line[] {
     ...(isOpen ? [into(`-o ${name} ${mark}`, 'BETWEEN')] : []),
     into(`-o ${name} ${mark} -j ${isOpen ? 'ACCEPT' : 'DROP'}`),
   ]
+}
+
+/** Published ports show containers of other networks as they are: their answers come back by the host. */
+function keepSource(rule: BridgeRule): Line[] {
+  const { interface: name, subnet } = rule
+  const published = '-m conntrack --ctstate DNAT -m addrtype ! --src-type LOCAL'
+  const spec = `! -s ${subnet} -o ${name} ${published} ${markOf(rule)} -j RETURN`
+  return rule.mode === 'isolated' ? [] : [{ table: 'nat', purpose: 'MASQUERADE', spec, isFirst: true }]
 }
 
 /** Under which address packets come and go. */

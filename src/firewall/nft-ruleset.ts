@@ -115,6 +115,8 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
         `oifname @bridges ${ip} saddr ${loopback} masquerade`,
         `${ip} saddr . oifname @own ct status dnat masquerade`,
         `${ip} saddr . oifname @own return`,
+        // published ports show containers of other networks as they are: their answers come back by the host
+        'oifname @bridges ct status dnat return',
         `snat to ${ip} saddr map @source-address`,
         `${ip} saddr @masqueraded masquerade`,
       ],

@@ -221,7 +221,7 @@ export function describeFirewall(backend: Firewall['backend']): void {
 
       it('reaches a container of another network through the host only', async () => {
         await add(publish({ hostPort: 8080 }))
-        expect(await lab.b1.tcp('192.0.2.1', 8080)).toBe('a1 172.30.1.1 80')
+        expect(await lab.b1.tcp('192.0.2.1', 8080)).toBe('a1 172.30.2.2 80')
         expect(await lab.b1.tcp('172.30.1.2', 80)).toBe('nothing')
       })
 
@@ -491,7 +491,7 @@ export function describeFirewall(backend: Firewall['backend']): void {
         ])
         expect(asked).toEqual([
           'a1 192.0.2.2 80',
-          'a1 172.30.1.1 80',
+          'a1 172.30.2.2 80',
           'a1 2001:db8::2 80',
           'a1 198.51.100.2 9003',
           'a1 192.0.2.2 9003',
