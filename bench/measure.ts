@@ -32,5 +32,7 @@ export function quantile(numbers: readonly number[], share: number): number {
   const place = (sorted.length - 1) * share
   const below = sorted[Math.floor(place)] ?? Number.NaN
   const above = sorted[Math.ceil(place)] ?? Number.NaN
+  // also for what took for ever
+  if (below === above) return below
   return below + (above - below) * (place - Math.floor(place))
 }

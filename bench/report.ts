@@ -36,6 +36,7 @@ function renderRatio(peer: readonly number[] | undefined, own: readonly number[]
 
 /** Three digits that matter are enough. */
 function renderNumber(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞'
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)
 }
 

@@ -97,7 +97,7 @@ export default {
   about:
     `What a container waits for a neighbour’s name, asking ${QUIET.perSecond} times a second for ${QUIET.seconds} s: alone, and ` +
     `while another one asks ${FLOOD.perSecond} times a second, a quarter of them for a neighbour, a quarter for one name of the ` +
-    'world, half for new names of the world, whose server takes 200 ms and loses every twentieth packet.',
+    'world, half for new names of the world, whose server takes 200 ms and loses every twentieth packet; ∞ where not all were answered.',
   async *rows(stage) {
     const places: Place[] = []
     for (const engine of await stage.engines('tsnet', 'dockerd')) places.push(await prepare(stage, engine))
