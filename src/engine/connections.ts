@@ -167,12 +167,16 @@ export async function disconnect(
       'container cannot be disconnected from host network or connected to host network',
     )
   }
-  const entry = parts.store.journal.begin('disconnect', container.id, { endpoint })
   const changed = {
     ...container,
     endpoints: container.endpoints.filter((candidate) => candidate.id !== endpoint.id),
   }
   const isRunning = container.state.status === 'running'
+  const entry = parts.store.journal.begin('disconnect', container.id, { endpoint })
+  await using undo = new AsyncDisposableStack()
+  // Who was told of a failure is still connected: the next start of the daemon is not to finish it, another attempt may.
+  undo.defer(() => parts.store.journal.clear(entry))
+  if (isRunning) undo.defer(async () => void (await followPorts(parts, changed, container)))
   const published = isRunning ? await followPorts(parts, container, changed) : container.published
   await finishDisconnect(parts, container, endpoint)
   await parts.firewall.apply({
@@ -184,6 +188,7 @@ export async function disconnect(
     parts.store.containers.put(container.id, { ...changed, published })
     parts.store.journal.clear(entry)
   })
+  undo.move()
   await parts.egress.follow(changed)
   tellMove(parts, 'disconnect', network, container)
 }

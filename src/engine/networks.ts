@@ -86,27 +86,25 @@ async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkR
     )
   }
   checkNetworkName(given.name)
-  const create = (): Promise<NetworkRecord> =>
-    parts.locks.run(`network ${given.name}`, async () => {
-      refuseTakenName(parts, given.name)
-      const spec = withConfiguration(parts, given)
-      const own = {
-        id: newId<NetworkId>(),
-        createdAt: new Date().toISOString(),
-        predefined: false,
-        givenFamilies: givenFamilies(spec),
-      }
-      const network = spec.configOnly
-        ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
-        : await makeNetwork(parts, { ...spec, ...own, configuration: null })
-      parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
-      return network
-    })
-  const { configFrom } = given
-  // Its settings must be there until they are taken.
-  return configFrom === '' || configFrom === given.name
-    ? create()
-    : parts.locks.run(`network ${configFrom}`, create)
+  const create = async (): Promise<NetworkRecord> => {
+    refuseTakenName(parts, given.name)
+    const spec = withConfiguration(parts, given)
+    const own = {
+      id: newId<NetworkId>(),
+      createdAt: new Date().toISOString(),
+      predefined: false,
+      givenFamilies: givenFamilies(spec),
+    }
+    const network = spec.configOnly
+      ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
+      : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+    parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
+    return network
+  }
+  // Its settings must be there until they are taken. In one order for all: two that name each other would wait for ever.
+  const names = [...new Set([given.name, given.configFrom])].filter((name) => name !== '').sort()
+  const locked = names.reduceRight((body, name) => () => parts.locks.run(`network ${name}`, body), create)
+  return locked()
 }
 
 function recordConfiguration(parts: Parts, network: NetworkRecord): NetworkRecord {

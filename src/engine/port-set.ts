@@ -62,6 +62,17 @@ function isAlike(a: PortBinding, b: PortBinding): boolean {
   )
 }
 
+function areSame(a: PortBinding, b: PortBinding): boolean {
+  return (
+    a.protocol === b.protocol &&
+    a.containerPort === b.containerPort &&
+    a.count === b.count &&
+    a.hostPort === b.hostPort &&
+    a.hostPortEnd === b.hostPortEnd &&
+    placeKey(a) === placeKey(b)
+  )
+}
+
 function join(a: PortBinding, b: PortBinding): PortBinding {
   return { ...a, count: a.count + b.count, hostPortEnd: b.hostPortEnd }
 }
@@ -78,7 +89,7 @@ export function withoutBindings(
         binding,
         rest.filter((other) => isAlike(binding, other)),
       )
-    const twin = rest.findIndex((other) => JSON.stringify(other) === JSON.stringify(binding))
+    const twin = rest.findIndex((other) => areSame(other, binding))
     if (twin >= 0) rest.splice(twin, 1)
     return twin >= 0 ? [] : [binding]
   })

@@ -55,7 +55,11 @@ export async function followPorts(
 
 /** The rules of ports that `changed` has and `container` has not, and the reverse. */
 export function changeRules(parts: Parts, container: ContainerRecord, changed: ContainerRecord): Batch {
-  const [before, after] = [portRules(parts, container), portRules(parts, changed)]
+  return changeOf(portRules(parts, container), portRules(parts, changed))
+}
+
+/** What makes rules `after` of rules `before`. Its inverse is the way back. */
+export function changeOf(before: readonly Rule[], after: readonly Rule[]): Batch {
   const [old, wanted] = [new Set(before.map(ruleKey)), new Set(after.map(ruleKey))]
   return {
     add: after.filter((rule) => !old.has(ruleKey(rule))),

@@ -48,10 +48,12 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
         )
       } finally {
         if (ownsSandbox(parts, container)) removeSandbox(parts.execRoot, container.id)
+        // not before: others may be in the namespace still
+        await all([
+          () => parts.egress.close(container.id),
+          () => parts.firewall.apply({ add: [], remove: egressRules(parts, container) }),
+        ])
       }
-      // not before: others may be in the namespace still
-      await parts.egress.close(container.id)
-      await parts.firewall.apply({ add: [], remove: egressRules(parts, container) })
     },
     () => removeCgroup(parts.mark, container.id),
     ...container.mounts.map((mount) => async () => {

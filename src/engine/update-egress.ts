@@ -1,9 +1,10 @@
 /** What a container may reach, changed at once when it runs. Established connections go on. */
-import { ruleKey } from '../firewall/rules.ts'
+import { inverse } from '../firewall/rules.ts'
 import type { ContainerRecord, EgressEntry } from '../store/records.ts'
 import { egressRules, refuseEgress } from './egress-policy.ts'
 import { ownsSandbox, usesNames } from './endpoints.ts'
 import type { Parts } from './parts.ts'
+import { changeOf } from './published.ts'
 import { resolverOptions } from './resolver-options.ts'
 
 /** Null for everything. Throws kind 'invalid' where a policy would not hold. Call under the container's lock. */
@@ -14,8 +15,10 @@ export async function updateEgress(
 ): Promise<void> {
   const changed = { ...container, spec: { ...container.spec, egress } }
   refuseEgress(parts, changed)
-  if (container.state.status === 'running') await updateRunning(parts, container, changed)
+  await using undo = new AsyncDisposableStack()
+  if (container.state.status === 'running') await updateRunning(parts, undo, container, changed)
   parts.store.containers.put(container.id, changed)
+  undo.move()
   parts.events.emit('container', 'update', container.id, {
     name: container.name,
     image: container.spec.image,
@@ -24,13 +27,23 @@ export async function updateEgress(
 
 async function updateRunning(
   parts: Parts,
+  undo: AsyncDisposableStack,
   container: ContainerRecord,
   changed: ContainerRecord,
 ): Promise<void> {
-  const add = egressRules(parts, changed)
-  const kept = new Set(add.map(ruleKey))
-  const remove = egressRules(parts, container).filter((rule) => !kept.has(ruleKey(rule)))
-  await parts.firewall.apply({ add, remove })
+  const batch = changeOf(egressRules(parts, container), egressRules(parts, changed))
+  undo.defer(() => parts.firewall.apply(inverse(batch)))
+  await parts.firewall.apply(batch)
+  undo.defer(() => followNames(parts, changed, container))
+  await followNames(parts, container, changed)
+}
+
+/** What names were answered with may be reached as the policy of `changed` says, and only its names are asked for outside. */
+async function followNames(
+  parts: Parts,
+  container: ContainerRecord,
+  changed: ContainerRecord,
+): Promise<void> {
   if (container.spec.egress === null) parts.egress.open(changed)
   else if (changed.spec.egress === null) await parts.egress.close(changed.id)
   else await parts.egress.follow(changed)

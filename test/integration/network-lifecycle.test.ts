@@ -98,6 +98,26 @@ describe('the way out of several networks', () => {
     expect(await defaultRoutes('web')).toBe('default via 10.22.1.1 dev eth0')
     expect(await fetch()).toBe(0)
   })
+
+  it('stays as it is when published ports cannot follow, also over a restart of the daemon', async () => {
+    await docker('network', 'create', 'four')
+    const routed = 'com.docker.network.bridge.gateway_mode_ipv6=routed'
+    await tsnet('network', 'create', '--ipv4=false', '--ipv6', '-o', routed, 'six')
+    await wait('web', '--network', 'four', '-p', '0.0.0.0:8132:80')
+    await docker('network', 'connect', 'six', 'web')
+    const ports = async (): Promise<unknown> => (await inspect('container', 'web')).NetworkSettings.Ports
+    const before = await ports()
+    expect(await refusal('network', 'disconnect', 'four', 'web')).toContain(
+      'tcp port on 0.0.0.0 cannot be published: the container has no IPv4 address that leads out',
+    )
+    expect(await refusal('run', '-p', '0.0.0.0:8132:80', 'box', 'true')).toContain('by container web')
+    await daemon.kill()
+    await daemon.launch()
+    const { Networks } = (await inspect('container', 'web')).NetworkSettings
+    expect(Object.keys(Networks).sort()).toEqual(['four', 'six'])
+    expect(await ports()).toEqual(before)
+    expect(await inside('web', 'ip -4 -o addr show eth0')).toContain('inet ')
+  })
 })
 
 describe('network prune', () => {
@@ -206,6 +226,16 @@ describe('network create', () => {
       'cannot create endpoint on configuration-only network',
     )
     await docker('network', 'rm', 'conf')
+  })
+
+  it('is not made, but soon refused, when two are to take their settings from each other', async () => {
+    const create = (Name: string, Network: string): Promise<unknown> =>
+      daemon.api('POST', '/v1.43/networks/create', { Name, ConfigFrom: { Network } })
+    for (const answer of await Promise.all([create('one', 'other'), create('other', 'one')])) {
+      expect(answer).toMatchObject({ status: 404 })
+    }
+    await docker('network', 'create', 'one')
+    expect(await names()).toEqual(['one'])
   })
 
   it('lets nobody take the names of those that are always there', async () => {

@@ -75,6 +75,13 @@ describe('bindings as sets', () => {
     expect(withoutBindings([binding(81, 81)], pieces)).toEqual([binding(81, 81)])
   })
 
+  test('lose chosen ports whatever order their fields were written in', () => {
+    const { hostInterface, sources, ...rest } = binding(80, 0)
+    const migrated = { ...rest, hostInterface, sources }
+    expect(withoutBindings([binding(80, 0)], [migrated])).toEqual([])
+    expect(withoutBindings([binding(80, 0)], [{ ...migrated, count: 2 }])).toEqual([binding(80, 0)])
+  })
+
   test('lose chosen ports one for one', () => {
     const any = binding(80, 0)
     expect(withoutBindings([any, any], [any])).toEqual([any])
