@@ -26,13 +26,17 @@ export class TsnetError extends Error {
   }
 }
 
-/** The kind of any thrown value; what is not ours is internal. */
+/** The kind of any thrown value; what is not ours is internal. Of a failure that could not be undone it is the failure's. */
 export function errorKind(error: unknown): ErrorKind {
+  if (error instanceof SuppressedError) return errorKind(error.suppressed)
   return error instanceof TsnetError ? error.kind : 'internal'
 }
 
-/** The message of any thrown value, with an AggregateError's parts joined. */
+/** The message of any thrown value, with an AggregateError's parts joined, and with what failed in undoing after a failure. */
 export function errorMessage(error: unknown): string {
+  if (error instanceof SuppressedError) {
+    return `${errorMessage(error.suppressed)} (undoing it failed: ${errorMessage(error.error)})`
+  }
   if (error instanceof AggregateError && error.errors.length > 0) {
     return error.errors.map(errorMessage).join('; ')
   }

@@ -1,4 +1,4 @@
-import { TsnetError } from '../errors.ts'
+import { errorMessage, TsnetError } from '../errors.ts'
 import type { ContainerRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { checkContainerName } from '../values/name.ts'
@@ -66,7 +66,7 @@ async function start(parts: Parts, container: ContainerRecord): Promise<void> {
 /** The record tells why a container did not start, with the exit code that a shell would give. */
 function recordFailure(parts: Parts, container: ContainerRecord, error: unknown): ContainerRecord {
   const exitCode = (error as { exitCode?: number }).exitCode || 128
-  const state = { ...container.state, exitCode, error: (error as Error).message }
+  const state = { ...container.state, exitCode, error: errorMessage(error) }
   const failed = { ...container, state }
   parts.store.containers.put(container.id, failed)
   return failed

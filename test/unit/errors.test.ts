@@ -26,3 +26,13 @@ test.each([
 ])('the message of %j is %j', (error, message) => {
   expect(errorMessage(error)).toBe(message)
 })
+
+test('a failure that could not be undone is still told as that failure', () => {
+  const failure = new TsnetError('conflict', 'port-allocated', 'the port is taken')
+  const once = new SuppressedError(new Error('no rules'), failure)
+  const twice = new SuppressedError(new Error('no bridge'), once)
+  expect(errorKind(twice)).toBe('conflict')
+  expect(errorMessage(twice)).toBe(
+    'the port is taken (undoing it failed: no rules) (undoing it failed: no bridge)',
+  )
+})
