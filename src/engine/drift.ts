@@ -44,7 +44,19 @@ class Drift {
   constructor(parts: Parts) {
     this.#parts = parts
     using socket = openRouteSocket()
-    for (const { index, mtu } of listLinks(socket)) this.#mtus.set(index, mtu)
+    const links = listLinks(socket)
+    for (const { index, mtu } of links) this.#mtus.set(index, mtu)
+    this.#considerPast(links)
+  }
+
+  /** Of what was done while no daemon ran nobody tells. Bridges are in order by now, what hangs on them need not be. */
+  #considerPast(links: readonly Link[]): void {
+    for (const link of links) {
+      this.#considerLink({ type: 'link', link })
+      const [mark, id = ''] = link.alias.split(':')
+      if (mark !== this.#parts.mark || link.kind !== 'veth') continue
+      if (this.#mtus.get(link.master) !== link.mtu) this.#suspect(id)
+    }
   }
 
   consider(event: NetlinkEvent): void {

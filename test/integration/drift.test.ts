@@ -96,6 +96,17 @@ it('bridges and interfaces follow the MTU of the way out, unless they have one o
   expect(await mtu('three')).toBe('1450')
 })
 
+it('what is done while no daemon runs is put right by the next one, for containers that went on', async () => {
+  await daemon.kill()
+  ip('link', 'del', bridge)
+  ip('link', 'set', 'out0', 'mtu', '1390')
+  await daemon.launch()
+  await until(() => addressed() && ports().length === 2)
+  const two = await addressOf('two', 'drift')
+  await until(async () => (await reaches('one', two)) && (await reaches('one', '10.77.0.1')))
+  await until(async () => (await inside('one', 'cat /sys/class/net/eth0/mtu')).trim() === '1390')
+})
+
 it('a daemon that ends takes no repair for a change of somebody else', async () => {
   await docker('rm', '-f', 'one', 'two', 'three')
   await daemon.terminate()
