@@ -16,8 +16,9 @@ import {
 import { AF_BRIDGE } from '../sys/constants/socket.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink, watchNetlink } from '../sys/netlink-socket.ts'
+import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink } from '../sys/netlink-socket.ts'
 import { inNetns } from '../sys/netns.ts'
+import { watchReadable } from '../sys/readable.ts'
 import { type Address, decodeAddress } from './address.ts'
 import { decodeLink, ifinfomsg, type Link } from './link.ts'
 import { decodeMessages, type Message } from './message.ts'
@@ -53,7 +54,7 @@ export function watchEvents(
       ? openNetlinkSocket(NETLINK_ROUTE)
       : inNetns(netns, () => openNetlinkSocket(NETLINK_ROUTE))
   for (const group of groups[about]) joinNetlinkGroup(socket, group)
-  const watch = watchNetlink(socket, () => deliver(socket, listener))
+  const watch = watchReadable(socket, () => deliver(socket, listener))
   watch.unref()
   return {
     [Symbol.dispose]: () => {

@@ -14,7 +14,8 @@ import {
 } from '../sys/constants/nf_tables.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink, watchNetlink } from '../sys/netlink-socket.ts'
+import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink } from '../sys/netlink-socket.ts'
+import { watchReadable } from '../sys/readable.ts'
 import { decodeAttributes, stringAttribute } from './attribute.ts'
 import { nfgenmsg } from './conntrack.ts'
 import { decodeMessages, type Message } from './message.ts'
@@ -37,7 +38,7 @@ export interface RulesetChange {
 export function watchRuleset(listener: (change: RulesetChange | 'lost') => void): Disposable {
   const socket = openNetlinkSocket(NETLINK_NETFILTER)
   joinNetlinkGroup(socket, NFNLGRP_NFTABLES)
-  const watch = watchNetlink(socket, () => deliver(socket, listener))
+  const watch = watchReadable(socket, () => deliver(socket, listener))
   watch.unref()
   return {
     [Symbol.dispose]: () => {

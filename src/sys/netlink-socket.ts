@@ -4,7 +4,7 @@ import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from './c
 import { errnoName, SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { struct, u16, u32 } from './layout.ts'
-import { check, declare, koffi, lastErrno, libc } from './libc.ts'
+import { check, declare, lastErrno, libc } from './libc.ts'
 
 const nativeSocket = declare<[number, number, number], number>('int socket(int, int, int)')
 const nativeBind = declare<[number, Buffer, number], number>('int bind(int, const void *, uint32_t)')
@@ -96,20 +96,4 @@ export function receiveNetlink(socket: Fd): Buffer | null {
     )
   }
   return Buffer.from(receiveBuffer.subarray(0, length))
-}
-
-/**
- * Calls `onReadable` from the event loop whenever datagrams wait, and keeps the loop alive unless `unref`ed. Stop it
- * before the socket is closed.
- */
-export function watchNetlink(socket: Fd, onReadable: () => void): { stop(): void; unref(): void } {
-  // koffi calls back outside of Node's turns: promises settled there would wait for the next one.
-  const handle = koffi.node.poll(socket.number, { readable: true }, () => setImmediate(onReadable))
-  return {
-    stop: () => {
-      handle.stop()
-      handle.close()
-    },
-    unref: () => handle.unref(),
-  }
 }

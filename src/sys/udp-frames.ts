@@ -17,7 +17,7 @@ import {
 } from './constants/socket.ts'
 import { errnoName, SyscallError } from './errno.ts'
 import type { Fd } from './fd.ts'
-import { check, declare, koffi, lastErrno } from './libc.ts'
+import { check, declare, lastErrno } from './libc.ts'
 import { openPacketSocket, sockaddr_ll } from './packet-socket.ts'
 import { attachSteps, sock_filter } from './socket-filter.ts'
 
@@ -58,24 +58,11 @@ export function openUdpFrameSocket(index: number, port: number): Fd {
   }
 }
 
-/** The next frame, or null when none waits. Throws SyscallError, ENETDOWN once after the interface went down. */
+/** The next frame, or null when none waits. Throws SyscallError, but not for an interface that went down: it may come up again. */
 export function receiveFrame(socket: Fd): Buffer | null {
   const length = nativeRecv(socket.number, receiveBuffer, receiveBuffer.length, MSG_DONTWAIT)
   if (length >= 0) return Buffer.from(receiveBuffer.subarray(0, length))
   const errno = lastErrno()
-  if (errnoName(errno) === 'EAGAIN') return null
+  if (['EAGAIN', 'ENETDOWN'].includes(errnoName(errno))) return null
   throw new SyscallError('recv', errno, 'on a packet socket')
-}
-
-/** Calls `onReadable` from the event loop whenever frames wait; does not keep the process alive. Stop it before closing. */
-export function watchFrames(socket: Fd, onReadable: () => void): { stop(): void } {
-  // koffi calls back outside of Node's turns: promises settled there would wait for the next one.
-  const handle = koffi.node.poll(socket.number, { readable: true }, () => setImmediate(onReadable))
-  handle.unref()
-  return {
-    stop: () => {
-      handle.stop()
-      handle.close()
-    },
-  }
 }

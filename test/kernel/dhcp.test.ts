@@ -154,6 +154,19 @@ describe('a lease', () => {
     await expect.poll(() => told, { timeout: 10_000 }).toEqual([{ ...lease, nameServers: ['10.5.0.99'] }])
   })
 
+  test('is renewed also when its interface was down for a while', async () => {
+    await startServer(wide, '--dhcp-option=58,3')
+    const told = changes()
+    const lease = await ipam.acquire(link())
+    client.ip(`addr add ${lease.address4} dev eth0`)
+    client.ip('link set eth0 down')
+    await delay(100)
+    client.ip('link set eth0 up')
+    await startServer(wide, '--dhcp-option=58,3', '--dhcp-option=6,10.5.0.99')
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual([{ ...lease, nameServers: ['10.5.0.99'] }])
+    client.ip('addr flush dev eth0')
+  })
+
   test('that the server no longer grants is replaced by another, which is told', async () => {
     await startServer(wide, '--dhcp-option=58,3')
     const told = changes()

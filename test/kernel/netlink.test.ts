@@ -353,12 +353,15 @@ describe('events', () => {
     expect(events.filter(({ type }) => type === 'link-removed')).toEqual([])
   })
 
-  test('when events are lost the listener is told so', async () => {
+  test('when events are lost the listener is told so, and of what comes afterwards', async () => {
     const events: NetlinkEvent[] = []
     using _watch = watchEvents((event) => events.push(event))
     const index = upBridge()
     // Nothing is read while this turn lasts, and the socket's buffer is full after some hundred messages.
     for (let i = 0; i < 2000; i++) setLink(socket, index, { mtu: 1400 + (i % 2) })
     await until(() => events.some(({ type }) => type === 'lost'))
+    await delay(50)
+    setLink(socket, index, { mtu: 1300 })
+    await until(() => events.some((event) => event.type === 'link' && event.link.mtu === 1300))
   })
 })

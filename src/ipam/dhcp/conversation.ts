@@ -3,10 +3,12 @@ import { randomInt } from 'node:crypto'
 import { getLink } from '../../netlink/link.ts'
 import { openRouteSocket } from '../../netlink/socket.ts'
 import { ETH_P_IP } from '../../sys/constants/socket.ts'
+import { SyscallError } from '../../sys/errno.ts'
 import type { Fd } from '../../sys/fd.ts'
 import { inNetns } from '../../sys/netns.ts'
 import { sendFrame } from '../../sys/packet-socket.ts'
-import { openUdpFrameSocket, receiveFrame, watchFrames } from '../../sys/udp-frames.ts'
+import { type ReadableWatch, watchReadable } from '../../sys/readable.ts'
+import { openUdpFrameSocket, receiveFrame } from '../../sys/udp-frames.ts'
 import { clientPort, decodeFrame, encodeFrame } from './frame.ts'
 import {
   type ClientMessage,
@@ -49,7 +51,7 @@ export class Conversation {
   readonly #index: number
   readonly #mac: string
   readonly #socket: Fd
-  readonly #watch: { stop(): void }
+  readonly #watch: ReadableWatch
   readonly #ended = new AbortController()
   #waiting: Waiting | null = null
 
@@ -61,7 +63,8 @@ export class Conversation {
     this.#index = index
     this.#mac = address
     this.#socket = inNetns(options.netns, () => openUdpFrameSocket(index, clientPort))
-    this.#watch = watchFrames(this.#socket, () => this.#read())
+    this.#watch = watchReadable(this.#socket, () => this.#read())
+    this.#watch.unref()
   }
 
   /** Aborted when the conversation has ended. */
@@ -141,7 +144,12 @@ export class Conversation {
       destination: to.address,
       payload,
     })
-    sendFrame(this.#socket, this.#index, ETH_P_IP, frame)
+    try {
+      sendFrame(this.#socket, this.#index, ETH_P_IP, frame)
+    } catch (error) {
+      // one that is lost like any other: the interface may come up again
+      if (!(error instanceof SyscallError && error.errnoName === 'ENETDOWN')) throw error
+    }
   }
 
   #read(): void {
