@@ -17,6 +17,7 @@ import { type Answer, Conversation, type Question } from './conversation.ts'
 const patience = 8000
 const discoverPauses = [1000, 2000, 4000]
 const requestPauses = [1000, 1000, 2000]
+const refusalPause = 1000
 /** RFC 2131, section 4.4.5: no oftener than once a minute while a lease still holds. */
 const renewPause = 60_000
 
@@ -125,6 +126,8 @@ export class DhcpClient {
       }
       const answer = await this.#conversation.ask(request, ['ack', 'nak'], within(requestPauses, left()))
       if (answer?.type === 'ack') return { ...answer, since }
+      // a server that refuses what it has just offered may do so for ever
+      if (answer !== null) await this.#pause(Math.min(refusalPause, Math.max(left(), 0)))
     }
     return null
   }

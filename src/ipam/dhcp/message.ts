@@ -26,6 +26,8 @@ const headerBytes = 236
 const magic = Buffer.from([99, 130, 83, 99])
 /** Some relays drop shorter ones (RFC 1542, section 2.1). */
 const minimumBytes = 300
+/** Seconds. A lease that is given for no time at all would be asked for again and again without a pause. */
+const shortestLease = 16
 const fileAt = 108
 const serverNameAt = 44
 
@@ -114,7 +116,12 @@ export function decodeMessage(bytes: Buffer): ServerMessage | null {
   const type = (Object.keys(messageTypes) as MessageType[]).find((name) => messageTypes[name] === code)
   if (type === undefined) return null
   const addresses = (option: number): string[] => readAddresses(found.get(option))
-  const leaseTime = readSeconds(found.get(options.leaseTime)) ?? 0
+  const leaseTime = Math.max(shortestLease, readSeconds(found.get(options.leaseTime)) ?? 0)
+  const seconds = (option: number, otherwise: number): number => {
+    const given = readSeconds(found.get(option))
+    return given !== undefined && given > 0 && given < leaseTime ? given : otherwise
+  }
+  const rebindingTime = seconds(options.rebindingTime, (leaseTime * 7) / 8)
   const prefix = prefixOf(found.get(options.subnetMask))
   return {
     type,
@@ -125,8 +132,8 @@ export function decodeMessage(bytes: Buffer): ServerMessage | null {
     nameServers: addresses(options.nameServers),
     serverId: addresses(options.serverId)[0] ?? '',
     leaseTime,
-    renewalTime: readSeconds(found.get(options.renewalTime)) ?? leaseTime / 2,
-    rebindingTime: readSeconds(found.get(options.rebindingTime)) ?? (leaseTime * 7) / 8,
+    renewalTime: Math.min(seconds(options.renewalTime, leaseTime / 2), rebindingTime),
+    rebindingTime,
   }
 }
 

@@ -79,6 +79,17 @@ describe('messages', () => {
     })
   })
 
+  test.each([
+    ['no times at all', [], [16, 8, 14]],
+    ['a lease for no time', [51, 4, ...seconds(0)], [16, 8, 14]],
+    ['a renewal at once', [51, 4, ...seconds(800), 58, 4, ...seconds(0)], [800, 400, 700]],
+    ['a renewal after the end', [51, 4, ...seconds(800), 58, 4, ...seconds(900)], [800, 400, 700]],
+    ['a renewal after the rebinding', [51, 4, ...seconds(800), 59, 4, ...seconds(9)], [800, 9, 9]],
+  ])('%s is no reason to ask without a pause', (_what, options, [leaseTime, renewalTime, rebindingTime]) => {
+    const message = decodeMessage(answer([53, 1, 5, ...options, 255]))
+    expect(message).toMatchObject({ leaseTime, renewalTime, rebindingTime })
+  })
+
   test('options go on in the field for a file when the server says so, and values that are split are joined', () => {
     const bytes = answer([53, 1, 2, 52, 1, 1, 6, 4, 10, 5, 0, 3, 255], [6, 4, 10, 5, 0, 4, 255])
     expect(decodeMessage(bytes)).toMatchObject({ type: 'offer', nameServers: ['10.5.0.3', '10.5.0.4'] })
