@@ -5,6 +5,7 @@ import {
   flag,
   foldCase,
   headerLength,
+  isOpt,
   questionOf,
   type RecordSpan,
   rcode,
@@ -59,10 +60,16 @@ function recordLifetime(message: Buffer, record: RecordSpan): number {
   return Math.min(ttl, message.readUInt32BE(record.end - 4))
 }
 
+/** Bytes of the records that hold an address. */
+const addressSizes: ReadonlyMap<number, number> = new Map([
+  [recordType.A, 4],
+  [recordType.AAAA, 16],
+])
+
 /** The addresses that a message gives for the name asked, and the seconds for which all of them hold; null without any. */
 export function addressesIn(message: Buffer): { readonly addresses: string[]; readonly ttl: number } | null {
   const records = recordsOf(message).filter(
-    ({ section, type }) => section === 'answer' && (type === recordType.A || type === recordType.AAAA),
+    ({ section, type, dataAt, end }) => section === 'answer' && addressSizes.get(type) === end - dataAt,
   )
   if (records.length === 0) return null
   return {
@@ -86,7 +93,7 @@ export function aged(message: Buffer, seconds: number): Buffer {
  */
 export function withoutOpt(message: Buffer): Buffer {
   const records = recordsOf(message)
-  const opt = records.find((record) => record.type === recordType.OPT)
+  const opt = records.find(isOpt)
   const end = opt?.start ?? records.at(-1)?.end ?? headerLength + questionOf(message).length
   const stripped = Buffer.from(message.subarray(0, end))
   const kept = records.filter((record) => record.section === 'additional' && record.end <= end)

@@ -1,7 +1,17 @@
 /** Queries as they come from a container, and the messages that answer them. */
 import { decode } from 'dns-packet'
 import { parseIp } from '../values/ip.ts'
-import { encodeName, flag, foldCase, headerLength, questionOf, rcode, recordsOf, recordType } from './wire.ts'
+import {
+  encodeName,
+  flag,
+  foldCase,
+  headerLength,
+  isOpt,
+  questionOf,
+  rcode,
+  recordsOf,
+  recordType,
+} from './wire.ts'
 
 export interface Query {
   readonly id: number
@@ -47,24 +57,35 @@ export function receive(bytes: Buffer): Received {
 }
 
 function parse(bytes: Buffer): Query {
-  const packet = decode(bytes)
   const question = questionOf(bytes)
-  const opt = packet.additionals?.find((record) => record.type === 'OPT')
+  const opt = recordsOf(bytes).find(isOpt)
+  // RFC 6891, 6.1.2: the size is in the place of the class, the flags are the lower half of the TTL
   const edns =
     opt === undefined
       ? null
-      : { size: clampPayload(opt.udpPayloadSize), dnssec: (opt.flags & dnssecOk) !== 0 }
+      : {
+          size: clampPayload(bytes.readUInt16BE(opt.ttlAt - 2)),
+          dnssec: (bytes.readUInt16BE(opt.ttlAt + 2) & dnssecOk) !== 0,
+        }
   const flags = bytes.readUInt16BE(2) & passedOn
   return {
     id: bytes.readUInt16BE(0),
     flags,
-    name: packet.questions![0]!.name.toLowerCase().replace(/\.$/, ''),
+    name: nameIn(question),
     type: question.readUInt16BE(question.length - 4),
     class: question.readUInt16BE(question.length - 2),
     question,
     edns,
     key: `${flags} ${edns === null ? '-' : Number(edns.dnssec)} ${foldCase(question)}`,
   }
+}
+
+/** Decoded alone: the records that a client may send along could be thousands. */
+function nameIn(question: Buffer): string {
+  const header = Buffer.alloc(headerLength)
+  header.writeUInt16BE(1, 4)
+  const { questions } = decode(Buffer.concat([header, question]))
+  return questions![0]!.name.toLowerCase().replace(/\.$/, '')
 }
 
 /** RFC 6891, 6.2.3: less than 512 means 512. More than 4096 is better sent by TCP. */

@@ -47,23 +47,26 @@ function malformed(what: string, at: number): TsnetError {
   return new TsnetError('invalid', 'bad-dns-message', `DNS message is malformed: ${what} at byte ${at}`)
 }
 
-/** The offset behind a name: labels up to the root or to the first pointer. */
-export function skipName(message: Buffer, start: number): number {
+/** The offset behind a name: labels up to the root or, where one is allowed, to the first pointer. */
+export function skipName(message: Buffer, start: number, mayPoint = true): number {
   let at = start
   for (;;) {
     const length = message[at]
     if (length === undefined) throw malformed('name runs past the end', at)
     if (length === 0) return at + 1
-    if (length >= 0xc0) return at + 2
+    if (length >= 0xc0 && mayPoint) return at + 2
     if (length > 63) throw malformed('label has an unknown type', at)
     at += 1 + length
   }
 }
 
-/** The question section's bytes. Throws kind 'invalid' unless there is exactly one question. */
+/**
+ * The question section's bytes. Throws kind 'invalid' unless there is exactly one question, with a name that means the same behind
+ * every header: a pointer would lead into it.
+ */
 export function questionOf(message: Buffer): Buffer {
   if (message.length < headerLength || message.readUInt16BE(4) !== 1) throw malformed('no single question', 4)
-  const end = skipName(message, headerLength) + 4
+  const end = skipName(message, headerLength, false) + 4
   if (end > message.length) throw malformed('question runs past the end', message.length)
   return message.subarray(headerLength, end)
 }
@@ -80,6 +83,11 @@ export function recordsOf(message: Buffer): RecordSpan[] {
     }
   }
   return records
+}
+
+/** Elsewhere than in the additional section it means nothing (RFC 6891, 6.1.1). */
+export function isOpt({ section, type }: RecordSpan): boolean {
+  return section === 'additional' && type === recordType.OPT
 }
 
 function recordAt(message: Buffer, start: number, section: RecordSpan['section']): RecordSpan {

@@ -1,7 +1,7 @@
 import { type Answer, decode, encode, type Packet } from 'dns-packet'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { aged, isFailure, lifetime, withoutOpt } from '../../../src/dns/answer.ts'
+import { addressesIn, aged, isFailure, lifetime, withoutOpt } from '../../../src/dns/answer.ts'
 import { AnswerCache } from '../../../src/dns/cache.ts'
 import { recordsOf } from '../../../src/dns/wire.ts'
 
@@ -132,5 +132,25 @@ describe('the cache', () => {
     expect(cache.get('k0', 1)).not.toBeNull()
     expect(cache.get('k1', 1)).toBeNull()
     expect(cache.get('k39999', 1)).not.toBeNull()
+  })
+})
+
+describe('what a hostile server may send', () => {
+  test('an OPT record among the answers ends no message', () => {
+    const answers = [opt, { type: 'A', name: 'web.example', ttl: 300, data: '192.0.2.1' }] as Answer[]
+    const message = withoutOpt(response({ answers, additionals: [opt as unknown as Answer] }))
+    expect(recordsOf(message).map(({ section }) => section)).toEqual(['answer', 'answer'])
+    expect(lifetime(message)).toBe(0)
+  })
+
+  test('addresses that are too short or too long are none', () => {
+    const message = response()
+    const [{ dataAt } = { dataAt: 0 }] = recordsOf(message)
+    for (const length of [0, 3]) {
+      const short = Buffer.from(message.subarray(0, dataAt + length))
+      short.writeUInt16BE(length, dataAt - 2)
+      expect(addressesIn(short)).toBeNull()
+    }
+    expect(addressesIn(message)).toEqual({ addresses: ['192.0.2.1'], ttl: 300 })
   })
 })

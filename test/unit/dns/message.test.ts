@@ -57,6 +57,13 @@ describe('receiving', () => {
     expect(query().question.toString('latin1')).toContain('Web')
   })
 
+  test('a question whose name points into the header, which is another for the next server, is refused', () => {
+    const bytes = Buffer.from('0161010000010000000000000465766963c0000001 0001'.replaceAll(' ', ''), 'hex')
+    expect(refusal(bytes)!.readUInt16BE(2) & 0xf).toBe(1)
+    const whole = Buffer.concat([bytes.subarray(0, 12), Buffer.from([0xc0, 0x04, 0, 1, 0, 1])])
+    expect(refusal(whole)!.readUInt16BE(2) & 0xf).toBe(1)
+  })
+
   test('spelling does not change the key, while type and EDNS do', () => {
     expect(query({ name: 'WEB.example' }).key).toBe(query().key)
     expect(query({ type: 'AAAA' }).key).not.toBe(query().key)
