@@ -61,7 +61,10 @@ function openClients({ target }: ProxyOptions) {
       clients.get(key)?.idle.refresh()
       answer(data)
     })
-    const connected = new Promise<void>((resolve) => socket.connect(target.port, target.address, resolve))
+    // with an error where there is no way to the container
+    const connected = new Promise<void>((resolve) => {
+      socket.connect(target.port, target.address, (error?: Error) => (error ? forget(key) : resolve()))
+    })
     const client = { socket, connected, idle: setTimeout(forget, IDLE_TIMEOUT, key).unref() }
     clients.set(key, client)
     return client

@@ -385,6 +385,13 @@ describe('host ports', () => {
       expect(await lab.client.udp('2001:db8::1', 5353)).toBe('a1 172.30.1.1 53')
     })
 
+    it('outlive datagrams for a container to which no way leads', async () => {
+      const target = { v4: '255.255.255.255', v6: '', ...translated }
+      await reserve({ hostPort: 5353, protocol: 'udp' }, 'aaa', target)
+      expect(await host.udp('::1', 5353)).toBe('nothing')
+      expect(await host.udp('::1', 5353)).toBe('nothing')
+    })
+
     it('relay ranges with their offset', async () => {
       await publish({ hostPort: 8000, count: 2, containerPort: 80 })
       expect(await host.tcp('::1', 8001)).toBe('a1 172.30.1.1 81')
