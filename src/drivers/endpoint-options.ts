@@ -20,12 +20,12 @@ interface Sysctl {
   readonly value: string
 }
 
-const nameOption = 'com.docker.network.endpoint.ifname'
-const sysctlOption = 'com.docker.network.endpoint.sysctls'
+export const interfaceNameOption = 'com.docker.network.endpoint.ifname'
+export const interfaceSysctlOption = 'com.docker.network.endpoint.sysctls'
 
 /** Throws kind 'invalid', with Docker's sentence for sysctls of something else than an interface. */
 export function parseEndpointOptions(options: Labels): EndpointOptions {
-  const { [nameOption]: name = '', [sysctlOption]: sysctls = '', ...others } = options
+  const { [interfaceNameOption]: name = '', [interfaceSysctlOption]: sysctls = '', ...others } = options
   return {
     interfaceName: name === '' ? '' : parseName(name),
     sysctls: sysctls === '' ? [] : sysctls.split(',').map(parseSysctl),

@@ -3,6 +3,7 @@ import { TsnetError } from '../errors.ts'
 import type { Labels, NetworkSpec } from '../store/records.ts'
 import { checkInterfaceName } from '../values/interface-name.ts'
 import { ipFamily, isIp } from '../values/ip.ts'
+import { interfaceNameOption, interfaceSysctlOption } from './endpoint-options.ts'
 
 /** By an option's name, how its value becomes a part of the options; throws what is wrong with the value. */
 export type OptionParsers<O> = Readonly<Record<string, (value: string) => Partial<O>>>
@@ -71,9 +72,9 @@ export function refuseEndpointOptions(
 ): void {
   const names = Object.keys(options).filter((name) => !known.includes(name))
   if (names.length === 0) return
-  const all = known.length === 0 ? 'it takes none' : `it knows ${known.join(', ')}`
+  const all = [interfaceNameOption, interfaceSysctlOption, ...known].join(', ')
   throw badOption(
-    `network ${network.name}: the ${driver} driver has no endpoint option ${names.join(', ')}, ${all}`,
+    `network ${network.name}: the ${driver} driver has no endpoint option ${names.join(', ')}, it knows ${all}`,
   )
 }
 

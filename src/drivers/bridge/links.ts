@@ -7,21 +7,15 @@ import { TsnetError } from '../../errors.ts'
 import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
 import { bridge } from '../../netlink/kinds/bridge.ts'
 import { createLink, findLink, getLink, type Link, listLinks, setLink } from '../../netlink/link.ts'
-import { removeLink } from '../../netlink/link-removal.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { RT_SCOPE_UNIVERSE } from '../../sys/constants/rtnetlink.ts'
 import { parseCidr } from '../../values/cidr.ts'
-import type { EndpointId, NetworkId } from '../../values/id.ts'
 import { bridgeName } from '../../values/interface-name.ts'
 import { macOf } from '../../values/mac.ts'
+import { removeUnwanted, tagOf } from '../link-tags.ts'
 import { bridgeMtu, hasIpv6 } from './mtu.ts'
 import type { BridgeOptions } from './options.ts'
-
-/** The ifalias by which a link is found again without the store; `mark` is the daemon's. */
-export function tagOf(mark: string, id: NetworkId | EndpointId): string {
-  return `${mark}:${id}`
-}
 
 /** Of any daemon on this machine. */
 const anyTag = /^tsnet[^:]*:/
@@ -168,16 +162,8 @@ export async function sweepLinks(
   mark: string,
   wanted: ReadonlySet<string>,
 ): Promise<string[]> {
-  const removed: string[] = []
-  for (const kind of ['veth', 'bridge']) {
-    for (const link of listLinks(socket, kind)) {
-      const [owner, id = ''] = link.alias.split(':')
-      if (owner !== mark || wanted.has(id)) continue
-      await removeLink(link.index)
-      removed.push(link.name)
-    }
-  }
-  return removed
+  const ports = await removeUnwanted(listLinks(socket, 'veth'), mark, wanted)
+  return [...ports, ...(await removeUnwanted(listLinks(socket, 'bridge'), mark, wanted))]
 }
 
 function taken(message: string): TsnetError {

@@ -10,7 +10,7 @@ import type { RouteSocket } from '../../netlink/socket.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { EndpointId } from '../../values/id.ts'
 import { hostVethName } from '../../values/interface-name.ts'
-import { tagOf } from './links.ts'
+import { tagOf } from '../link-tags.ts'
 
 /** What an endpoint's veth pair is to be. */
 export interface PortSpec {

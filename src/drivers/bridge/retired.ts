@@ -9,9 +9,7 @@ import { findLink, type Link, setLink } from '../../netlink/link.ts'
 import { removeLink } from '../../netlink/link-removal.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import type { DriverContext } from '../driver.ts'
-
-/** In place of an owner's id. */
-const nobody = 'retired'
+import { tagOf } from '../link-tags.ts'
 
 /** Milliseconds without a change after which bridges go. */
 const quietTime = 150
@@ -29,7 +27,7 @@ export class RetiredBridges {
   retire(context: Pick<DriverContext, 'mark' | 'log'>, socket: RouteSocket, link: Link): void {
     setLink(socket, link.index, { up: false })
     for (const { cidr } of listAddresses(socket, link.index)) removeAddress(socket, link.index, cidr)
-    setLink(socket, link.index, { name: `gone${link.index}`, alias: tagOf(context.mark) })
+    setLink(socket, link.index, { name: `gone${link.index}`, alias: tagOf(context.mark, 'retired') })
     this.#waiting.set(link.index, context)
     this.defer()
   }
@@ -73,9 +71,5 @@ export class RetiredBridges {
 async function removeRetired(index: number, mark: string): Promise<void> {
   using socket = openRouteSocket()
   const link = findLink(socket, index)
-  if (link?.kind === 'bridge' && link.alias === tagOf(mark)) await removeLink(index)
-}
-
-function tagOf(mark: string): string {
-  return `${mark}:${nobody}`
+  if (link?.kind === 'bridge' && link.alias === tagOf(mark, 'retired')) await removeLink(index)
 }

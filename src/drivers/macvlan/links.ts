@@ -24,12 +24,8 @@ import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { EndpointId, NetworkId } from '../../values/id.ts'
 import { bornName, dummyParentName, dummyParentPrefix, shimName } from '../../values/interface-name.ts'
+import { removeUnwanted, tagOf } from '../link-tags.ts'
 import { type Kind, linkKindOf, type MacvlanOptions } from './options.ts'
-
-/** The ifalias by which a link is found again without the store; `mark` is the daemon's. */
-export function tagOf(mark: string, id: NetworkId | EndpointId): string {
-  return `${mark}:${id}`
-}
 
 /** The link that the network's endpoints stand on, made if it is a VLAN or dummy that is not there yet. */
 export async function ensureParent(
@@ -261,14 +257,7 @@ export async function sweepTagged(
   wanted: ReadonlySet<string>,
 ): Promise<string[]> {
   const dummies = listLinks(socket, 'dummy').filter(({ name }) => name.startsWith(dummyParentPrefix(kind)))
-  const removed: string[] = []
-  for (const link of [...listLinks(socket, kind), ...dummies]) {
-    const [owner, id = ''] = link.alias.split(':')
-    if (owner !== mark || wanted.has(id)) continue
-    await removeLink(link.index)
-    removed.push(link.name)
-  }
-  return removed
+  return removeUnwanted([...listLinks(socket, kind), ...dummies], mark, wanted)
 }
 
 function badParent(message: string): TsnetError {

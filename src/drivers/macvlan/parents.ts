@@ -8,7 +8,7 @@ import { removeLink } from '../../netlink/link-removal.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { NetworkId } from '../../values/id.ts'
-import { tagOf } from './links.ts'
+import { tagOf } from '../link-tags.ts'
 import type { Kind, MacvlanOptions } from './options.ts'
 
 interface User {

@@ -15,7 +15,8 @@ import { shimName } from '../../values/interface-name.ts'
 import { familyBits, ipFamily } from '../../values/ip.ts'
 import { randomMac } from '../../values/mac.ts'
 import type { AttachedEndpoint } from '../driver.ts'
-import { createTagged, explain, tagOf } from './links.ts'
+import { tagOf } from '../link-tags.ts'
+import { createTagged, explain } from './links.ts'
 import { type Kind, linkKindOf, type MacvlanOptions } from './options.ts'
 
 /** What the shim's address is called among the auxiliary addresses of a pool. */

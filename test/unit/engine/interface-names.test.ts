@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { interfaceNameOf, refuseTakenNames } from '../../../src/engine/interface-names.ts'
-import { planEndpoint } from '../../../src/engine/plan.ts'
+import { noRequest, planEndpoint } from '../../../src/engine/plan.ts'
 import type { EndpointRecord } from '../../../src/store/records.ts'
-import { findSample, id, networkWith, plan, request } from './samples.ts'
+import { findSample, id, networkWith, plan } from './samples.ts'
 
 const network = findSample('back')
 
 function endpoint(interfaceName: string, given = ''): EndpointRecord {
   const options = given === '' ? {} : { 'com.docker.network.endpoint.ifname': given }
-  return { ...planEndpoint(id, 'web', '', network, { ...request, options }), interfaceName }
+  return { ...planEndpoint(id, 'web', '', network, { ...noRequest, options }), interfaceName }
 }
 
 /** As a start does: one after the other. */
@@ -69,7 +69,7 @@ describe('interface names', () => {
 })
 
 test('a plan refuses bad options of an endpoint, and those that its driver refuses', () => {
-  const wanted = (options: Record<string, string>) => ({ endpoints: { back: { ...request, options } } })
+  const wanted = (options: Record<string, string>) => ({ endpoints: { back: { ...noRequest, options } } })
   expect(() => plan(wanted({ 'com.docker.network.endpoint.ifname': 'a/b' }))).toThrow(/interface name "a\/b"/)
   expect(() => plan(wanted({ 'com.docker.network.endpoint.sysctls': 'net.ipv4.ip_forward=1' }))).toThrow(
     /unrecognised network interface sysctl/,

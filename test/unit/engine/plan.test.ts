@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { mergeEnv } from '../../../src/engine/plan.ts'
+import { mergeEnv, noRequest } from '../../../src/engine/plan.ts'
 import type { ContainerSpec } from '../../../src/store/records.ts'
-import { id, idOf, mountRequest, plan, port, request } from './samples.ts'
+import { id, idOf, mountRequest, plan, port } from './samples.ts'
 
 const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const hostname = 'HOSTNAME=c0c0c0c0c0c0'
@@ -100,25 +100,25 @@ describe('the networks of a container', () => {
   })
 
   test('begin with the mode’s, and go on in the order in which they were named', () => {
-    const endpoints = { front: request, back: request, bridge: request }
+    const endpoints = { front: noRequest, back: noRequest, bridge: noRequest }
     expect(networksOf({ networkMode: 'back', endpoints })).toEqual(['back', 'front', 'bridge'])
   })
 
   test.each([['default'], ['bridge']])('know the request for %s as the default network’s', (ref) => {
     const mac = '02:42:00:00:00:07'
-    const { endpoints } = plan({ networkMode: 'default', endpoints: { [ref]: { ...request, mac } } })
+    const { endpoints } = plan({ networkMode: 'default', endpoints: { [ref]: { ...noRequest, mac } } })
     expect(endpoints.map((endpoint) => endpoint.request.mac)).toEqual([mac])
   })
 
   test('know a network by id and name as one', () => {
-    const endpoints = { back: { ...request, aliases: ['db'] } }
+    const endpoints = { back: { ...noRequest, aliases: ['db'] } }
     const planned = plan({ networkMode: idOf('back'), endpoints }).endpoints
     expect(planned).toHaveLength(1)
     expect(planned[0]).toMatchObject({ networkName: 'back', dnsNames: ['web', 'c0c0c0c0c0c0', 'db'] })
   })
 
   test('tell each name once: name, short id, aliases, hostname', () => {
-    const endpoints = { back: { ...request, aliases: ['db', 'web', 'db'] } }
+    const endpoints = { back: { ...noRequest, aliases: ['db', 'web', 'db'] } }
     const [endpoint] = plan({ networkMode: 'back', endpoints, hostname: 'store' }).endpoints
     expect(endpoint?.dnsNames).toEqual(['web', 'c0c0c0c0c0c0', 'db', 'store'])
   })
@@ -131,7 +131,7 @@ describe('the networks of a container', () => {
   })
 
   test('may have fixed addresses inside their pools, of both families', () => {
-    const wanted = { ...request, address4: '10.1.0.9', address6: 'fd00:1::9' }
+    const wanted = { ...noRequest, address4: '10.1.0.9', address6: 'fd00:1::9' }
     const [endpoint] = plan({ networkMode: 'back', endpoints: { back: wanted } }).endpoints
     expect(endpoint?.request).toEqual(wanted)
   })
@@ -149,29 +149,29 @@ describe('the networks of a container', () => {
     ['on the host’s network', 'host', { address4: '10.1.0.9' }, 'on user defined networks only'],
     ['without network', 'none', { address4: '10.1.0.9' }, 'on user defined networks only'],
   ])('refuse an address %s', (_, networkMode, address, sentence) => {
-    const endpoints = { [networkMode]: { ...request, ...address } }
+    const endpoints = { [networkMode]: { ...noRequest, ...address } }
     expect(() => plan({ networkMode, endpoints })).toThrow(sentence)
   })
 
   test.each([['bridge'], ['host'], ['none']])('refuse aliases on %s', (networkMode) => {
-    const endpoints = { [networkMode]: { ...request, aliases: ['x'] } }
+    const endpoints = { [networkMode]: { ...noRequest, aliases: ['x'] } }
     expect(() => plan({ networkMode, endpoints })).toThrow(
       'network-scoped alias is supported only for containers in user defined networks',
     )
   })
 
   test.each([['host'], ['none']])('refuse %s together with another', (networkMode) => {
-    expect(() => plan({ networkMode, endpoints: { back: request } })).toThrow(
+    expect(() => plan({ networkMode, endpoints: { back: noRequest } })).toThrow(
       `container cannot be connected to network ${networkMode} together with another network`,
     )
-    expect(() => plan({ networkMode: 'back', endpoints: { [networkMode]: request } })).toThrow(
+    expect(() => plan({ networkMode: 'back', endpoints: { [networkMode]: noRequest } })).toThrow(
       'together with another network',
     )
   })
 
   test('refuse a network that there is not', () => {
     expect(() => plan({ networkMode: 'nowhere' })).toThrow('network nowhere not found')
-    expect(() => plan({ endpoints: { nowhere: request } })).toThrow('network nowhere not found')
+    expect(() => plan({ endpoints: { nowhere: noRequest } })).toThrow('network nowhere not found')
   })
 
   test('refuse sysctls that would change the host’s network, and no others', () => {

@@ -4,7 +4,6 @@ import { TsnetError } from '../../../src/errors.ts'
 import type {
   ContainerRecord,
   ContainerSpec,
-  EndpointRequest,
   ImageConfig,
   ImageRecord,
   MountRequest,
@@ -92,17 +91,6 @@ export function findSample(ref: string): NetworkRecord {
 
 export function idOf(name: string): NetworkId {
   return findSample(name).id
-}
-
-export const request: EndpointRequest = {
-  address4: null,
-  address6: null,
-  mac: null,
-  linkLocal: [],
-  aliases: [],
-  links: [],
-  gatewayPriority: 0,
-  options: {},
 }
 
 export const mountRequest: MountRequest = {

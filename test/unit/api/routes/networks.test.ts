@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { createApiApp } from '../../../../src/api/server.ts'
+import { noRequest } from '../../../../src/engine/plan.ts'
 import { createMemoryEngine, type MemoryEngine } from '../memory-engine.ts'
 import { plainSpec } from '../wire/spec.ts'
 
@@ -68,17 +69,7 @@ describe('connecting', () => {
 
   test('needs no settings', async () => {
     await post('/networks/bridge/connect', { Container: 'web' })
-    const request = {
-      address4: null,
-      address6: null,
-      mac: null,
-      linkLocal: [],
-      aliases: [],
-      links: [],
-      gatewayPriority: 0,
-      options: {},
-    }
-    expect(engine.calls).toEqual([{ name: 'connect', args: ['bridge', 'web', request] }])
+    expect(engine.calls).toEqual([{ name: 'connect', args: ['bridge', 'web', noRequest] }])
   })
 
   test('is undone by disconnecting', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { ContainerCreate } from '../../../../src/api/schema/container-create.ts'
 import { toContainerSpec } from '../../../../src/api/wire/container-create.ts'
 import { toHostConfig } from '../../../../src/api/wire/host-config.ts'
+import { noRequest } from '../../../../src/engine/plan.ts'
 import { plainSpec } from './spec.ts'
 
 const context = { apiVersion: 50, cpus: 4 }
@@ -13,16 +14,6 @@ const specOf = (body: ContainerCreate, apiVersion = 50) =>
 const cliBody: ContainerCreate = JSON.parse(
   '{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":true,"AttachStderr":true,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":null,"Image":"demo","Volumes":{},"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":{},"HostConfig":{"Binds":null,"ContainerIDFile":"","LogConfig":{"Type":"","Config":{}},"NetworkMode":"default","PortBindings":{},"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"AutoRemove":false,"VolumeDriver":"","VolumesFrom":null,"ConsoleSize":[0,0],"CapAdd":null,"CapDrop":null,"CgroupnsMode":"","Dns":[],"DnsOptions":[],"DnsSearch":[],"ExtraHosts":null,"GroupAdd":null,"IpcMode":"","Cgroup":"","Links":null,"OomScoreAdj":0,"PidMode":"","Privileged":false,"PublishAllPorts":false,"ReadonlyRootfs":false,"SecurityOpt":null,"UTSMode":"","UsernsMode":"","ShmSize":0,"Isolation":"","CpuShares":0,"Memory":0,"NanoCpus":0,"CgroupParent":"","BlkioWeight":0,"BlkioWeightDevice":[],"BlkioDeviceReadBps":[],"BlkioDeviceWriteBps":[],"BlkioDeviceReadIOps":[],"BlkioDeviceWriteIOps":[],"CpuPeriod":0,"CpuQuota":0,"CpuRealtimePeriod":0,"CpuRealtimeRuntime":0,"CpusetCpus":"","CpusetMems":"","Devices":[],"DeviceCgroupRules":null,"DeviceRequests":null,"MemoryReservation":0,"MemorySwap":0,"MemorySwappiness":-1,"OomKillDisable":false,"PidsLimit":0,"Ulimits":[],"CpuCount":0,"CpuPercent":0,"IOMaximumIOps":0,"IOMaximumBandwidth":0,"MaskedPaths":null,"ReadonlyPaths":null},"NetworkingConfig":{"EndpointsConfig":{"default":{"IPAMConfig":null,"Links":null,"Aliases":null,"MacAddress":"","DriverOpts":null,"GwPriority":0,"NetworkID":"","EndpointID":"","Gateway":"","IPAddress":"","IPPrefixLen":0,"IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"DNSNames":null}}}}',
 )
-const noEndpoint = {
-  address4: null,
-  address6: null,
-  mac: null,
-  linkLocal: [],
-  aliases: [],
-  links: [],
-  gatewayPriority: 0,
-  options: {},
-}
 
 describe('a body', () => {
   test('with an image alone asks for a plain container', () => {
@@ -34,7 +25,7 @@ describe('a body', () => {
       ...plainSpec,
       attachStdout: true,
       attachStderr: true,
-      endpoints: { bridge: noEndpoint },
+      endpoints: { bridge: noRequest },
     })
   })
 
@@ -100,7 +91,7 @@ describe('a body', () => {
       stopTimeout: 3,
       autoRemove: true,
       networkMode: 'net',
-      endpoints: { net: { ...noEndpoint, aliases: ['x'] }, other: noEndpoint },
+      endpoints: { net: { ...noRequest, aliases: ['x'] }, other: noRequest },
       ports: [
         {
           protocol: 'tcp',

@@ -1,22 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { toEndpointRequest, toEndpointState } from '../../../../src/api/wire/endpoints.ts'
+import { noRequest } from '../../../../src/engine/plan.ts'
 import type { EndpointRecord } from '../../../../src/store/records.ts'
 
 describe('wanted settings', () => {
   test('may be missing', () => {
-    const nothing = {
-      address4: null,
-      address6: null,
-      mac: null,
-      linkLocal: [],
-      aliases: [],
-      links: [],
-      gatewayPriority: 0,
-      options: {},
-    }
-    expect(toEndpointRequest(null)).toEqual(nothing)
+    expect(toEndpointRequest(null)).toEqual(noRequest)
     expect(toEndpointRequest({ IPAMConfig: null, Aliases: null, MacAddress: '', GwPriority: 0 })).toEqual(
-      nothing,
+      noRequest,
     )
   })
 

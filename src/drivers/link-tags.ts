@@ -1,0 +1,25 @@
+/** By what links of the daemon's are found again without the store. */
+import type { Link } from '../netlink/link.ts'
+import { removeLink } from '../netlink/link-removal.ts'
+import type { EndpointId, NetworkId } from '../values/id.ts'
+
+/** The ifalias of a link that belongs to `owner`; `mark` is the daemon's. */
+export function tagOf(mark: string, owner: NetworkId | EndpointId | 'retired'): string {
+  return `${mark}:${owner}`
+}
+
+/** Removes those of `links` that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */
+export async function removeUnwanted(
+  links: readonly Link[],
+  mark: string,
+  wanted: ReadonlySet<string>,
+): Promise<string[]> {
+  const removed: string[] = []
+  for (const link of links) {
+    const [owner, id = ''] = link.alias.split(':')
+    if (owner !== mark || wanted.has(id)) continue
+    await removeLink(link.index)
+    removed.push(link.name)
+  }
+  return removed
+}
