@@ -25,15 +25,18 @@ export interface HealingOptions {
   isSuspicious(change: RulesetChange): boolean
   /** Nobody tells of changes: look again and again. */
   readonly isSilent: boolean
-  /** Compares and makes good. */
-  check(): Promise<void>
+  /** Compares and makes good; whether there was anything to make good. */
+  check(): Promise<boolean>
   readonly log: Logger
 }
 
 /** Milliseconds for a burst of changes to end. */
 const SETTLE = 50
-/** Milliseconds between two looks, so that somebody who fights over the rules does not take up the daemon's time. */
+/** Milliseconds between two looks. */
 const PAUSE = 1000
+/** After so many repairs in a row somebody fights over the rules: each further one doubles the pause, up to the longest. */
+const PATIENCE = 5
+const LONGEST_PAUSE = 60_000
 /** Where nobody tells of changes a look takes at most this part of the time. */
 const SILENT_SHARE = 0.02
 
@@ -41,16 +44,28 @@ const SILENT_SHARE = 0.02
 export function watchForDrift({ watch, isSuspicious, isSilent, check, log }: HealingOptions): Disposable {
   let timer: NodeJS.Timeout | null = null
   let last = -PAUSE
+  let repairs = 0
+  let repairedAt = -PAUSE
+
+  function pause(): number {
+    return Math.min(PAUSE * 2 ** Math.max(0, repairs - PATIENCE), LONGEST_PAUSE)
+  }
 
   function plan(delay: number): void {
-    timer ??= setTimeout(() => void look(), Math.max(delay, last + PAUSE - performance.now())).unref()
+    timer ??= setTimeout(() => void look(), Math.max(delay, last + pause() - performance.now())).unref()
+  }
+
+  function noteRepair(): void {
+    const now = performance.now()
+    repairs = now - repairedAt < 2 * pause() + PAUSE ? repairs + 1 : 1
+    repairedAt = now
   }
 
   async function look(): Promise<void> {
     last = performance.now()
     timer = null
     try {
-      await check()
+      if (await check()) noteRepair()
     } catch (error) {
       log.error({ err: error }, `firewall rules could not be made good: ${errorMessage(error)}`)
       if (!isDone) plan(PAUSE)

@@ -87,12 +87,13 @@ export function createTransactions(backend: Backend, log: Logger): Firewall {
     }
   }
 
-  async function makeGood(): Promise<void> {
+  async function makeGood(): Promise<boolean> {
     const rules = [...standing.values()]
-    if (await backend.holds(rules)) return
+    if (await backend.holds(rules)) return false
     await backend.replace(rules)
     log.warn({ rules: rules.length }, 'firewall rules were changed by somebody else and have been made anew')
     onRepair()
+    return true
   }
 
   async function settle(members: readonly Pending[]): Promise<void> {
