@@ -117,7 +117,7 @@ class LocalNameService implements NameService {
     })
     const listener = await listenInside(
       sandbox.netns,
-      (bytes, transport) => this.#answer(sandbox.id, resolver, bytes, transport),
+      (bytes, transport) => this.#answer(sandbox.id, () => resolver.answer(bytes, transport)),
       ...(ports === null ? [] : [ports]),
     )
     undo.defer(() => listener.close())
@@ -158,8 +158,8 @@ class LocalNameService implements NameService {
   }
 
   async serveHost(address: string): Promise<void> {
-    this.#forHost = await listenOnHost(address, async (bytes, transport) =>
-      answerHost(this.#names, bytes, transport),
+    this.#forHost = await listenOnHost(address, (bytes, transport) =>
+      this.#answer('the host', () => answerHost(this.#names, bytes, transport)),
     )
   }
 
@@ -171,17 +171,15 @@ class LocalNameService implements NameService {
     this.#host.forget()
   }
 
-  /** Nothing that a container sends may end the daemon. */
+  /** Nothing that a client sends may end the daemon. */
   async #answer(
-    sandboxId: string,
-    resolver: Resolver,
-    bytes: Buffer,
-    transport: 'udp' | 'tcp',
+    client: string,
+    answer: () => Promise<Buffer | null> | Buffer | null,
   ): Promise<Buffer | null> {
     try {
-      return await resolver.answer(bytes, transport)
+      return await answer()
     } catch (error) {
-      this.#options.log.error({ sandbox: sandboxId, error: errorMessage(error) }, 'name query failed')
+      this.#options.log.error({ client, error: errorMessage(error) }, 'name query failed')
       return null
     }
   }

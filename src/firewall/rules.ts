@@ -142,7 +142,8 @@ export function checkRule(rule: Rule): void {
     if (!isSubnet(given, rule.family)) refuse(`an IPv${rule.family} subnet`, given)
   }
   const checkName = (given: string) => {
-    if (!/^[^\s"/]{1,15}$/.test(given)) refuse('an interface name', given)
+    // at the end + stands for many names to iptables, and * to nft
+    if (!/^[^\s"/]{0,14}[^\s"/+*]$/.test(given)) refuse('an interface name', given)
   }
   checkName(rule.interface)
   if (rule.kind === 'bridge') {

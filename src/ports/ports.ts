@@ -156,6 +156,8 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     if (local.length === 0) return direct
     const groups = groupPlaces(local)
     const { first, rows } = await bindPatiently(binding, groups)
+    using undo = new DisposableStack()
+    for (const fd of rows.flat()) undo.use(fd)
     const reservations = groups.map((group, index) =>
       serve(
         group.map((place) => publishedAt(binding, place, first, targets)),
@@ -163,6 +165,7 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
         targets,
       ),
     )
+    undo.move()
     return [...reservations, ...direct]
   }
 

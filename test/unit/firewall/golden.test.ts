@@ -95,7 +95,8 @@ another data root appends an instance's name.
 - What others do to tsnet's rules, from \`nft flush ruleset\` to the deletion of a single one, is made good within two
   seconds: the kernel tells of each change, and when it concerns tsnet's the whole is compared with what should stand. Of
   changes of iptables-legacy nobody tells; there the rules are looked at again and again. Each repair is a line of the log
-  and an event (\`type=daemon\`, \`repair\`).
+  and an event (\`type=daemon\`, \`repair\`). Where another program undoes every repair, the pauses between them grow after the
+  fifth, up to a minute.
 - \`net.ipv4.ip_forward\` and \`net.ipv6.conf.all.forwarding\` are switched on with the first rule of their family. A host that
   forwards IPv6 forgets the routes that routers advertised, unless \`accept_ra\` is 2: so it becomes on links that have such
   routes and \`accept_ra\` 1, and the log says so.

@@ -75,6 +75,8 @@ describe('checkRule', () => {
     [{ interface: 'br-a" accept' }, 'is not an interface name'],
     [{ hostPort: 65_535, count: 2 }, '"65535, 2 of them" is not a range of ports'],
     [{ hostInterface: 'eth1 -j' }, 'is not an interface name'],
+    [{ hostInterface: 'eth+' }, 'is not an interface name'],
+    [{ hostInterface: 'eth*' }, 'is not an interface name'],
     [{ sources: ['10.0.0.0'] }, '"10.0.0.0" is not an IPv4 subnet'],
     [{ sources: ['10.0.0.0/33'] }, '"10.0.0.0/33" is not an IPv4 subnet'],
     [{ sources: ['fd00::/8'] }, '"fd00::/8" is not an IPv4 subnet'],
