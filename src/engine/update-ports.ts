@@ -1,20 +1,29 @@
 /** Ports come and go while a container runs: what is published beside them is not touched. */
+import { TsnetError } from '../errors.ts'
 import { inverse } from '../firewall/rules.ts'
 import type { ContainerRecord, PortBinding, PublishedPort } from '../store/records.ts'
+import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { exposedPortsOf } from './plan.ts'
 import { joinBindings, publishedFor, withoutBindings, withoutPublished } from './port-set.ts'
 import { changeRules, forgetFlows, publishesPorts, reserve, wantedPorts } from './published.ts'
 
 /**
- * Publishes exactly `bindings` from now on, and after every start to come. All or nothing: throws what a start would throw for
- * ports that cannot be had. Call under the container's lock.
+ * Publishes exactly `bindings` from now on, and after every start to come. All or nothing: throws what a create or a start would throw
+ * for ports that cannot be had. Call under the container's lock.
  */
 export async function updatePorts(
   parts: Parts,
   container: ContainerRecord,
   bindings: readonly PortBinding[],
 ): Promise<void> {
+  if (bindings.length > 0 && joinsNetwork(container)) {
+    throw new TsnetError(
+      'invalid',
+      'bad-container',
+      'conflicting options: port publishing and the container type network mode',
+    )
+  }
   const spec = { ...container.spec, ports: joinBindings(bindings) }
   const image = parts.store.images.get(container.image)
   const exposedPorts = image === undefined ? container.exposedPorts : exposedPortsOf(spec, image)

@@ -63,6 +63,14 @@ describe('a container in the network of another', () => {
       expect(await create(...flags)).toContain(text)
     }
     expect(
+      await daemon.api('POST', '/tsnet/v1/containers/guest/publish', {
+        PortBindings: { '80/tcp': [{ HostPort: '18082' }] },
+      }),
+    ).toEqual({
+      status: 400,
+      body: { message: 'conflicting options: port publishing and the container type network mode' },
+    })
+    expect(
       (await daemon.api('POST', '/v1.43/containers/create', {
         Image: 'box',
         MacAddress: '02:42:00:00:00:01',
@@ -84,9 +92,9 @@ describe('a container in the network of another', () => {
       'No such container: nobody',
     )
     const id = await docker('create', '--name', 'created', 'box', 'true')
-    expect(await refusal('run', '--name', 'guest', '--network', 'container:created', 'box', 'true')).toContain(
-      `cannot join network of a non running container: ${id}`,
-    )
+    expect(
+      await refusal('run', '--name', 'guest', '--network', 'container:created', 'box', 'true'),
+    ).toContain(`cannot join network of a non running container: ${id}`)
     expect((await inspect('container', 'guest')).State).toMatchObject({
       ExitCode: 128,
       Error: `cannot join network of a non running container: ${id}`,
@@ -98,13 +106,23 @@ describe('a container in the network of another', () => {
     expect(await refusal('network', 'connect', 'bridge', 'joined')).toContain(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     )
-    expect(await refusal('network', 'disconnect', 'bridge', 'joined')).toContain('is not connected to network bridge')
+    expect(await refusal('network', 'disconnect', 'bridge', 'joined')).toContain(
+      'is not connected to network bridge',
+    )
     await wait('hosted', '--network', 'host')
     expect(await refusal('network', 'connect', 'bridge', 'hosted')).toContain(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     )
     expect(
-      await refusal('run', '--network', 'container:hosted', '--sysctl', 'net.ipv4.ip_forward=1', 'box', 'true'),
+      await refusal(
+        'run',
+        '--network',
+        'container:hosted',
+        '--sysctl',
+        'net.ipv4.ip_forward=1',
+        'box',
+        'true',
+      ),
     ).toContain("container hosted is on the host's network")
     expect(await docker('run', '--rm', '--network', 'container:hosted', 'box', 'ip', '-o', 'link')).toBe(
       await docker('run', '--rm', '--network', 'host', 'box', 'ip', '-o', 'link'),
