@@ -3,10 +3,9 @@ import type { Fd } from '../sys/fd.ts'
 import { isFailure, withoutOpt } from './answer.ts'
 import { AnswerCache } from './cache.ts'
 import { addressTo, type Query } from './message.ts'
+import { maxServers } from './resolv-conf.ts'
 import { Upstream } from './upstream.ts'
 
-/** As many servers as resolv.conf(5) allows. */
-const maxServers = 3
 /** milliseconds of silence after which the next server is asked as well; the first may still answer */
 const patience = 1000
 /** milliseconds: below the 5 seconds after which libc asks again */

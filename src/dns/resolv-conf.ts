@@ -1,6 +1,9 @@
 /** The files of resolv.conf(5): the host's read, the container's written. Pure. */
 import { isIP } from 'node:net'
 
+/** As many servers as resolv.conf(5) allows. */
+export const maxServers = 3
+
 export interface ResolvConf {
   readonly nameservers: readonly string[]
   readonly search: readonly string[]
@@ -58,7 +61,8 @@ export function containerResolvConf(wanted: ContainerResolvConf): string {
 }
 
 function embeddedLines(servers: readonly string[]): string[] {
-  const target = servers.length === 0 ? 'nobody, no name server is known' : servers.join(', ')
+  const asked = servers.slice(0, maxServers)
+  const target = asked.length === 0 ? 'nobody, no name server is known' : asked.join(', ')
   return [
     `# Written by tsnet. 127.0.0.11 knows the containers; other names it forwards to ${target}.`,
     'nameserver 127.0.0.11',

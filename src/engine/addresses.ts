@@ -81,6 +81,13 @@ export async function requestPools(
 }
 
 function checkWithoutPools(spec: NetworkSpec, ipam: LinkIpam | NoIpam): void {
+  if (ipam.from === 'link' && (spec.ipv6 || !spec.ipv4)) {
+    throw new TsnetError(
+      'invalid',
+      'no-pools',
+      `${ipam.name} ipam driver gives IPv4 addresses and no others: leave out --ipv6 and --ipv4=false`,
+    )
+  }
   const given = spec.pools.find(({ subnet }) => subnet !== '')
   if (given === undefined) return
   throw new TsnetError(

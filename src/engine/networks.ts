@@ -21,7 +21,8 @@ export function createNetworks(parts: Parts): Networks {
     create: async (spec) => {
       const network = await createNetwork(parts, spec)
       const chosen = spec.pools.some(({ subnet }) => subnet !== '')
-      return { network, warnings: chosen ? overlapWarnings(parts, network) : [] }
+      const warnings = chosen ? overlapWarnings(parts, network) : []
+      return { network, warnings: [...unusedSubnets(spec, network), ...warnings] }
     },
     remove: (ref) => removeNetwork(parts, find(ref)),
     prune: (selected) => pruner.prune(selected),
@@ -46,6 +47,16 @@ export function createNetworks(parts: Parts): Networks {
     endpoints: (ref) => runningEndpoints(parts, find(ref)),
     usage: (ref) => poolUsage(parts, find(ref)),
   }
+}
+
+/** As with Docker a subnet of a family that the network does not have is no error. */
+function unusedSubnets({ pools }: NetworkSpec, { name, ipv4, ipv6 }: NetworkRecord): string[] {
+  return pools
+    .filter(({ subnet }) => subnet !== '' && !(subnet.includes(':') ? ipv6 : ipv4))
+    .map(({ subnet }) => {
+      const family = subnet.includes(':') ? 'IPv6' : 'IPv4'
+      return `subnet ${subnet} is not used: network ${name} has no ${family}, which --${family.toLowerCase()} gives it`
+    })
 }
 
 /** With `force` it is the endpoint that is missing, not the container. */

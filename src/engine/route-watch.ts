@@ -33,9 +33,16 @@ function blocksOf(network: NetworkRecord): readonly Cidr[] {
   return known
 }
 
+/** fe80::/10: each link has such a route, for itself alone. */
+const linkLocal = parseCidr('fe80::/10')
+
+function isLinkLocal(block: Cidr): boolean {
+  return block.prefix >= linkLocal.prefix && overlaps(linkLocal, block)
+}
+
 /** The subnet of a network that a route to `block` lies over, undefined for none. */
 function overlapped(network: NetworkRecord, block: Cidr): string | undefined {
-  if (isDefaultLike(block)) return undefined
+  if (isDefaultLike(block) || isLinkLocal(block)) return undefined
   const index = blocksOf(network).findIndex((subnet) => overlaps(subnet, block))
   return network.pools[index]?.subnet
 }

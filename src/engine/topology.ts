@@ -8,11 +8,13 @@ import type { DefaultRoute, Topology } from './engine.ts'
 import type { Parts } from './parts.ts'
 
 export function readTopology(parts: Parts): Topology {
+  using socket = openRouteSocket()
+  const links = listLinks(socket)
   return {
-    interfaces: hostInterfaces(),
+    interfaces: hostInterfaces(links, listAddresses(socket)),
     networks: [...parts.store.networks.values()].map((network) => ({
       network,
-      link: linkOf(parts, network),
+      link: linkOf(parts, network, links),
     })),
     containers: [...parts.store.containers.values()].map((container) => ({
       container,
@@ -22,10 +24,8 @@ export function readTopology(parts: Parts): Topology {
 }
 
 /** Without the ends of containers' interfaces, which are ports of bridges. */
-function hostInterfaces(): Topology['interfaces'] {
-  using socket = openRouteSocket()
-  const addresses = listAddresses(socket)
-  return listLinks(socket)
+function hostInterfaces(links: readonly Link[], addresses: readonly Address[]): Topology['interfaces'] {
+  return links
     .filter(({ kind, master }) => kind !== 'veth' || master === 0)
     .map((link) => describeLink(link, addresses))
 }
@@ -36,9 +36,11 @@ function describeLink(link: Link, addresses: readonly Address[]): Topology['inte
   return { name, kind, mtu, up: isUp(link), addresses: own }
 }
 
-function linkOf(parts: Parts, network: NetworkRecord): string {
-  const rule = parts.networkRules.get(network.id)?.find(({ kind }) => kind === 'bridge')
-  return rule?.interface ?? network.options['parent'] ?? ''
+/** Bridges without addresses have no rules, and are known by their tag. */
+function linkOf(parts: Parts, network: NetworkRecord, links: readonly Link[]): string {
+  const { parent = '', 'com.docker.network.bridge.name': bridge = '' } = network.options
+  const tagged = links.find(({ alias }) => alias === `${parts.mark}:${network.id}`)
+  return parent || bridge || tagged?.name || ''
 }
 
 /** Of a running container, by family. */

@@ -265,6 +265,9 @@ describe('the host’s routes', () => {
         'those behind one of them cannot be reached',
     )
     expect(await create('quiet', '10.66.0.0/24')).toBe('')
+    expect(await create('four', 'fd00:66::/64')).toBe(
+      'subnet fd00:66::/64 is not used: network four has no IPv6, which --ipv6 gives it',
+    )
     expect(await refusal('network', 'create', '--subnet', '10.66.0.0/16', 'over')).toContain(
       'Pool overlaps with other one on this address space: 10.66.0.0/16 overlaps 10.66.0.0/24 of network quiet',
     )

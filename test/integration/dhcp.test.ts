@@ -199,6 +199,9 @@ describe('a network whose addresses come by DHCP', () => {
     expect(await refusal(...lan.slice(0, -1), '--subnet', '10.5.0.0/24', 'lan')).toContain(
       'dhcp ipam driver does not handle specific address pool requests',
     )
+    expect(await refusal(...lan.slice(0, -1), '--ipv6', 'lan')).toContain(
+      'dhcp ipam driver gives IPv4 addresses and no others',
+    )
     await docker(...lan)
     expect(await refusal('create', '--network', 'lan', '--ip', '10.5.0.60', 'box', 'true')).toContain(
       'only when connecting to networks with user configured subnets',
