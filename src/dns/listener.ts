@@ -89,6 +89,8 @@ function serveUdp(socket: UdpSocket, answer: Answer): () => void {
   // what a vanished client's port reports is no concern of the others
   socket.on('error', () => {})
   socket.on('message', async (bytes, client) => {
+    // of raw sockets, where no answer can go (RFC 768)
+    if (client.port === 0) return
     const message = await answer(bytes, 'udp')
     if (message !== null && isOpen) socket.send(message, client.port, client.address, () => {})
   })

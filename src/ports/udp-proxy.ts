@@ -90,7 +90,8 @@ type Relay = (key: string, data: Buffer, answer: Answer) => void
 async function listen4(fd: Fd, { admits, log, target }: ProxyOptions, relay: Relay): Promise<() => void> {
   const listener = createSocket('udp4')
   listener.on('message', (data, from) => {
-    if (!admits(from.address)) return
+    // to port 0 no answer can go (RFC 768)
+    if (from.port === 0 || !admits(from.address)) return
     relay(`${from.address} ${from.port}`, data, (answer) => listener.send(answer, from.port, from.address))
   })
   listener.on('error', (error) => log.warn({ err: error, target }, 'a port proxy failed'))

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { decode, encode } from 'dns-packet'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Forwarder } from '../../src/dns/forward.ts'
+import { listenInside } from '../../src/dns/listener.ts'
 import { NameRegistry } from '../../src/dns/names.ts'
 import { containerResolvConf } from '../../src/dns/resolv-conf.ts'
 import { Resolver } from '../../src/dns/resolve.ts'
@@ -743,6 +744,29 @@ describe('what clients may send', () => {
     const messages: Buffer[] = []
     for await (const message of readFrames(connection.output)) messages.push(message)
     expect(messages.map((message) => addressesOf(decode(message)))).toEqual([['192.0.2.1']])
+  })
+
+  test('what comes from port 0, where no answer can go, is passed over', async () => {
+    const seen: string[] = []
+    const listener = await listenInside(place.netns, async (bytes) => {
+      seen.push(bytes.toString())
+      return bytes
+    })
+    const send =
+      'socket S, PF_INET, SOCK_RAW, 17 or die; my ($from, $to, $text) = @ARGV; ' +
+      'send S, pack("nnnna*", $from, $to, 8 + length $text, 0, $text), 0, sockaddr_in(0, inet_aton "127.0.0.11") or die'
+    for (const [from, text] of [
+      ['0', 'from port 0'],
+      ['1234', 'from another'],
+    ] as const) {
+      inNetns(place.netns, () =>
+        execFileSync('perl', ['-MSocket', '-e', send, from, `${listener.ports.udp}`, text], {
+          encoding: 'utf8',
+        }),
+      )
+    }
+    await expect.poll(() => seen).toEqual(['from another'])
+    listener.close()
   })
 
   test('garbage by TCP is refused or cut off, and the next client is served', async () => {
