@@ -273,6 +273,12 @@ describe('the host’s routes', () => {
     )
   })
 
+  it('link-local routes, which every link has, are no reason for a warning', async () => {
+    const config = { Name: 'local', EnableIPv6: true, IPAM: { Config: [{ Subnet: 'fe80::/64' }] } }
+    expect(await call('POST', '/networks/create', config)).toMatchObject({ Warning: '' })
+    await docker('network', 'rm', 'local')
+  })
+
   it('one that comes to lie over a network’s subnet is told at once, and once only', async () => {
     await docker('network', 'create', '--subnet', '10.67.0.0/24', '--subnet', 'fd00:67::/64', '--ipv6', 'lan')
     const events = watchEvents()
@@ -306,4 +312,13 @@ describe('the host’s routes', () => {
     for (const route of ['10.67.0.0/16', '10.68.0.0/16', '0.0.0.0/1']) ip('route', 'del', route)
     ip('route', 'del', 'fd00:67::/56', 'dev', 'vpn')
   })
+})
+
+it('a bridge without addresses is shown as its network’s link', async () => {
+  await call('POST', '/networks/create', { Name: 'bare', EnableIPv4: false })
+  const { Networks } = (await call('GET', '/tsnet/v1/topology')) as {
+    Networks: { Name: string; Id: string; Interface: string }[]
+  }
+  const bare = Networks.find(({ Name }) => Name === 'bare')
+  expect(bare?.Interface).toBe(`br-${bare?.Id.slice(0, 12)}`)
 })
