@@ -228,16 +228,6 @@ describe('network create', () => {
     await docker('network', 'rm', 'conf')
   })
 
-  it('is not made, but soon refused, when two are to take their settings from each other', async () => {
-    const create = (Name: string, Network: string): Promise<unknown> =>
-      daemon.api('POST', '/v1.43/networks/create', { Name, ConfigFrom: { Network } })
-    for (const answer of await Promise.all([create('one', 'other'), create('other', 'one')])) {
-      expect(answer).toMatchObject({ status: 404 })
-    }
-    await docker('network', 'create', 'one')
-    expect(await names()).toEqual(['one'])
-  })
-
   it('lets nobody take the names of those that are always there', async () => {
     for (const Name of ['bridge', 'host', 'none', 'default']) {
       expect(await daemon.api('POST', '/v1.43/networks/create', { Name })).toEqual({
