@@ -14,7 +14,13 @@ beforeAll(async () => {
   const rates = ['--net-rate', '8mbit,burst=16k', '--net-rate-in', '16mbit,burst=16k']
   await tsnet('run', '-d', '--name', 'slow', '--network', 'net', ...rates, ...program)
   for (const name of ['free', 'slow'])
-    await docker('exec', name, 'sh', '-c', 'until wget -qO /dev/null http://127.0.0.1/megabyte; do usleep 20000; done')
+    await docker(
+      'exec',
+      name,
+      'sh',
+      '-c',
+      'until wget -qO /dev/null http://127.0.0.1/megabyte; do usleep 20000; done',
+    )
 })
 afterAll(() => daemon.stop())
 
