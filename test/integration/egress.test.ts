@@ -33,7 +33,8 @@ async function serve(netns: Fd, port: number): Promise<net.Server> {
   return server
 }
 
-describe.each(['nftables', 'iptables'])('egress policies with %s', (backend) => {
+// What the rules do is proven with packets in both backends by test/contract/firewall.contract.ts.
+describe('egress policies', () => {
   let daemon: TestDaemon
   let client: TestClient
   let neighbour: string
@@ -56,7 +57,7 @@ describe.each(['nftables', 'iptables'])('egress policies with %s', (backend) => 
   }
 
   beforeAll(async () => {
-    daemon = await TestDaemon.start(['--firewall-backend', backend, '--dns', '192.0.2.2'])
+    daemon = await TestDaemon.start(['--firewall-backend', 'nftables', '--dns', '192.0.2.2'])
     client = new TestClient(daemon)
     neighbour = addNeighbour(daemon)
     for (const last of [3, 4, 5]) ip('-n', neighbour, 'addr', 'add', `192.0.2.${last}/24`, 'dev', 'out0')
