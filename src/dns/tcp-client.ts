@@ -19,7 +19,7 @@ export async function askByTcp(
 ): Promise<Buffer> {
   const id = randomInt(0x10000)
   // reading from a socket that is not connected yet would fail
-  const inside = netns && { fd: openClientSocket(netns, address, 'stream').release(), manualStart: true }
+  const inside = netns && { fd: openClientSocket(netns, address).release(), manualStart: true }
   const socket = new Socket({ ...inside, signal })
   try {
     socket.connect(53, address)

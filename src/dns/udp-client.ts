@@ -1,20 +1,27 @@
 import { randomInt } from 'node:crypto'
-import { createSocket, type Socket } from 'node:dgram'
-import { once } from 'node:events'
-import { isIPv6 } from 'node:net'
-import { TsnetError } from '../errors.ts'
+import { type Datagram, receiveDatagrams, sendDatagramTo } from '../sys/datagram-batch.ts'
 import type { Fd } from '../sys/fd.ts'
+import { type ReadableWatch, watchReadable } from '../sys/readable.ts'
+import { setReceiveBuffer } from '../sys/socket.ts'
 import { isAnswerTo } from './answer.ts'
-import { openClientSocket } from './client-socket.ts'
+import { openConnected } from './client-socket.ts'
 import { type Query, upstreamQuery } from './message.ts'
 
-/** Bytes, of which the kernel grants what net.core.rmem_max allows: answers of the moments in which the daemon is busy. */
+/** Bytes: answers of the moments in which the daemon is busy. */
 const receiveBuffer = 2 ** 20
+
+/** Told once: the server's answer, or null when it cannot be reached. */
+export type Heard = (answer: Buffer | null) => void
+
+/** A question that waits for one server. */
+export interface Asked {
+  /** Whatever the server says from now on is not told. Safe to repeat. */
+  cancel(): void
+}
 
 interface Waiting {
   readonly query: Query
-  readonly resolve: (answer: Buffer) => void
-  readonly reject: (error: unknown) => void
+  readonly heard: Heard
 }
 
 /**
@@ -22,59 +29,32 @@ interface Waiting {
  * from anyone else, and reports at once that nobody listens there.
  */
 export class UdpClient {
-  readonly #address: string
-  readonly #socket: Socket
-  readonly #connected: Promise<unknown>
+  readonly #socket: Fd
+  readonly #watch: ReadableWatch
   readonly #waiting = new Map<number, Waiting>()
-  #open = true
 
-  /** Throws SyscallError when `netns` has no socket to give. */
+  /** Throws SyscallError when `netns` has no socket to give, or no way to the server. */
   constructor(address: string, netns: Fd | null) {
-    this.#address = address
-    this.#socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4').unref()
-    this.#connected = once(this.#socket, 'connect')
-    this.#connected.then(
-      () => this.#socket.setRecvBufferSize(receiveBuffer),
-      () => this.close(),
-    )
-    this.#socket.on('message', (message) => this.#receive(message))
-    this.#socket.on('error', (error) => this.#failAll(error))
-    if (netns !== null) this.#socket.bind({ fd: openClientSocket(netns, address, 'datagram').release() })
-    this.#socket.connect(53, address)
+    this.#socket = openConnected(netns, address)
+    setReceiveBuffer(this.#socket, receiveBuffer)
+    this.#watch = watchReadable(this.#socket, () => this.#read())
+    this.#watch.unref()
   }
 
-  get isOpen(): boolean {
-    return this.#open
-  }
-
-  /** The server's answer, perhaps truncated. Rejects when the server is unreachable or `signal` aborts. */
-  async ask(query: Query, signal: AbortSignal): Promise<Buffer> {
-    signal.throwIfAborted()
+  /** The answer may be a truncated one. Throws SyscallError when the query cannot be sent. */
+  ask(query: Query, heard: Heard): Asked {
     const id = this.#freeId()
-    const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-    this.#waiting.set(id, { query, resolve, reject })
-    signal.addEventListener('abort', reject, { once: true })
-    this.#connected.then(() => this.#send(upstreamQuery(query, id), reject), reject)
-    try {
-      return await promise
-    } finally {
-      signal.removeEventListener('abort', reject)
-      this.#waiting.delete(id)
-    }
+    sendDatagramTo(this.#socket, upstreamQuery(query, id), null)
+    this.#waiting.set(id, { query, heard })
+    return { cancel: () => void this.#waiting.delete(id) }
   }
 
-  #send(message: Buffer, reject: (error: unknown) => void): void {
-    if (this.#open) this.#socket.send(message, (error) => error && reject(error))
-  }
-
-  /** Queries still waiting are rejected; safe to repeat. */
+  /** Who still waits is told that no answer comes; safe to repeat. */
   close(): void {
-    if (!this.#open) return
-    this.#open = false
+    if (!this.#socket.isOpen) return
+    this.#watch.stop()
     this.#socket.close()
-    this.#failAll(
-      new TsnetError('unavailable', 'dns-upstream', `socket to name server ${this.#address} is closed`),
-    )
+    this.#failAll()
   }
 
   #freeId(): number {
@@ -84,14 +64,31 @@ export class UdpClient {
     }
   }
 
+  #read(): void {
+    for (const { data } of this.#datagrams()) this.#receive(data)
+  }
+
+  #datagrams(): readonly Datagram[] {
+    try {
+      return receiveDatagrams(this.#socket)
+    } catch {
+      this.#failAll()
+      return []
+    }
+  }
+
   #receive(message: Buffer): void {
     if (message.length < 2) return
     const id = message.readUInt16BE(0)
     const waiting = this.#waiting.get(id)
-    if (waiting !== undefined && isAnswerTo(message, waiting.query, id)) waiting.resolve(message)
+    if (waiting === undefined || !isAnswerTo(message, waiting.query, id)) return
+    this.#waiting.delete(id)
+    waiting.heard(message)
   }
 
-  #failAll(error: unknown): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(error)
+  #failAll(): void {
+    const failed = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { heard } of failed) heard(null)
   }
 }

@@ -15,7 +15,6 @@ import type { Parts } from './parts.ts'
 import { cleanPath, planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
 import { findNetwork } from './references.ts'
-import { createsSource } from './start.ts'
 import { createVolume } from './volumes.ts'
 
 function nameTaken(parts: Parts, name: string): ContainerRecord | undefined {
@@ -96,7 +95,7 @@ async function recordContainer(
 
 async function checkBindSources(container: ContainerRecord): Promise<void> {
   for (const mount of container.mounts) {
-    if (mount.type === 'bind' && !createsSource(container, mount)) await ensureBindSource(mount.source, false)
+    if (mount.type === 'bind' && !mount.createSource) await ensureBindSource(mount.source, false)
   }
 }
 

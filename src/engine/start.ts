@@ -104,8 +104,8 @@ async function mountVolumes(progress: Progress): Promise<void> {
   for (const mount of container.mounts) {
     if (mount.type === 'tmpfs') continue
     const source = mount.type === 'volume' ? await mountVolume(parts, undo, container, mount) : mount.source
-    if (mount.type === 'bind') await ensureBindSource(source, createsSource(container, mount))
-    const copyUp = mount.type === 'volume' && mount.options !== 'nocopy'
+    if (mount.type === 'bind') await ensureBindSource(source, mount.createSource)
+    const copyUp = mount.type === 'volume' && !mount.noCopy
     const directory = await isDirectory(source)
     binds.push({
       source,
@@ -117,11 +117,6 @@ async function mountVolumes(progress: Progress): Promise<void> {
     })
   }
   progress.binds = binds
-}
-
-/** Whether a bind's missing directory is to be made: with `-v` it is, with `--mount` only if that says so. */
-export function createsSource(container: ContainerRecord, mount: MountPoint): boolean {
-  return container.spec.mounts.some(({ target, createSource }) => target === mount.target && createSource)
 }
 
 async function mountVolume(

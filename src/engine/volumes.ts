@@ -23,10 +23,13 @@ export async function createVolume(parts: Parts, spec: VolumeSpec): Promise<Volu
     const labels = anonymous ? { ...spec.labels, [anonymousLabel]: '' } : spec.labels
     const volume: VolumeRecord = {
       ...spec,
+      id: newId(),
       name,
       driver: driver.name,
       labels,
       anonymous,
+      protected: false,
+      origin: null,
       mountpoint,
       createdAt: new Date().toISOString(),
     }

@@ -14,7 +14,18 @@ export const migrations: readonly string[] = [
      data TEXT NOT NULL
    ) STRICT;`,
   `UPDATE record SET value = json_set(value,
-     '$.spec.egress', json('null'),
+     '$.spec.egress', json('null'), '$.spec.volumesFrom', json('[]'),
+     '$.spec.mounts', json((
+       SELECT json_group_array(json_patch(each.value,
+         '{"recursion":"enabled","subpath":"","idmap":"","own":"","selinux":"","consistency":""}'))
+       FROM json_each(record.value, '$.spec.mounts') AS each)),
+     '$.mounts', json((
+       SELECT json_group_array(json_patch(each.value, json_object(
+         'recursion', 'enabled', 'subpath', '', 'idmap', '', 'own', '', 'selinux', '',
+         'noCopy', json(iif(each.value ->> '$.options' = 'nocopy', 'true', 'false')),
+         'options', iif(each.value ->> '$.options' = 'nocopy', '', each.value ->> '$.options'),
+         'createSource', json(iif(each.value ->> '$.syntax' = 'bind-string', 'true', 'false')))))
+       FROM json_each(record.value, '$.mounts') AS each)),
      '$.endpoints', json((
        SELECT json_group_array(json_patch(each.value, '{"request":{"linkLocal":[],"links":[],"gatewayPriority":0}}'))
        FROM json_each(record.value, '$.endpoints') AS each)),
@@ -33,5 +44,8 @@ export const migrations: readonly string[] = [
      '$.givenFamilies', json((
        SELECT json_group_array(DISTINCT iif(each.value ->> '$.subnet' LIKE '%:%', 6, 4))
        FROM json_each(record.value, '$.pools') AS each)))
-   WHERE collection = 'network';`,
+   WHERE collection = 'network';
+   UPDATE record SET value = json_set(value,
+     '$.id', lower(hex(randomblob(32))), '$.protected', json('false'), '$.origin', json('null'))
+   WHERE collection = 'volume';`,
 ]

@@ -2,7 +2,7 @@
  * What tsnet remembers: frozen records, addressed by ids, stored as versioned JSON. Nothing here is a live object;
  * a store transaction is the only writer.
  */
-import type { ContainerId, EndpointId, ImageId, NetworkId } from '../values/id.ts'
+import type { ContainerId, EndpointId, ImageId, NetworkId, SnapshotId, VolumeId } from '../values/id.ts'
 
 export type Protocol = 'tcp' | 'udp' | 'sctp'
 export type Labels = Readonly<Record<string, string>>
@@ -53,8 +53,8 @@ export interface EgressEntry {
 }
 
 export interface MountRequest {
-  readonly type: 'bind' | 'volume' | 'tmpfs'
-  /** bind: a host path; volume: a name, or '' for an anonymous one; tmpfs: ''. */
+  readonly type: 'bind' | 'volume' | 'tmpfs' | 'image'
+  /** bind: a host path; volume: a name, or '' for an anonymous one; image: a reference; tmpfs: ''. */
   readonly source: string
   readonly target: string
   readonly readOnly: boolean
@@ -63,6 +63,17 @@ export interface MountRequest {
   /** volume: do not copy the image's content into an empty volume. */
   readonly noCopy: boolean
   readonly propagation: '' | 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave'
+  /** bind: what becomes of the mounts below the source. */
+  readonly recursion: Recursion
+  /** volume, image: a path inside, relative and clean; '' for all of it. */
+  readonly subpath: string
+  /** bind, volume: how owners on disk are seen, `uid:1000:0:1;gid:1000:0:1` (kind, on disk, seen, count); '' as they are. */
+  readonly idmap: string
+  /** bind, volume: `uid:gid` of what this mount makes first; '' for root. */
+  readonly own: string
+  /** SELinux's sharing, only told again; so is the consistency. */
+  readonly selinux: '' | 'z' | 'Z'
+  readonly consistency: '' | 'default' | 'consistent' | 'cached' | 'delegated'
   /** tmpfs: mount options as for mount(8), e.g. `size=64m,mode=1777`. volume: '' */
   readonly options: string
   readonly driver: string
@@ -72,17 +83,32 @@ export interface MountRequest {
   readonly syntax: 'bind-string' | 'mount' | 'tmpfs-flag' | 'image'
 }
 
-/** A mount as decided for a container; `source` is the path on the host ('' for tmpfs). */
+/**
+ * Mounts below a bind's source come along (enabled) or not (disabled). Of a read-only bind they are read-only too where the
+ * kernel can; they stay writable (writable); or the start fails where they cannot be made read-only (readonly).
+ */
+export type Recursion = 'enabled' | 'disabled' | 'writable' | 'readonly'
+
+/** A mount as decided for a container; `source` is the path on the host ('' for tmpfs and image). */
 export interface MountPoint {
-  readonly type: 'bind' | 'volume' | 'tmpfs'
+  readonly type: MountRequest['type']
+  /** volume: its name; image: the reference */
   readonly name: string
   readonly source: string
   readonly target: string
   readonly driver: string
   readonly readOnly: boolean
+  readonly createSource: boolean
+  readonly noCopy: boolean
   readonly propagation: MountRequest['propagation']
+  readonly recursion: Recursion
+  readonly subpath: string
+  readonly idmap: string
+  readonly own: string
+  readonly selinux: MountRequest['selinux']
+  /** tmpfs: mount options */
   readonly options: string
-  readonly syntax: MountRequest['syntax']
+  readonly syntax: MountRequest['syntax'] | 'volumes-from'
 }
 
 export interface EndpointRequest {
@@ -163,6 +189,8 @@ export interface ContainerSpec {
   /** What it may reach outside its networks; null for everything. */
   readonly egress: readonly EgressEntry[] | null
   readonly mounts: readonly MountRequest[]
+  /** `container[:ro|rw]`: containers whose mounts it gets too. */
+  readonly volumesFrom: readonly string[]
   readonly resources: Resources
   readonly readOnlyRootfs: boolean
   /** Names without CAP_, upper case; 'ALL' is allowed. */
@@ -290,10 +318,35 @@ export interface VolumeSpec {
 }
 
 export interface VolumeRecord extends VolumeSpec {
+  /** Stays when the volume is renamed. */
+  readonly id: VolumeId
   readonly createdAt: string
   readonly anonymous: boolean
   /** Absolute path of the data on this host. */
   readonly mountpoint: string
+  /** Neither removed nor pruned before that is taken back. */
+  readonly protected: boolean
+  /** The container for which an anonymous one was made. */
+  readonly origin: { readonly container: string; readonly image: string; readonly target: string } | null
+}
+
+/** A removed volume that can be restored. */
+export interface TrashRecord {
+  readonly volume: VolumeRecord
+  /** ISO 8601 */
+  readonly removedAt: string
+  /** bytes, -1 while unknown */
+  readonly size: number
+}
+
+/** What a volume held at a time. */
+export interface SnapshotRecord {
+  readonly id: SnapshotId
+  readonly volume: VolumeId
+  readonly name: string
+  readonly createdAt: string
+  /** bytes */
+  readonly size: number
 }
 
 /** The parts of an OCI image config that a container inherits. */

@@ -7,7 +7,14 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { TsnetError } from '../errors.ts'
 import { migrations } from './migrations.ts'
-import type { ContainerRecord, ImageRecord, NetworkRecord, VolumeRecord } from './records.ts'
+import type {
+  ContainerRecord,
+  ImageRecord,
+  NetworkRecord,
+  SnapshotRecord,
+  TrashRecord,
+  VolumeRecord,
+} from './records.ts'
 
 /** Records of one kind by key. Values are frozen; put a changed copy. */
 export interface Collection<V> {
@@ -43,6 +50,10 @@ export interface Store extends Disposable {
   readonly containers: Collection<ContainerRecord>
   readonly networks: Collection<NetworkRecord>
   readonly volumes: Collection<VolumeRecord>
+  /** By the volume's id. */
+  readonly trash: Collection<TrashRecord>
+  /** By the snapshot's id. */
+  readonly snapshots: Collection<SnapshotRecord>
   readonly images: Collection<ImageRecord>
   /** Small facts about the installation, such as its id. */
   readonly settings: Collection<string>
@@ -242,6 +253,8 @@ export function openStore(path: string): Store {
     containers: collection('container'),
     networks: collection('network'),
     volumes: collection('volume'),
+    trash: collection('trash'),
+    snapshots: collection('snapshot'),
     images: collection('image'),
     settings: collection('setting'),
     journal: createJournal(db),

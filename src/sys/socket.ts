@@ -14,6 +14,7 @@ import {
   IPPROTO_SCTP,
   IPV6_V6ONLY,
   SO_BINDTODEVICE,
+  SO_RCVBUF,
   SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -28,12 +29,14 @@ import { attachFilter } from './socket-filter.ts'
 
 const nativeSocket = libc.func('int socket(int domain, int type, int protocol)')
 const nativeBind = libc.func('int bind(int fd, const void *address, uint32_t length)')
+const nativeConnect = libc.func('int connect(int fd, const void *address, uint32_t length)')
 const nativeListen = libc.func('int listen(int fd, int backlog)')
 const nativeFcntl = libc.func('int fcntl(int fd, int command, int value)')
 const nativeSetsockopt = libc.func(
   'int setsockopt(int fd, int level, int name, const void *value, uint32_t length)',
 )
 const nativeGetsockname = libc.func('int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)')
+const nativeIndexOf = libc.func('unsigned int if_nametoindex(const char *name)')
 const nativeInetPton = libc.func('int inet_pton(int family, const char *text, _Out_ void *address)')
 
 export type SocketType = 'stream' | 'datagram' | 'sctp'
@@ -101,6 +104,24 @@ function openNamed(options: InetSocketOptions): Fd {
   }
 }
 
+/**
+ * connect(2): datagrams come from that address alone then, and go there. An IPv6 address may carry a zone, the name of an interface
+ * of the thread's present network namespace. Throws SyscallError.
+ */
+export function connectSocket(fd: Fd, address: string, port: number): void {
+  const [host = '', zone] = address.split('%')
+  const bytes = encodeAddress(host.includes(':') ? 6 : 4, host, port)
+  if (zone !== undefined) bytes.writeUInt32LE(nativeIndexOf(zone) || Number(zone) || 0, scopeAt)
+  check(nativeConnect(fd.number, bytes, bytes.length), 'connect', `${address}:${port}`)
+}
+
+/** Bytes, of which the kernel grants what net.core.rmem_max allows. */
+export function setReceiveBuffer(fd: Fd, bytes: number): void {
+  const value = Buffer.alloc(4)
+  value.writeUInt32LE(bytes)
+  check(nativeSetsockopt(fd.number, SOL_SOCKET, SO_RCVBUF, value, value.length), 'setsockopt')
+}
+
 /** The local port of a bound socket, by getsockname(2). */
 export function socketPort(fd: Fd): number {
   const address = Buffer.alloc(28)
@@ -135,6 +156,9 @@ function encodeAddress(family: 4 | 6, address: string, port: number): Buffer {
   }
   return bytes
 }
+
+/** Where sockaddr_in6 holds the zone's number. */
+const scopeAt = 24
 
 const flagValues = { on: Buffer.from([1, 0, 0, 0]), off: Buffer.alloc(4) }
 

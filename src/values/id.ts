@@ -8,6 +8,8 @@ export type ContainerId = Branded<'container'>
 export type NetworkId = Branded<'network'>
 export type EndpointId = Branded<'endpoint'>
 export type ExecId = Branded<'exec'>
+export type VolumeId = Branded<'volume'>
+export type SnapshotId = Branded<'snapshot'>
 /** `sha256:<64 hex>` of the image's config. */
 export type ImageId = Branded<'image'>
 

@@ -8,6 +8,7 @@ export function createLocalVolumes(dataRoot: string): VolumeDriver {
   const directory = (name: string): string => `${dataRoot}/volumes/${name}`
   return {
     name: 'local',
+    scope: 'local',
 
     checkOptions: (options: VolumeSpec['options']) => {
       const unknown = Object.keys(options)[0]
@@ -39,5 +40,6 @@ export function createLocalVolumes(dataRoot: string): VolumeDriver {
 
     mount: (volume) => Promise.resolve(volume.mountpoint),
     unmount: () => Promise.resolve(),
+    restore: () => Promise.resolve(),
   }
 }

@@ -1,16 +1,49 @@
-/** What a volume driver is. The built-in one is local.ts. */
+/**
+ * What a volume driver is. The built-in one is local/. Its calls may wait for other machines, so each keeps to a deadline of
+ * its own and rejects with kind 'unavailable' when that is over; nothing it does may block the daemon's thread.
+ */
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 
 export interface VolumeDriver {
   readonly name: string
+  readonly scope: 'local' | 'global'
   /** Checks options; throws kind 'invalid' naming the bad one. Pure. */
   checkOptions(options: VolumeSpec['options']): void
   /** Makes the volume's data and returns its path on this host; safe to repeat. */
   create(name: string, options: VolumeSpec['options']): Promise<string>
-  /** Removes the data; safe to repeat. */
+  /** Removes the data for good; safe to repeat. */
   remove(volume: VolumeRecord): Promise<void>
-  /** Makes the data reachable for a user (a container's id) and returns the path to bind. */
+  /** Makes the data reachable for a user (a container's id) and returns the path to bind; safe to repeat for the same user. */
   mount(volume: VolumeRecord, user: string): Promise<string>
-  /** Safe to repeat. */
+  /** The last user's unmount releases what mount took; safe to repeat. */
   unmount(volume: VolumeRecord, user: string): Promise<void>
+  /** After a start of the daemon: counts these users again, and releases the mounts of volumes that have none. */
+  restore(
+    volumes: readonly { readonly volume: VolumeRecord; readonly users: readonly string[] }[],
+  ): Promise<void>
+  /** What the data takes; rejects when it cannot be told in time. */
+  usage?(volume: VolumeRecord): Promise<VolumeUsage>
+  /** Changes the size limit while the volume may be in use; `options` are the volume's new ones. */
+  resize?(volume: VolumeRecord, options: VolumeSpec['options']): Promise<void>
+  /** Only of drivers which keep their data on this host. */
+  readonly storage?: VolumeStorage
+}
+
+export interface VolumeUsage {
+  /** bytes */
+  readonly used: number
+  /** bytes, 0 without a limit */
+  readonly limit: number
+}
+
+/** Names and the trash. Each call moves all of a volume at once, within its file system; safe to repeat. */
+export interface VolumeStorage {
+  /** Returns the new path of the data. Users go on using it. */
+  rename(volume: VolumeRecord, name: string): Promise<string>
+  /** Takes the data out of the way, to be found again by the volume's id. */
+  discard(volume: VolumeRecord): Promise<void>
+  /** Brings back under `name` what was discarded, and returns the path of the data. */
+  revive(volume: VolumeRecord, name: string): Promise<string>
+  /** Removes what was discarded. */
+  purge(volume: VolumeRecord): Promise<void>
 }

@@ -25,6 +25,7 @@ export const Mount = Type.Object({
       DriverConfig: optional(Type.Object({ Name: text, Options: textMap })),
     }),
   ),
+  ImageOptions: optional(Type.Object({ Subpath: text })),
   TmpfsOptions: optional(
     Type.Object({ SizeBytes: integer, Mode: integer, Options: list(Type.Array(Type.String())) }),
   ),

@@ -52,6 +52,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
     endpoints,
     ports: toPortBindings(host.PortBindings ?? {}),
     publishAll: host.PublishAllPorts === true,
+    volumesFrom: host.VolumesFrom ?? [],
     egress: toEgress(host.Egress ?? null),
     exposedPorts: toExposedPorts(body.ExposedPorts ?? {}),
     mounts: toMountRequests(body),

@@ -137,6 +137,7 @@ const mountOptions: Readonly<Record<MountRequest['type'], (mount: MountRequest) 
     }
     return Object.keys(options).length > 0 ? { VolumeOptions: options } : {}
   },
+  image: ({ subpath }) => (subpath === '' ? {} : { ImageOptions: { Subpath: subpath } }),
   tmpfs: ({ options }) => {
     const words = options.split(',').filter((word) => word !== '' && word !== 'ro')
     const valueAt = (name: string): string | undefined =>

@@ -311,8 +311,11 @@ export function createMemoryEngine(): MemoryEngine {
     volumes: {
       create: async (spec) => {
         const name = spec.name || newId()
-        const made = volumes.get(name) ?? {
+        const made: VolumeRecord = volumes.get(name) ?? {
           ...spec,
+          id: newId(),
+          protected: false,
+          origin: null,
           name,
           createdAt: '2026-01-01T00:00:00.123Z',
           anonymous: spec.name === '',

@@ -187,7 +187,7 @@ describe('the networks of a container', () => {
 describe('the mounts of a container', () => {
   test('are the user’s, and an anonymous volume for each of the image’s that is not covered', () => {
     const { mounts } = plan({ mounts: [mountRequest] }, { volumes: ['/data/', '/cache'] })
-    expect(mounts).toEqual([
+    expect(mounts).toMatchObject([
       {
         type: 'volume',
         name: 'data',
@@ -234,7 +234,7 @@ describe('the mounts of a container', () => {
     expect(plan({ mounts: [bind, tmpfs, volume] }).mounts).toMatchObject([
       { source: '/', propagation: 'rshared', options: '' },
       { source: '', propagation: '', options: 'size=1m,exec', driver: '' },
-      { propagation: '', options: 'nocopy', driver: 'cloud', readOnly: true },
+      { propagation: '', noCopy: true, driver: 'cloud', readOnly: true },
     ])
   })
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { migrations } from '../../../src/store/migrations.ts'
 import type { VolumeRecord } from '../../../src/store/records.ts'
 import { openStore } from '../../../src/store/store.ts'
+import type { VolumeId } from '../../../src/values/id.ts'
 
 let directory = ''
 let path = ''
@@ -23,6 +24,9 @@ const volume = (name: string, labels: Record<string, string> = {}): VolumeRecord
   labels,
   createdAt: '2026-01-02T03:04:05.000Z',
   anonymous: false,
+  id: name as VolumeId,
+  protected: false,
+  origin: null,
   mountpoint: `/volumes/${name}`,
 })
 
@@ -208,7 +212,8 @@ describe('a store', () => {
     const added = { linkLocal: [], links: [], gatewayPriority: 0 }
     const old = {
       name: 'web',
-      spec: { image: 'x', endpoints: { net: request }, ports: [{ hostPort: 80 }] },
+      spec: { image: 'x', endpoints: { net: request }, ports: [{ hostPort: 80 }], mounts: [{ source: 'v' }] },
+      mounts: [{ name: 'v', options: 'nocopy', syntax: 'bind-string' }],
       endpoints: [{ id: 'e', request }],
       published: [{ hostPort: 80 }],
     }
@@ -219,9 +224,18 @@ describe('a store', () => {
     db.close()
     using store = openStore(path)
     const port = { hostPort: 80, hostInterface: '', sources: [] }
+    const mount = { recursion: 'enabled', subpath: '', idmap: '', own: '', selinux: '' }
     expect(store.containers.get('c')).toEqual({
       ...old,
-      spec: { ...old.spec, egress: null, endpoints: { net: { ...request, ...added } }, ports: [port] },
+      spec: {
+        ...old.spec,
+        egress: null,
+        endpoints: { net: { ...request, ...added } },
+        ports: [port],
+        mounts: [{ ...mount, source: 'v', consistency: '' }],
+        volumesFrom: [],
+      },
+      mounts: [{ ...mount, name: 'v', options: '', syntax: 'bind-string', noCopy: true, createSource: true }],
       endpoints: [{ id: 'e', request: { ...request, ...added } }],
       published: [port],
     })
@@ -240,6 +254,23 @@ describe('a store', () => {
     using store = openStore(path)
     const added = { dnsServers: [], configOnly: false, configFrom: '', configuration: null }
     expect(store.networks.get('n')).toEqual({ ...old, ...added, givenFamilies: [4, 6] })
+  })
+
+  test('of the first schema gives its volumes an id each', () => {
+    mkdirSync(dirname(path))
+    const db = new DatabaseSync(path)
+    db.exec(`${migrations[0]}; PRAGMA user_version = 1`)
+    const insert = db.prepare('INSERT INTO record VALUES (?, ?, ?)')
+    for (const name of ['a', 'b']) insert.run('volume', name, JSON.stringify({ name }))
+    db.close()
+    using store = openStore(path)
+    const volumes = [...store.volumes.values()]
+    expect(volumes).toMatchObject([
+      { name: 'a', protected: false, origin: null },
+      { name: 'b', protected: false, origin: null },
+    ])
+    expect(new Set(volumes.map(({ id }) => id)).size).toBe(2)
+    expect(volumes.every(({ id }) => /^[0-9a-f]{64}$/.test(id))).toBe(true)
   })
 
   test('knows how far it has been migrated', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseFilters } from '../../../../src/api/filters.ts'
 import { selectVolumes, toVolumeSpec, volumeFilters } from '../../../../src/api/wire/volume.ts'
 import type { VolumeRecord } from '../../../../src/store/records.ts'
+import { newId } from '../../../../src/values/id.ts'
 
 test('a body with nothing asks for an anonymous local volume', () => {
   expect(toVolumeSpec({})).toEqual({ name: '', driver: 'local', options: {}, labels: {} })
@@ -22,6 +23,9 @@ describe('a list', () => {
     labels: { a: '1' },
     createdAt: '',
     anonymous: false,
+    id: newId(),
+    protected: false,
+    origin: null,
     mountpoint: '',
   }
   const other: VolumeRecord = { ...base, name: 'other', driver: 'nfs', labels: {} }
