@@ -19,11 +19,10 @@ const longest = { positive: 3600, negative: 300 } as const
 /** Whether the message answers that query, asked with that id. Any spelling of the name will do. */
 export function isAnswerTo(message: Buffer, query: Query, id: number): boolean {
   try {
-    return (
-      message.readUInt16BE(0) === id &&
-      (message.readUInt16BE(2) & flag.QR) !== 0 &&
-      foldCase(questionOf(message)) === foldCase(query.question)
-    )
+    const isAnswer = message.readUInt16BE(0) === id && (message.readUInt16BE(2) & flag.QR) !== 0
+    if (!isAnswer) return false
+    const question = questionOf(message)
+    return question.equals(query.question) || foldCase(question) === foldCase(query.question)
   } catch {
     return false
   }

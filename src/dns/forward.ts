@@ -1,20 +1,16 @@
 /** Asks upstream servers from one network namespace: one cache, and one query on the way for each question. */
 import type { Fd } from '../sys/fd.ts'
-import { isFailure, withoutOpt } from './answer.ts'
 import { AnswerCache } from './cache.ts'
+import { Lookups } from './lookup.ts'
 import { addressTo, type Query } from './message.ts'
 import { maxServers } from './resolv-conf.ts'
 import { Upstream } from './upstream.ts'
-
-/** milliseconds of silence after which the next server is asked as well; the first may still answer */
-const patience = 1000
-/** milliseconds: below the 5 seconds after which libc asks again */
-const deadline = 4500
 
 export class Forwarder {
   readonly #upstreams = new Map<string, Upstream>()
   readonly #netns: Fd | null
   readonly #cache: AnswerCache
+  readonly #lookups = new Lookups()
   readonly #onTheWay = new Map<string, Promise<Buffer | null>>()
 
   /** The servers are asked from `netns`, or from the daemon's own namespace. Answers are kept in `cacheBytes`. */
@@ -48,7 +44,9 @@ export class Forwarder {
     this.#cache.clear()
   }
 
+  /** Who still waits gets no answer. */
   close(): void {
+    this.#lookups.end()
     for (const upstream of this.#upstreams.values()) upstream.close()
     this.#upstreams.clear()
   }
@@ -56,13 +54,14 @@ export class Forwarder {
   #share(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
     const known = this.#onTheWay.get(key)
     if (known !== undefined) return known
-    const lookup = this.#lookUp(key, query, servers).finally(() => this.#onTheWay.delete(key))
+    const lookup = this.#lookUp(key, query, servers)
     this.#onTheWay.set(key, lookup)
     return lookup
   }
 
   async #lookUp(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
-    const answer = await new Lookup(query, this.#inOrder(servers)).result
+    const answer = await this.#lookups.start(query, this.#inOrder(servers))
+    this.#onTheWay.delete(key)
     if (answer !== null) this.#cache.put(key, answer, performance.now())
     return answer
   }
@@ -82,66 +81,4 @@ export class Forwarder {
 
 function keyOf(query: Query, servers: readonly string[]): string {
   return `${servers.join()} ${query.key}`
-}
-
-/** Made once: an error of its own for each question would cost more than the rest. */
-const over = new Error('the question is answered')
-
-/** One question on its way: round the servers until one answers, all have refused, or the time is over. */
-class Lookup {
-  readonly result: Promise<Buffer | null>
-  readonly #query: Query
-  readonly #finish: (answer: Buffer | null) => void
-  readonly #stop = new AbortController()
-  #servers: readonly Upstream[]
-  #turn = 0
-  #next: NodeJS.Timeout | undefined
-
-  constructor(query: Query, servers: readonly Upstream[]) {
-    this.#query = query
-    this.#servers = servers
-    const { promise, resolve } = Promise.withResolvers<Buffer | null>()
-    const end = setTimeout(resolve, deadline, null)
-    this.#finish = resolve
-    this.result = promise.finally(() => {
-      clearTimeout(end)
-      clearTimeout(this.#next)
-      this.#stop.abort(over)
-    })
-    this.#askNext()
-  }
-
-  #askNext(): void {
-    clearTimeout(this.#next)
-    const server = this.#servers[this.#turn++ % this.#servers.length]
-    if (server === undefined) {
-      this.#finish(null)
-      return
-    }
-    void this.#ask(server)
-    this.#next = setTimeout(() => {
-      server.noteSilence()
-      this.#askNext()
-    }, patience)
-  }
-
-  async #ask(server: Upstream): Promise<void> {
-    const answer = await this.#usefulAnswer(server)
-    if (answer !== null) {
-      this.#finish(answer)
-    } else if (!this.#stop.signal.aborted) {
-      this.#servers = this.#servers.filter((other) => other !== server)
-      this.#askNext()
-    }
-  }
-
-  /** Null when the server is unreachable, refuses, fails or sends what cannot be read, or when the lookup is over. */
-  async #usefulAnswer(server: Upstream): Promise<Buffer | null> {
-    try {
-      const answer = await server.ask(this.#query, this.#stop.signal)
-      return isFailure(answer) ? null : withoutOpt(answer)
-    } catch {
-      return null
-    }
-  }
 }

@@ -1,13 +1,19 @@
 /** The sockets of one sandbox's name service: opened inside its network namespace, served from outside. */
-import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { type Datagram, portOf, receiveDatagrams, sendDatagramTo } from '../sys/datagram-batch.ts'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns } from '../sys/netns.ts'
-import { openInetSocket, socketPort } from '../sys/socket.ts'
+import { watchReadable } from '../sys/readable.ts'
+import { openInetSocket, setReceiveBuffer, socketPort } from '../sys/socket.ts'
 import { FrameSplitter, frame } from './stream.ts'
 
-export type Answer = (bytes: Buffer, transport: 'udp' | 'tcp') => Promise<Buffer | null>
+export type Transport = 'udp' | 'tcp'
+
+/** A message to send back, or null for silence; a promise only where something has to be waited for, as it costs. */
+export type Reply = Buffer | null | Promise<Buffer | null>
+
+export type Answer = (bytes: Buffer, transport: Transport) => Reply
 
 const ownAddress = '127.0.0.11'
 const maxConnections = 64
@@ -53,17 +59,15 @@ interface Sockets {
 async function listen(fds: Sockets, answer: Answer): Promise<Listener> {
   const ports = { udp: socketPort(fds.udp), tcp: socketPort(fds.tcp) }
   await using undo = new AsyncDisposableStack()
-  const udp = createSocket(`udp${fds.family}`)
-  undo.defer(() => void udp.close())
+  undo.use(fds.udp)
   const tcp = createServer({ allowHalfOpen: true })
   undo.defer(() => void tcp.close())
   serveTcp(tcp, answer)
-  // a socket given by descriptor may be listening before bind returns
-  const listening = Promise.all([once(udp, 'listening'), once(tcp, 'listening')])
-  udp.bind({ fd: fds.udp.release() })
-  const endUdp = serveUdp(udp, answer)
+  // a socket given by descriptor may be listening before this returns
+  const listening = once(tcp, 'listening')
   tcp.listen({ fd: fds.tcp.release() })
   await listening
+  const endUdp = serveUdp(fds.udp, answer)
   const connections = trackConnections(tcp)
   undo.move()
   return { ports, close: () => closeAll(endUdp, tcp, connections) }
@@ -83,21 +87,41 @@ function openSockets(address: string, ports: Listener['ports']): Sockets {
 }
 
 /** Returns how to end it: answers that are ready later are dropped from that moment on. */
-function serveUdp(socket: UdpSocket, answer: Answer): () => void {
-  socket.setRecvBufferSize(receiveBuffer)
-  let isOpen = true
-  // what a vanished client's port reports is no concern of the others
-  socket.on('error', () => {})
-  socket.on('message', async (bytes, client) => {
-    // of raw sockets, where no answer can go (RFC 768)
-    if (client.port === 0) return
-    const message = await answer(bytes, 'udp')
-    if (message !== null && isOpen) socket.send(message, client.port, client.address, () => {})
+function serveUdp(socket: Fd, answer: Answer): () => void {
+  setReceiveBuffer(socket, receiveBuffer)
+  const watch = watchReadable(socket, () => {
+    for (const datagram of takeDatagrams(socket)) {
+      // of raw sockets, where no answer can go (RFC 768)
+      if (portOf(datagram.from) !== 0) answerDatagram(socket, datagram, answer)
+    }
   })
   return () => {
-    isOpen = false
+    watch.stop()
     socket.close()
   }
+}
+
+function answerDatagram(socket: Fd, { data, from }: Datagram, answer: Answer): void {
+  const reply = answer(data, 'udp')
+  if (reply instanceof Promise) void reply.then((message) => sendBack(socket, message, from))
+  else sendBack(socket, reply, from)
+}
+
+/** What a vanished client's port reports is no concern of the others. */
+function takeDatagrams(socket: Fd): readonly Datagram[] {
+  try {
+    return receiveDatagrams(socket)
+  } catch {
+    return []
+  }
+}
+
+/** Who cannot be reached asks again, or has gone. */
+function sendBack(socket: Fd, message: Buffer | null, to: Buffer): void {
+  if (message === null || !socket.isOpen) return
+  try {
+    sendDatagramTo(socket, message, to)
+  } catch {}
 }
 
 function serveTcp(server: Server, answer: Answer): void {

@@ -1,5 +1,4 @@
 /** Queries as they come from a container, and the messages that answer them. */
-import { decode } from 'dns-packet'
 import { parseIp } from '../values/ip.ts'
 import {
   encodeName,
@@ -80,12 +79,12 @@ function parse(bytes: Buffer): Query {
   }
 }
 
-/** Decoded alone: the records that a client may send along could be thousands. */
 function nameIn(question: Buffer): string {
-  const header = Buffer.alloc(headerLength)
-  header.writeUInt16BE(1, 4)
-  const { questions } = decode(Buffer.concat([header, question]))
-  return questions![0]!.name.toLowerCase().replace(/\.$/, '')
+  const labels: string[] = []
+  for (let at = 0; question[at]! > 0; at += 1 + question[at]!) {
+    labels.push(question.toString('utf8', at + 1, at + 1 + question[at]!))
+  }
+  return labels.join('.').toLowerCase()
 }
 
 /** RFC 6891, 6.2.3: less than 512 means 512. More than 4096 is better sent by TCP. */

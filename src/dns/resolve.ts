@@ -3,6 +3,7 @@ import type { NetworkId } from '../values/id.ts'
 import { addressesIn } from './answer.ts'
 import { createCounters, type QueryCounters } from './counters.ts'
 import type { Forwarder } from './forward.ts'
+import type { Reply, Transport } from './listener.ts'
 import { fitToClient, isInternet, type Query, receive, reply } from './message.ts'
 import type { NameLink, NameRegistry } from './names.ts'
 import { replyWithAddresses, replyWithName } from './own-answer.ts'
@@ -73,13 +74,20 @@ export class Resolver {
     return { ...this.#counters }
   }
 
-  /** The message to send back for what a client sent, or null for silence. */
-  async answer(bytes: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | null> {
+  /** The message to send back for what a client sent, or null for silence: at once where nobody has to be waited for. */
+  answer(bytes: Buffer, transport: Transport): Reply {
     this.#counters.queries++
     const received = receive(bytes)
     if ('refusal' in received) return received.refusal
     const { query } = received
-    const message = this.#ownAnswer(query) ?? (await this.#forward(query))
+    const message = this.#ownAnswer(query) ?? this.#forward(query)
+    if (message instanceof Promise || this.options.onAnswer !== null)
+      return this.#later(query, message, transport)
+    return fitToClient(query, message, transport)
+  }
+
+  async #later(query: Query, coming: Promise<Buffer> | Buffer, transport: Transport): Promise<Buffer> {
+    const message = await coming
     await this.#report(query, message)
     return fitToClient(query, message, transport)
   }
@@ -113,7 +121,7 @@ export class Resolver {
   }
 
   /** SERVFAIL where nobody can be asked, as in Docker: that the name does not exist is more than we know. */
-  async #forward(query: Query): Promise<Buffer> {
+  #forward(query: Query): Promise<Buffer> | Buffer {
     if (!this.options.forwardBareNames && isBareName(query)) return reply(query, rcode.NOERROR)
     // not REFUSED: on that musl waits for another answer, and no search list goes on
     if (this.options.allows?.(query.name) === false) return this.#fail(query, rcode.NXDOMAIN)
@@ -125,6 +133,10 @@ export class Resolver {
     }
     if (servers.length === 0) return this.#fail(query, rcode.SERVFAIL)
     if (this.#onTheWay >= this.#limit(forwarder)) return this.#fail(query, rcode.REFUSED)
+    return this.#ask(forwarder, query, servers)
+  }
+
+  async #ask(forwarder: Forwarder, query: Query, servers: readonly string[]): Promise<Buffer> {
     this.#counters.forwarded++
     this.#onTheWay++
     try {

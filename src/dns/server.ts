@@ -8,7 +8,7 @@ import type { EndpointId, NetworkId } from '../values/id.ts'
 import type { QueryCounters } from './counters.ts'
 import { Forwarder } from './forward.ts'
 import { answerHost } from './host-names.ts'
-import { type Listener, listenInside, listenOnHost } from './listener.ts'
+import { type Listener, listenInside, listenOnHost, type Reply } from './listener.ts'
 import { type EndpointNames, NameRegistry } from './names.ts'
 import { Resolver, type ResolverOptions } from './resolve.ts'
 
@@ -172,15 +172,17 @@ class LocalNameService implements NameService {
   }
 
   /** Nothing that a client sends may end the daemon. */
-  async #answer(
-    client: string,
-    answer: () => Promise<Buffer | null> | Buffer | null,
-  ): Promise<Buffer | null> {
+  #answer(client: string, answer: () => Reply): Reply {
     try {
-      return await answer()
+      const reply = answer()
+      return reply instanceof Promise ? reply.catch((error) => this.#fail(client, error)) : reply
     } catch (error) {
-      this.#options.log.error({ client, error: errorMessage(error) }, 'name query failed')
-      return null
+      return this.#fail(client, error)
     }
+  }
+
+  #fail(client: string, error: unknown): null {
+    this.#options.log.error({ client, error: errorMessage(error) }, 'name query failed')
+    return null
   }
 }

@@ -45,8 +45,14 @@ export class UdpClient {
   ask(query: Query, heard: Heard): Asked {
     const id = this.#freeId()
     sendDatagramTo(this.#socket, upstreamQuery(query, id), null)
-    this.#waiting.set(id, { query, heard })
-    return { cancel: () => void this.#waiting.delete(id) }
+    const waiting = { query, heard }
+    this.#waiting.set(id, waiting)
+    return { cancel: () => this.#cancel(id, waiting) }
+  }
+
+  /** The id may be another query's by now. */
+  #cancel(id: number, waiting: Waiting): void {
+    if (this.#waiting.get(id) === waiting) this.#waiting.delete(id)
   }
 
   /** Who still waits is told that no answer comes; safe to repeat. */

@@ -4,7 +4,7 @@ import type { Fd } from '../sys/fd.ts'
 import { isTruncated } from './answer.ts'
 import type { Query } from './message.ts'
 import { askByTcp } from './tcp-client.ts'
-import { UdpClient } from './udp-client.ts'
+import { type Asked, type Heard, UdpClient } from './udp-client.ts'
 
 /** Several random source ports, so that a forged answer has to guess port and id. */
 const socketsPerServer = 4
@@ -39,15 +39,44 @@ export class Upstream {
   }
 
   /**
-   * The server's whole answer, or a truncated one where TCP does not get through. Rejects when the server cannot be
-   * reached or `signal` aborts.
+   * Tells the server's whole answer, or a truncated one where TCP does not get through; null when the server cannot be reached, in
+   * this turn already or later.
    */
-  async ask(query: Query, signal: AbortSignal): Promise<Buffer> {
-    const answer = await this.#socket().ask(query, signal)
-    this.#silentUntil = 0
-    if (!isTruncated(answer)) return answer
+  ask(query: Query, heard: Heard): Asked {
+    let byTcp: AbortController | null = null
+    const receive = (answer: Buffer | null): void => {
+      if (answer !== null) this.#silentUntil = 0
+      if (answer === null || !isTruncated(answer)) {
+        heard(answer)
+        return
+      }
+      byTcp = new AbortController()
+      void this.#askByTcp(query, byTcp.signal).then(
+        (whole) => heard(whole),
+        () => heard(answer),
+      )
+    }
+    const byUdp = this.#askByUdp(query, receive)
+    return {
+      cancel: () => {
+        byUdp?.cancel()
+        byTcp?.abort()
+      },
+    }
+  }
+
+  #askByUdp(query: Query, heard: Heard): Asked | null {
+    try {
+      return this.#socket().ask(query, heard)
+    } catch {
+      heard(null)
+      return null
+    }
+  }
+
+  #askByTcp(query: Query, signal: AbortSignal): Promise<Buffer> {
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(tcpTime)])
-    return await askByTcp(this.address, this.#netns, query, inTime).catch(() => answer)
+    return askByTcp(this.address, this.#netns, query, inTime)
   }
 
   close(): void {
@@ -60,9 +89,7 @@ export class Upstream {
     this.#idle ??= setTimeout(() => this.#closeIdle(), idleTime).unref()
     this.#idle.refresh()
     const index = randomInt(socketsPerServer)
-    const known = this.#sockets.get(index)
-    if (known?.isOpen) return known
-    const socket = new UdpClient(this.address, this.#netns)
+    const socket = this.#sockets.get(index) ?? new UdpClient(this.address, this.#netns)
     this.#sockets.set(index, socket)
     return socket
   }
