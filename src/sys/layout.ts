@@ -47,6 +47,23 @@ export const i32: Field<number> = {
   write: (to, at, value) => void to.writeInt32LE(value, at),
 }
 
+export const u64: Field<bigint> = {
+  size: 8,
+  align: 8,
+  read: (from, at) => from.readBigUInt64LE(at),
+  write: (to, at, value) => void to.writeBigUInt64LE(value, at),
+}
+
+/** An array of `size` bytes; what is written may be shorter. */
+export function bytes(size: number): Field<Buffer> {
+  return {
+    size,
+    align: 1,
+    read: (from, at) => from.subarray(at, at + size),
+    write: (to, at, value) => void value.copy(to, at, 0, size),
+  }
+}
+
 type Fields = Readonly<Record<string, Field<unknown>>>
 type ValueOf<F> = F extends { read(from: Buffer, at: number): infer T } ? T : never
 

@@ -15,6 +15,7 @@ import { nlmsgerr, nlmsghdr } from '../../src/netlink/message.ts'
 import { ndmsg } from '../../src/netlink/neighbour.ts'
 import { tc_ratespec, tc_tbf_qopt, tcmsg } from '../../src/netlink/qdisc.ts'
 import { rtmsg } from '../../src/netlink/route.ts'
+import { loop_config, loop_info64 } from '../../src/sys/loop.ts'
 import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
 import { sockaddr_ll } from '../../src/sys/packet-socket.ts'
 import { sock_filter } from '../../src/sys/socket-filter.ts'
@@ -32,6 +33,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   if_link: ['linux/if_link.h'],
   if_packet: ['sys/socket.h', 'linux/if_packet.h'],
   ioctls: ['sys/ioctl.h'],
+  loop: ['linux/loop.h'],
   mount: ['sys/mount.h', 'linux/mount.h'],
   neighbour: ['linux/neighbour.h'],
   netlink: ['sys/socket.h', 'linux/netlink.h'],
@@ -76,6 +78,8 @@ interface Layout {
 
 const layouts: readonly { c: string; prefix: string; header: string; layout: Layout }[] = [
   { c: 'struct sock_filter', prefix: '', header: 'linux/filter.h', layout: sock_filter },
+  { c: 'struct loop_config', prefix: '', header: 'linux/loop.h', layout: loop_config },
+  { c: 'struct loop_info64', prefix: '', header: 'linux/loop.h', layout: loop_info64 },
   { c: 'struct sockaddr_nl', prefix: 'nl_', header: 'linux/netlink.h', layout: sockaddr_nl },
   { c: 'struct sockaddr_ll', prefix: 'sll_', header: 'linux/if_packet.h', layout: sockaddr_ll },
   { c: 'struct nlmsghdr', prefix: 'nlmsg_', header: 'linux/netlink.h', layout: nlmsghdr },
