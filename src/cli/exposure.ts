@@ -34,7 +34,8 @@ export function formatClients({ port }: Exposure): string {
   const clients =
     From === undefined ? everyone(IP) : From.filter((one) => isSix(one) === isSix(IP)).join(', ')
   const way = port.Via === 'route' ? ' with a route to it' : HostInterface ? ` by ${HostInterface}` : ''
-  return clients + way
+  const policy = port.HostPolicy === 'respect' ? ", if the host's rules let them in" : ''
+  return clients + way + policy
 }
 
 function everyone(ip: string): string {

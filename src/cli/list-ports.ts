@@ -12,6 +12,8 @@ export interface PortSummary {
   readonly HostInterface?: string
   /** CIDRs of the clients that may use it; everyone when it is missing. */
   readonly From?: readonly string[]
+  /** 'respect': the host's rules decide who comes in. */
+  readonly HostPolicy?: 'respect'
   readonly Via?: 'dnat' | 'proxy' | 'route'
 }
 

@@ -43,8 +43,8 @@ function distance({ hostPort, containerPort }: PortBinding): number {
   return hostPort - containerPort
 }
 
-function placeKey({ hostAddress, hostInterface, sources }: PortBinding): string {
-  return [hostAddress, hostInterface, ...sources].join(' ')
+function placeKey({ hostAddress, hostInterface, hostPolicy, sources }: PortBinding): string {
+  return [hostAddress, hostInterface, hostPolicy, ...sources].join(' ')
 }
 
 function areNeighbours(a: PortBinding, b: PortBinding): boolean {
@@ -143,6 +143,7 @@ function standsFor(port: PublishedPort, binding: PortBinding): boolean {
   return (
     port.protocol === binding.protocol &&
     port.hostInterface === binding.hostInterface &&
+    port.hostPolicy === binding.hostPolicy &&
     port.sources.join(' ') === binding.sources.join(' ') &&
     (hostAddress === ''
       ? port.hostAddress === '0.0.0.0' || port.hostAddress === '::'

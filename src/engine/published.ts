@@ -150,6 +150,7 @@ function anyHostPort({ first, last, protocol }: PortRange): PortBinding {
     hostAddress: '',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     hostPort: 0,
     hostPortEnd: 0,
     count: last - first + 1,

@@ -148,7 +148,8 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     return { published, held }
   }
 
-  async function reserveOne(binding: PortBinding, targets: Reach): Promise<Reservation[]> {
+  async function reserveOne(binding: PortBinding, ends: PortTargets): Promise<Reservation[]> {
+    const targets = { ...ends, proxy, asHost: binding.hostPolicy === 'respect' }
     const places = listPlaces(binding, targets)
     for (const place of places) checkServable(place, targets)
     const [routed, local] = partition(places, (place) => chooseWay(place, targets) === 'route')
@@ -174,7 +175,7 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
       const published: PublishedPort[] = []
       try {
         for (const binding of bindings) {
-          const reservations = await reserveOne(binding, { ...targets, proxy })
+          const reservations = await reserveOne(binding, targets)
           keep(owner, ownerName, reservations)
           published.push(...reservations.flatMap((reservation) => reservation.published).sort(byFamily))
         }
@@ -192,7 +193,10 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
           continue
         }
         const rows = bindAll([group.map(placeOf)], group[0]!.hostPort, group[0]!.count)
-        if (Array.isArray(rows)) keep(owner, ownerName, [serve(group, rows[0]!, { ...targets, proxy })])
+        if (Array.isArray(rows))
+          keep(owner, ownerName, [
+            serve(group, rows[0]!, { ...targets, proxy, asHost: group[0]!.hostPolicy === 'respect' }),
+          ])
         else
           log.warn(
             { err: explain(rows), container: ownerName },
@@ -244,13 +248,14 @@ function exhausted({ hostAddress, hostPort, hostPortEnd, protocol }: PortBinding
 }
 
 function publishedAt(binding: PortBinding, place: Place, first: number, targets: Reach): PublishedPort {
-  const { protocol, hostInterface, sources, containerPort, count } = binding
+  const { protocol, hostInterface, sources, hostPolicy, containerPort, count } = binding
   const via = chooseWay(place, targets)
   return {
     protocol,
     hostAddress: place.address,
     hostInterface,
     sources,
+    hostPolicy,
     hostPort: first,
     containerPort,
     count,

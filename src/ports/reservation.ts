@@ -16,6 +16,8 @@ export interface PortTargets {
 
 /** What decides how a place is served. */
 export interface Reach extends PortTargets {
+  /** Whether packets must come in as they would to a program of the host. */
+  readonly asHost: boolean
   /** Whether the daemon may stand in where DNAT cannot serve. */
   readonly proxy: boolean
 }
@@ -89,16 +91,20 @@ export function bindAll(
   return sockets
 }
 
-/** DNAT keeps the client's address, but it stays within a family, and answers to ::1 cannot come from a bridge. */
+/**
+ * DNAT keeps the client's address, but it stays within a family, answers to ::1 cannot come from a bridge, and it is done before
+ * the host's rules for incoming packets, which a socket obeys.
+ */
 export function chooseWay({ family, address }: Place, targets: Reach): PublishedPort['via'] {
   const [target, isRouted] = family === 4 ? [targets.v4, targets.routed4] : [targets.v6, targets.routed6]
   if (target !== '' && isRouted) return 'route'
-  return target !== '' && address !== '::1' ? 'dnat' : 'proxy'
+  return target !== '' && address !== '::1' && !targets.asHost ? 'dnat' : 'proxy'
 }
 
 /** A network whose containers are reached at their own addresses has no others, not even of the other family. */
 function canServe(place: Place, targets: Reach): boolean {
-  if (chooseWay(place, targets) !== 'proxy') return true
+  const way = chooseWay(place, targets)
+  if (way !== 'proxy') return way === 'dnat' || !targets.asHost
   const isOnlyRouted = place.family === 4 ? targets.routed6 : targets.routed4
   return place.protocol !== 'sctp' && targets.proxy && !isOnlyRouted
 }
@@ -107,12 +113,22 @@ function canServe(place: Place, targets: Reach): boolean {
 export function checkServable(place: Place, targets: Reach): void {
   if (canServe(place, targets)) return
   const { protocol, family, address } = place
+  if (targets.asHost) {
+    const text = `${protocol} port on ${address} cannot be published with host-policy=respect: ${asHostLack(protocol, targets)}`
+    throw new TsnetError('unsupported', 'no-proxy', text)
+  }
   const lack =
     address === '::1' && targets.v6 !== ''
       ? 'only a proxy serves that address'
       : `the container has no IPv${family} address that leads out`
   const text = `${protocol} port on ${address} cannot be published: ${lack}`
   throw new TsnetError('unsupported', protocol === 'sctp' ? 'sctp' : 'no-proxy', text)
+}
+
+function asHostLack(protocol: string, targets: Reach): string {
+  if (protocol === 'sctp') return 'there is no proxy for sctp'
+  if (!targets.proxy) return 'that needs the proxy, which userland-proxy=false turns off'
+  return 'a routed network leads past the host'
 }
 
 /** How a reservation's sockets are to be served by proxies; null when the kernel does it all. */

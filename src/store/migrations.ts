@@ -33,10 +33,10 @@ export const migrations: readonly string[] = [
        SELECT json_group_object(each.key, json_patch(each.value, '{"linkLocal":[],"links":[],"gatewayPriority":0}'))
        FROM json_each(record.value, '$.spec.endpoints') AS each)),
      '$.spec.ports', json((
-       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[]}'))
+       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[],"hostPolicy":""}'))
        FROM json_each(record.value, '$.spec.ports') AS each)),
      '$.published', json((
-       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[]}'))
+       SELECT json_group_array(json_patch(each.value, '{"hostInterface":"","sources":[],"hostPolicy":""}'))
        FROM json_each(record.value, '$.published') AS each)))
    WHERE collection = 'container';
    UPDATE record SET value = json_set(value,

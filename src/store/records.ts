@@ -17,6 +17,8 @@ export interface PortBinding {
   readonly hostInterface: string
   /** CIDRs of those who may use it, empty for everyone. */
   readonly sources: readonly string[]
+  /** Whether the host's own rules for incoming packets decide who comes in, as for a program of the host. */
+  readonly hostPolicy: '' | 'respect'
   /** The first host port, or 0 to choose free ones. */
   readonly hostPort: number
   /** The last host port to choose from when more are offered than wanted, else hostPort + count - 1 (0 with hostPort 0). */
@@ -33,6 +35,8 @@ export interface PublishedPort {
   readonly hostInterface: string
   /** CIDRs of those who may use it, empty for everyone. */
   readonly sources: readonly string[]
+  /** Whether the host's own rules for incoming packets decide who comes in, as for a program of the host. */
+  readonly hostPolicy: '' | 'respect'
   readonly hostPort: number
   readonly containerPort: number
   readonly count: number

@@ -172,6 +172,41 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     ])
   })
 
+  it('with host-policy=respect lets in whom the host lets in, while other ports go past its rules', async () => {
+    const iptables = (...args: string[]): string => daemon.inNetns('iptables', args)
+    await startServer(client, 'web', ['tcp/80', 'tcp/81', 'udp/82'], '--network', 'plain')
+    const respectful = ['8081:81,host-policy=respect', '8082:82/udp,host-policy=respect']
+    await client.tsnet(
+      'publish',
+      'add',
+      'web',
+      '-p',
+      '8080:80',
+      ...respectful.flatMap((port) => ['-p', port]),
+    )
+    const asked = async (): Promise<string[]> =>
+      Promise.all([
+        ask(outside(), 'tcp', '192.0.2.1', 8080),
+        ask(outside(), 'tcp', '192.0.2.1', 8081),
+        ask(outside(), 'udp', '192.0.2.1', 8082),
+      ])
+    expect(await asked()).toEqual(['web 192.0.2.2', 'web 10.40.0.1', 'web 10.40.0.1'])
+    iptables('-A', 'INPUT', '-i', 'up0', '-j', 'REJECT')
+    try {
+      expect(await asked()).toEqual(['web 192.0.2.2', 'ECONNREFUSED', 'ECONNREFUSED'])
+      iptables('-I', 'INPUT', '-p', 'tcp', '--dport', '8081', '-j', 'ACCEPT')
+      expect((await asked())[1]).toBe('web 10.40.0.1')
+    } finally {
+      iptables('-F', 'INPUT')
+    }
+    const lines = (await client.tsnet('ps', '--exposure', '--format', '{{.Port}} {{.Clients}}')).split('\n')
+    expect(lines).toContain("0.0.0.0:8081->81/tcp everyone over IPv4, if the host's rules let them in")
+    const { HostConfig } = await client.inspect('container', 'web')
+    expect(HostConfig.PortBindings['81/tcp']).toEqual([
+      { HostIp: '', HostPort: '8081', HostPolicy: 'respect' },
+    ])
+  })
+
   it('at an address that the host does not have yet waits for it', async () => {
     const { stdout, stderr } = await daemon.docker(
       'create',

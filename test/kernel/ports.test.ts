@@ -26,6 +26,7 @@ function binding(wish: Partial<PortBinding>): PortBinding {
     hostAddress: '',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     hostPort,
     hostPortEnd: end,
     count,

@@ -17,8 +17,17 @@ import {
 } from './fields.ts'
 import { Mount } from './mount.ts'
 
-/** `From`, the clients that may use the port, and `HostInterface`, where they must come in, are tsnet's own. */
-const PortBinding = Type.Object({ HostIp: text, HostPort: text, HostInterface: text, From: texts })
+/**
+ * `From`, the clients that may use the port, `HostInterface`, where they must come in, and `HostPolicy` ('respect': the host's
+ * rules decide) are tsnet's own.
+ */
+const PortBinding = Type.Object({
+  HostIp: text,
+  HostPort: text,
+  HostInterface: text,
+  From: texts,
+  HostPolicy: text,
+})
 
 /** Any number of bindings a port: the size of the body bounds them. */
 export const PortMap = Type.Record(Type.String(), Type.Union([Type.Array(PortBinding), Type.Null()]))

@@ -12,6 +12,7 @@ export interface HostBinding {
   HostInterface?: string
   /** CIDRs of the clients that may use it. */
   From?: readonly string[]
+  HostPolicy?: 'respect'
   /** The daemon relays it: the container sees the host as the client. */
   Proxied?: true
 }
@@ -26,6 +27,7 @@ export interface PortSummary {
   /** as in HostBinding, */
   HostInterface?: string
   From?: readonly string[]
+  HostPolicy?: 'respect'
   /** and how packets travel. */
   Via?: PublishedPort['via']
 }

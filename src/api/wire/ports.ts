@@ -90,10 +90,16 @@ function toBinding({ first, last, protocol }: ContainerPorts, wanted: WantedHost
     containerPort: first,
     ...place,
     sources,
+    hostPolicy: toHostPolicy(wanted.HostPolicy ?? ''),
     hostPort: host.first,
     hostPortEnd: host.last,
     count,
   }
+}
+
+function toHostPolicy(text: string): PortBinding['hostPolicy'] {
+  if (text === '' || text === 'respect') return text
+  throw invalid(`invalid port specification: host-policy=${text}: it can only be "respect"`)
 }
 
 /** HostIp holds an address or, as in `-p eth1:80:80`, the name of an interface. */
@@ -122,10 +128,15 @@ function push(map: Record<string, HostBinding[] | null>, port: string, host: Hos
 function ownFields({
   hostInterface,
   sources,
-}: Pick<PortBinding, 'hostInterface' | 'sources'>): Pick<HostBinding, 'HostInterface' | 'From'> {
+  hostPolicy,
+}: Pick<PortBinding, 'hostInterface' | 'sources' | 'hostPolicy'>): Pick<
+  HostBinding,
+  'HostInterface' | 'From' | 'HostPolicy'
+> {
   return {
     ...(hostInterface !== '' && { HostInterface: hostInterface }),
     ...(sources.length > 0 && { From: sources }),
+    ...(hostPolicy !== '' && { HostPolicy: hostPolicy }),
   }
 }
 

@@ -12,17 +12,27 @@ export interface PublishedPort {
   readonly hostPort: string
   /** CIDRs of those who may use it; empty for everyone. */
   readonly from: readonly string[]
+  /** '' or 'respect' */
+  readonly hostPolicy: string
 }
 
 /** A port's bindings as the API takes them. */
-export type PortBindings = Record<string, { HostIp: string; HostPort: string; From?: readonly string[] }[]>
+export type PortBindings = Record<
+  string,
+  { HostIp: string; HostPort: string; From?: readonly string[]; HostPolicy?: string }[]
+>
 
 /** The bindings of any number of `-p`, by the port in the container. */
 export function toPortBindings(published: readonly PublishedPort[]): PortBindings {
   const bindings: PortBindings = {}
-  for (const { port, hostIp, hostPort, from } of published) {
+  for (const { port, hostIp, hostPort, from, hostPolicy } of published) {
     bindings[port] ??= []
-    bindings[port].push({ HostIp: hostIp, HostPort: hostPort, ...(from.length > 0 && { From: from }) })
+    bindings[port].push({
+      HostIp: hostIp,
+      HostPort: hostPort,
+      ...(from.length > 0 && { From: from }),
+      ...(hostPolicy !== '' && { HostPolicy: hostPolicy }),
+    })
   }
   return bindings
 }
@@ -30,11 +40,11 @@ export function toPortBindings(published: readonly PublishedPort[]): PortBinding
 type Range = readonly [first: number, last: number]
 
 /**
- * Reads `[ip|interface:][host[-hostEnd]:]container[-containerEnd][/protocol][,from=CIDR]…`, or the long form
+ * Reads `[ip|interface:][host[-hostEnd]:]container[-containerEnd][/protocol][,from=CIDR]…[,host-policy=respect]`, or the long form
  * `published=8080,target=80`. A range yields one entry per port.
  */
 export function parsePublish(text: string): readonly PublishedPort[] {
-  const [given, from] = splitSources(text)
+  const [given, from, hostPolicy] = splitWho(text)
   const parts = given.split(':')
   const [container, protocol] = splitProtocol(parts.at(-1)!)
   if (container === '') throw badValue(`no port specified: ${given}<empty>`)
@@ -52,6 +62,7 @@ export function parsePublish(text: string): readonly PublishedPort[] {
     hostIp,
     hostPort: outside ? hostPortAt(outside, index, size(inside)) : '',
     from,
+    hostPolicy,
   }))
 }
 
@@ -72,13 +83,17 @@ export function parseExpose(text: string): readonly string[] {
   return portsOf(range).map((port) => `${port}/${protocol}`)
 }
 
-/** Cuts `from=` off the end, and brings the long form into the short one. */
-function splitSources(text: string): [short: string, from: readonly string[]] {
+/** Cuts `from=` and `host-policy=` off the end, and brings the long form into the short one. */
+function splitWho(text: string): [short: string, from: readonly string[], hostPolicy: string] {
   const fields = text.split(',')
   const from = fields.flatMap((field) => (field.startsWith('from=') ? [parseSource(field.slice(5))] : []))
-  const rest = fields.filter((field) => !field.startsWith('from='))
+  const policies = fields.filter((field) => field.startsWith('host-policy='))
+  const hostPolicy = policies.at(-1)?.slice('host-policy='.length) ?? ''
+  if (policies.length > 0 && hostPolicy !== 'respect')
+    throw badValue(`invalid host-policy: ${hostPolicy} (must be "respect")`)
+  const rest = fields.filter((field) => !field.startsWith('from=') && !field.startsWith('host-policy='))
   const isShort = rest.length === 1 && !rest[0]!.includes('=')
-  return [isShort ? rest[0]! : fromLongForm(rest), from]
+  return [isShort ? rest[0]! : fromLongForm(rest), from, hostPolicy]
 }
 
 function parseSource(text: string): string {

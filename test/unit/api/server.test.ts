@@ -118,6 +118,7 @@ test('ten thousand published ports pass, as one binding', async () => {
       hostAddress: '',
       hostInterface: '',
       sources: [],
+      hostPolicy: '',
       hostPort: 20_000,
       hostPortEnd: 29_999,
       count: 10_000,

@@ -20,6 +20,7 @@ const binding = (
   hostAddress: '',
   hostInterface: '',
   sources: [],
+  hostPolicy: '',
   hostPort,
   hostPortEnd: hostPort === 0 ? 0 : hostPort + count - 1,
   count,

@@ -120,6 +120,7 @@ export const port: PortBinding = {
   hostAddress: '',
   hostInterface: '',
   sources: [],
+  hostPolicy: '',
   hostPort: 8080,
   hostPortEnd: 8080,
   count: 1,

@@ -59,6 +59,7 @@ describe('candidates of a binding', () => {
     hostAddress: '',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     hostPort: 8000,
     hostPortEnd: 8000,
     count: 1,

@@ -223,7 +223,7 @@ describe('a store', () => {
     db.prepare('INSERT INTO record VALUES (?, ?, ?)').run('container', 'c', JSON.stringify(old))
     db.close()
     using store = openStore(path)
-    const port = { hostPort: 80, hostInterface: '', sources: [] }
+    const port = { hostPort: 80, hostInterface: '', sources: [], hostPolicy: '' }
     const mount = { recursion: 'enabled', subpath: '', idmap: '', own: '', selinux: '' }
     expect(store.containers.get('c')).toEqual({
       ...old,

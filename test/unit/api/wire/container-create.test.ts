@@ -99,6 +99,7 @@ describe('a body', () => {
           hostAddress: '',
           hostInterface: '',
           sources: [],
+          hostPolicy: '',
           hostPort: 8080,
           hostPortEnd: 8080,
           count: 1,

@@ -39,6 +39,7 @@ function run(record: ContainerRecord): ContainerRecord {
         hostAddress: '0.0.0.0',
         hostInterface: '',
         sources: [],
+        hostPolicy: '',
         hostPort: 8080,
         containerPort: 80,
         count: 1,

@@ -43,6 +43,7 @@ const web = record('1', 'web', {
       hostAddress: '0.0.0.0',
       hostInterface: '',
       sources: [],
+      hostPolicy: '',
       hostPort: 8080,
       containerPort: 80,
       count: 1,

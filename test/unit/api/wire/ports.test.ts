@@ -52,6 +52,7 @@ describe('a binding', () => {
     hostAddress: '',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     count: 1,
   }
 
@@ -76,6 +77,7 @@ describe('a binding', () => {
       hostAddress: '',
       hostInterface: '',
       sources: [],
+      hostPolicy: '',
       count: 11,
     }
     expect(one('9000-9010', '', '8000-8010/udp')).toEqual([{ ...range, hostPort: 9000, hostPortEnd: 9010 }])
@@ -200,6 +202,7 @@ const published: readonly PublishedPort[] = [
     hostAddress: '0.0.0.0',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     hostPort: 8080,
     containerPort: 80,
     count: 2,
@@ -210,6 +213,7 @@ const published: readonly PublishedPort[] = [
     hostAddress: '::',
     hostInterface: '',
     sources: [],
+    hostPolicy: '',
     hostPort: 8080,
     containerPort: 80,
     count: 1,
