@@ -36,7 +36,11 @@ try {
   // of theirs on top, which takes the client a quarter of the time that its user waits for, and init as much.
   await build({
     ...options,
-    entryPoints: { cli: 'src/cli/main.ts', init: 'src/init/main.ts' },
+    entryPoints: {
+      cli: 'src/cli/main.ts',
+      init: 'src/init/main.ts',
+      'volume-worker': 'src/volumes/worker/main.ts',
+    },
     format: 'cjs',
     // The one thing of an ES module that CommonJS has under another name.
     define: { 'import.meta.url': '__filename' },

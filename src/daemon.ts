@@ -51,6 +51,7 @@ import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
 import { version } from './version.ts'
 import { createLocalVolumes } from './volumes/local.ts'
+import { Workers } from './volumes/workers.ts'
 
 const defaultDataRoot = '/var/lib/tsnet'
 
@@ -144,6 +145,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
       describeOwner: ownerName,
     }),
   ]
+  const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
   const volumeDrivers = [createLocalVolumes(dataRoot)]
   const parts: Parts = {
     dataRoot,
@@ -175,6 +177,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     ipam: (name) => lookUp('ipam', ipams, name),
     ipams: () => ipams,
     volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
+    workers,
     egress: new EgressGrants({
       firewall,
       log,
@@ -292,6 +295,7 @@ async function main(argv: readonly string[]): Promise<void> {
     await supervisor.close(true)
     drift[Symbol.dispose]()
     await leaveHost(parts)
+    parts.workers.close()
     // Nothing is left in it unless containers go on.
     removeCgroupParent(parts.mark)
     parts.firewall.close()

@@ -13,6 +13,7 @@ import type { Labels } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/client.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
+import type { Workers } from '../volumes/workers.ts'
 import type { EgressGrants } from './egress-grants.ts'
 import type { Events } from './events.ts'
 import type { Locks } from './locks.ts'
@@ -41,6 +42,8 @@ export interface Parts {
   ipam(name: string): Ipam
   ipams(): readonly Ipam[]
   volumeDriver(name: string): VolumeDriver
+  /** Processes for what may hang or walks through trees. */
+  readonly workers: Workers
   /** Marks what this daemon has made in the kernel, and names its cgroups' parent: `tsnet`, or `tsnet-1a2b3c` beside others. */
   readonly mark: string
   /** The rules that each network stands for, by its id. */

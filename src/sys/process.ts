@@ -3,7 +3,9 @@
  * declared on their first call: a declaration costs koffi 10 µs, and each process needs only a few of them.
  */
 import { readdirSync } from 'node:fs'
+import { constants } from 'node:os'
 import { CLOSE_RANGE_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
+import { PR_SET_PDEATHSIG } from './constants/prctl.ts'
 import { SYS_close_range, SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
 import { Fd } from './fd.ts'
 import { check, declare, lastErrno } from './libc.ts'
@@ -48,6 +50,14 @@ export function execve(path: string, argv: readonly string[], env: readonly stri
 export function exitNow(status: number): never {
   nativeExit(status)
   throw new Error('_exit has returned')
+}
+
+const nativePrctl = declare<[number, number], number>('int prctl(int option, unsigned long value)')
+
+/** Lets the kernel kill this process when its parent, the process `parent`, ends (prctl(2), PR_SET_PDEATHSIG), or has ended. */
+export function endWithParent(parent: number): void {
+  check(nativePrctl(PR_SET_PDEATHSIG, constants.signals.SIGKILL), 'prctl', 'PR_SET_PDEATHSIG')
+  if (process.ppid !== parent) process.exit(1)
 }
 
 /** unshare(2) with CLONE_* flags, on the calling thread. */

@@ -1,0 +1,11 @@
+/** All jobs by name. */
+import type { Job } from './job.ts'
+import { statSources } from './stat-sources.ts'
+
+export const jobs = {
+  'stat-sources': statSources,
+} satisfies Readonly<Record<string, Job>>
+
+export type JobName = keyof typeof jobs
+export type Input<J extends JobName> = Parameters<(typeof jobs)[J]>[0]
+export type Output<J extends JobName> = Awaited<ReturnType<(typeof jobs)[J]>>

@@ -1,0 +1,24 @@
+/** Lines of JSON between the daemon and a worker: one request at a time, then progress, then one reply. */
+import type { ErrorKind } from '../../errors.ts'
+
+/** Descriptors in the worker. */
+export const requestFd = 3
+export const replyFd = 4
+
+export interface Request {
+  readonly job: string
+  readonly input: unknown
+}
+
+export interface Failure {
+  readonly kind: ErrorKind
+  readonly code: string
+  readonly message: string
+  /** The errno's name where a system call failed, else ''. */
+  readonly errno: string
+}
+
+export type Reply =
+  | { readonly progress: readonly [bytes: number, total: number] }
+  | { readonly output: unknown }
+  | { readonly error: Failure }

@@ -1,0 +1,235 @@
+/**
+ * Processes that may hang, for what the daemon's thread and node's pool must not do: mounts, looks at paths of others, walks
+ * through trees. Each runs one job at a time, and is killed when that is not done in time.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { finished, type Readable, type Writable } from 'node:stream'
+import { TsnetError } from '../errors.ts'
+import type { Input, JobName, Output } from './worker/jobs.ts'
+import type { Failure, Reply } from './worker/protocol.ts'
+
+export interface RunOptions {
+  /** What is worked on, as the beginning of a sentence: `volume "data"`, `bind source /mnt/nfs`. */
+  readonly subject: string
+  /** Milliseconds without any sign of the job: its progress begins them anew. */
+  readonly deadline: number
+  /** Aborts by killing the worker. */
+  readonly signal?: AbortSignal
+  readonly progress?: (bytes: number, total: number) => void
+  /** What the job reads. One that breaks off ends the job. */
+  readonly stdin?: Readable
+  /** What the job writes: all of it is there when `run` resolves. It is not ended, so that half of it never looks like the whole. */
+  readonly stdout?: Writable
+}
+
+/** A failure in a worker; `errno` is the name of what the kernel said, '' when it was not asked. */
+export class WorkerError extends TsnetError {
+  readonly errno: string
+
+  constructor({ kind, code, message, errno }: Failure) {
+    super(kind, code, message)
+    this.errno = errno
+  }
+}
+
+/** A worker that waits goes after this time. */
+const idleMs = 30_000
+
+export class Workers {
+  readonly #program: string
+  #idle: Worker | null = null
+  readonly #busy = new Set<Worker>()
+  #expiry: NodeJS.Timeout | null = null
+
+  /** `program` is the built worker. */
+  constructor(program: string) {
+    this.#program = program
+  }
+
+  /**
+   * Runs a job in a worker of its own. Throws what the job throws, with kind and code; kind 'unavailable' when it takes too long
+   * or its process dies; the signal's reason when that aborts.
+   */
+  async run<J extends JobName>(job: J, input: Input<J>, options: RunOptions): Promise<Output<J>> {
+    options.signal?.throwIfAborted()
+    const worker = this.#take(options)
+    this.#busy.add(worker)
+    try {
+      return (await worker.run(job, input, options)) as Output<J>
+    } finally {
+      this.#busy.delete(worker)
+      this.#putBack(worker)
+    }
+  }
+
+  /** Kills what works and lets go of what waits. */
+  close(): void {
+    for (const worker of this.#busy) worker.kill()
+    this.#idle?.dismiss()
+    this.#idle = null
+    if (this.#expiry !== null) clearTimeout(this.#expiry)
+  }
+
+  #take({ stdin, stdout }: RunOptions): Worker {
+    // Streams are a process's for life.
+    if (stdin !== undefined || stdout !== undefined) return new Worker(this.#program, stdin, stdout)
+    const idle = this.#idle
+    this.#idle = null
+    return idle?.isFree ? idle : new Worker(this.#program)
+  }
+
+  /** Of two that are free the one that has just worked stays. */
+  #putBack(worker: Worker): void {
+    if (worker.isFree) this.#keep(worker)
+    else worker.dismiss()
+  }
+
+  #keep(worker: Worker): void {
+    this.#idle?.dismiss()
+    this.#idle = worker
+    if (this.#expiry !== null) clearTimeout(this.#expiry)
+    this.#expiry = setTimeout(() => {
+      this.#idle?.dismiss()
+      this.#idle = null
+    }, idleMs).unref()
+  }
+}
+
+interface Task {
+  readonly job: JobName
+  readonly options: RunOptions
+  readonly timer: NodeJS.Timeout
+  readonly done: PromiseWithResolvers<unknown>
+}
+
+/** One process. */
+class Worker {
+  readonly #process: ChildProcess
+  readonly #requests: Socket
+  readonly #streams: boolean
+  #task: Task | null = null
+  /** The reply of a job with streams waits for the last of its output. */
+  #output: { readonly value: unknown } | null = null
+  #dead = false
+  #rest = ''
+
+  constructor(program: string, stdin?: Readable, stdout?: Writable) {
+    const child = spawn(process.execPath, [...memoryFlags, program, String(process.pid)], {
+      stdio: [stdin ? 'pipe' : 'ignore', stdout ? 'pipe' : 'ignore', 'inherit', 'pipe', 'pipe'],
+      cwd: '/',
+      // a terminal's Ctrl-C is the daemon's
+      detached: true,
+    })
+    this.#process = child
+    this.#streams = stdin !== undefined || stdout !== undefined
+    this.#requests = child.stdio[3] as Socket
+    this.#requests.on('error', () => {})
+    this.#listen(child.stdio[4] as Socket)
+    if (stdin !== undefined) this.#feed(stdin)
+    if (stdout !== undefined) this.#drain(stdout)
+    child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
+    // after the last of its output and replies
+    child.on('close', (code, signal) => this.#end(`ended (${signal ?? code})`))
+  }
+
+  get isFree(): boolean {
+    return !this.#dead && this.#task === null && !this.#streams
+  }
+
+  run(job: JobName, input: unknown, options: RunOptions): Promise<unknown> {
+    const done = Promise.withResolvers<unknown>()
+    const timer = setTimeout(() => this.#expire(), options.deadline)
+    this.#task = { job, options, timer, done }
+    options.signal?.addEventListener('abort', this.#abort)
+    this.#requests.write(`${JSON.stringify({ job, input })}\n`)
+    return done.promise
+  }
+
+  /** SIGKILL. A process in the middle of a call that cannot be interrupted goes when that returns: nobody waits for it. */
+  kill(): void {
+    this.#dead = true
+    this.#process.kill('SIGKILL')
+  }
+
+  /** It reads the end of its requests, after the job. */
+  dismiss(): void {
+    this.#requests.end()
+  }
+
+  #feed(source: Readable): void {
+    const sink = this.#process.stdin as Writable
+    // a job may end before it has read all
+    sink.on('error', () => source.unpipe(sink))
+    finished(source, { writable: false }, (error) => {
+      if (error) this.#fail(error)
+    })
+    source.pipe(sink)
+  }
+
+  #drain(sink: Writable): void {
+    const source = this.#process.stdout as Readable
+    source.on('data', () => this.#task?.timer.refresh())
+    source.pipe(sink, { end: false })
+  }
+
+  #listen(replies: Socket): void {
+    replies.setEncoding('utf8')
+    replies.on('error', () => {})
+    replies.on('data', (text: string) => {
+      const lines = (this.#rest + text).split('\n')
+      this.#rest = lines.pop() ?? ''
+      for (const line of lines) this.#receive(JSON.parse(line) as Reply)
+    })
+  }
+
+  #receive(reply: Reply): void {
+    if (this.#task === null) return
+    if ('progress' in reply) {
+      this.#task.timer.refresh()
+      this.#task.options.progress?.(...reply.progress)
+    } else if ('error' in reply) this.#settle()?.reject(new WorkerError(reply.error))
+    else if (this.#streams) {
+      this.#output = { value: reply.output }
+      this.dismiss()
+    } else this.#settle()?.resolve(reply.output)
+  }
+
+  readonly #abort = (): void => this.#fail(this.#task?.options.signal?.reason)
+
+  #expire(): void {
+    if (this.#task === null) return
+    const { job, options } = this.#task
+    const text = `${options.subject} did not answer within ${options.deadline / 1000} s: "${job}" was given up`
+    this.#fail(new TsnetError('unavailable', 'volume-timeout', text))
+  }
+
+  #fail(reason: unknown): void {
+    if (this.#task === null) return
+    this.kill()
+    this.#settle()?.reject(reason)
+  }
+
+  #end(how: string): void {
+    this.#dead = true
+    if (this.#task === null) return
+    const { job, options } = this.#task
+    if (this.#output !== null) this.#settle()?.resolve(this.#output.value)
+    const text = `${options.subject}: the process for "${job}" ${how}: try again`
+    this.#settle()?.reject(new TsnetError('unavailable', 'volume-worker-lost', text))
+  }
+
+  /** The task is over: returns by what its caller is told. */
+  #settle(): PromiseWithResolvers<unknown> | undefined {
+    const task = this.#task
+    this.#task = null
+    if (task === null) return undefined
+    clearTimeout(task.timer)
+    task.options.signal?.removeEventListener('abort', this.#abort)
+    if (this.#process.stdin !== null) task.options.stdin?.unpipe(this.#process.stdin)
+    return task.done
+  }
+}
+
+/** Many may run at a time, each holding little. */
+const memoryFlags: readonly string[] = ['--max-semi-space-size=1', '--v8-pool-size=1']
