@@ -31,12 +31,21 @@ export class Forwarder {
   }
 
   /**
-   * The first useful answer of these servers, made out to the client, or null when none came. A query that comes round
+   * The first useful answer of these servers, made out to nobody yet, or null when none came. A query that comes round
    * to us again while it is on its way waits for itself, so that a loop of forwarders ends at the deadline.
    */
-  async ask(query: Query, servers: readonly string[]): Promise<Buffer | null> {
-    const answer = await this.#share(keyOf(query, servers), query, servers)
-    return answer === null ? null : addressTo(query, answer)
+  ask(query: Query, servers: readonly string[]): Promise<Buffer | null> {
+    const key = keyOf(query, servers)
+    const known = this.#onTheWay.get(key)
+    if (known !== undefined) return known
+    const { promise, resolve } = Promise.withResolvers<Buffer | null>()
+    this.#onTheWay.set(key, promise)
+    this.#lookups.start(query, this.#inOrder(servers), (answer) => {
+      this.#onTheWay.delete(key)
+      if (answer !== null) this.#cache.put(key, answer, performance.now())
+      resolve(answer)
+    })
+    return promise
   }
 
   /** Forgets answers, e.g. because the servers may know better now. */
@@ -51,24 +60,10 @@ export class Forwarder {
     this.#upstreams.clear()
   }
 
-  #share(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
-    const known = this.#onTheWay.get(key)
-    if (known !== undefined) return known
-    const lookup = this.#lookUp(key, query, servers)
-    this.#onTheWay.set(key, lookup)
-    return lookup
-  }
-
-  async #lookUp(key: string, query: Query, servers: readonly string[]): Promise<Buffer | null> {
-    const answer = await this.#lookups.start(query, this.#inOrder(servers))
-    this.#onTheWay.delete(key)
-    if (answer !== null) this.#cache.put(key, answer, performance.now())
-    return answer
-  }
-
   /** The servers as given, those behind that kept silent lately. */
   #inOrder(servers: readonly string[]): Upstream[] {
     const upstreams = servers.slice(0, maxServers).map((address) => this.#upstream(address))
+    if (upstreams.length < 2) return upstreams
     return upstreams.sort((a, b) => Number(a.isSilent) - Number(b.isSilent))
   }
 

@@ -25,6 +25,8 @@ export class HostResolver {
   readonly configured: HostResolverOptions
   #watchers: FSWatcher[] = []
   #text: string | null = null
+  /** What the file said when its servers were last asked for. */
+  #read: { readonly text: string; readonly servers: readonly string[] } | null = null
   #told = ''
   #settling: NodeJS.Timeout | undefined
   #onChange: () => void = () => {}
@@ -44,7 +46,11 @@ export class HostResolver {
 
   /** Addresses of the host's name servers, of which there may be none. */
   get ownServers(): readonly string[] {
-    return this.configured.servers.length > 0 ? this.configured.servers : hostUpstreams(this.text)
+    if (this.configured.servers.length > 0) return this.configured.servers
+    // asked for at each query
+    const { text } = this
+    if (this.#read?.text !== text) this.#read = { text, servers: hostUpstreams(text) }
+    return this.#read.servers
   }
 
   /** Whom to ask for the containers. */

@@ -11,23 +11,21 @@ const deadline = 4500
 /** milliseconds between looks at who has waited too long: one timer for all, where one for each would cost as much as the rest */
 const tick = 50
 
-type Finish = (answer: Buffer | null) => void
+/** Told once: the first useful answer of a question's servers, or null when none came. */
+export type Finish = (answer: Buffer | null) => void
 
 export class Lookups {
   readonly #running = new Set<Lookup>()
   #timer: NodeJS.Timeout | null = null
 
-  /** The first useful answer of these servers, or null when none came. */
-  start(query: Query, servers: readonly Upstream[]): Promise<Buffer | null> {
-    const { promise, resolve } = Promise.withResolvers<Buffer | null>()
+  start(query: Query, servers: readonly Upstream[], onEnd: Finish): void {
     const lookup: Lookup = new Lookup(query, servers, (answer) => {
       this.#running.delete(lookup)
-      resolve(answer)
+      onEnd(answer)
     })
     this.#running.add(lookup)
     lookup.begin()
     this.#timer ??= setTimeout(() => this.#look(), tick)
-    return promise
   }
 
   /** Ends all of them without an answer. */

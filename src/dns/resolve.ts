@@ -4,7 +4,7 @@ import { addressesIn } from './answer.ts'
 import { createCounters, type QueryCounters } from './counters.ts'
 import type { Forwarder } from './forward.ts'
 import type { Reply, Transport } from './listener.ts'
-import { fitToClient, isInternet, type Query, receive, reply } from './message.ts'
+import { addressTo, fitToClient, isInternet, type Query, receive, reply } from './message.ts'
 import type { NameLink, NameRegistry } from './names.ts'
 import { replyWithAddresses, replyWithName } from './own-answer.ts'
 import { addressOfReverseName } from './reverse-name.ts'
@@ -58,16 +58,23 @@ export interface Sources {
 }
 
 export class Resolver {
-  options: ResolverOptions
   readonly #sandboxId: string
   readonly #sources: Sources
   readonly #counters = createCounters()
+  #options: ResolverOptions
+  #upstreams: readonly string[]
   #onTheWay = 0
 
   constructor(sandboxId: string, options: ResolverOptions, sources: Sources) {
     this.#sandboxId = sandboxId
-    this.options = options
+    this.#options = options
+    this.#upstreams = reachable(options.upstreams)
     this.#sources = sources
+  }
+
+  set options(options: ResolverOptions) {
+    this.#options = options
+    this.#upstreams = reachable(options.upstreams)
   }
 
   get counters(): QueryCounters {
@@ -80,22 +87,20 @@ export class Resolver {
     const received = receive(bytes)
     if ('refusal' in received) return received.refusal
     const { query } = received
-    const message = this.#ownAnswer(query) ?? this.#forward(query)
-    if (message instanceof Promise || this.options.onAnswer !== null)
-      return this.#later(query, message, transport)
-    return fitToClient(query, message, transport)
+    const message = this.#ownAnswer(query) ?? this.#outerAnswer(query)
+    return message === null ? this.#ask(query, transport) : this.#send(query, message, transport)
   }
 
-  async #later(query: Query, coming: Promise<Buffer> | Buffer, transport: Transport): Promise<Buffer> {
-    const message = await coming
-    await this.#report(query, message)
-    return fitToClient(query, message, transport)
+  #send(query: Query, message: Buffer, transport: Transport): Reply {
+    const reported = this.#report(query, message)
+    if (reported === undefined) return fitToClient(query, message, transport)
+    return reported.then(() => fitToClient(query, message, transport))
   }
 
-  async #report(query: Query, message: Buffer): Promise<void> {
-    const { onAnswer } = this.options
+  #report(query: Query, message: Buffer): Promise<void> | void {
+    const { onAnswer } = this.#options
     const found = onAnswer === null ? null : addressesIn(message)
-    if (found !== null) await onAnswer?.(this.#sandboxId, query.name, found.addresses, found.ttl)
+    if (found !== null) return onAnswer?.(this.#sandboxId, query.name, found.addresses, found.ttl)
   }
 
   /**
@@ -111,20 +116,23 @@ export class Resolver {
   }
 
   #addresses(query: Query): Buffer | null {
-    const found = this.#sources.names.lookup(this.options.networks, query.name, this.options.links)
+    const found = this.#sources.names.lookup(this.#options.networks, query.name, this.#options.links)
     return found === null ? null : replyWithAddresses(query, found)
   }
 
   #pointer(query: Query, address: string): Buffer | null {
-    const name = this.#sources.names.reverse(this.options.networks, address)
+    const name = this.#sources.names.reverse(this.#options.networks, address)
     return name === null ? null : replyWithName(query, name)
   }
 
-  /** SERVFAIL where nobody can be asked, as in Docker: that the name does not exist is more than we know. */
-  #forward(query: Query): Promise<Buffer> | Buffer {
-    if (!this.options.forwardBareNames && isBareName(query)) return reply(query, rcode.NOERROR)
+  /**
+   * What can be said of the world without asking it, or null. SERVFAIL where nobody can be asked, as in Docker: that the name does
+   * not exist is more than we know.
+   */
+  #outerAnswer(query: Query): Buffer | null {
+    if (!this.#options.forwardBareNames && isBareName(query)) return reply(query, rcode.NOERROR)
     // not REFUSED: on that musl waits for another answer, and no search list goes on
-    if (this.options.allows?.(query.name) === false) return this.#fail(query, rcode.NXDOMAIN)
+    if (this.#options.allows?.(query.name) === false) return this.#fail(query, rcode.NXDOMAIN)
     const { forwarder, servers } = this.#way()
     const known = forwarder.recall(query, servers)
     if (known !== null) {
@@ -132,15 +140,17 @@ export class Resolver {
       return known
     }
     if (servers.length === 0) return this.#fail(query, rcode.SERVFAIL)
-    if (this.#onTheWay >= this.#limit(forwarder)) return this.#fail(query, rcode.REFUSED)
-    return this.#ask(forwarder, query, servers)
+    return this.#onTheWay < this.#limit(forwarder) ? null : this.#fail(query, rcode.REFUSED)
   }
 
-  async #ask(forwarder: Forwarder, query: Query, servers: readonly string[]): Promise<Buffer> {
+  async #ask(query: Query, transport: Transport): Promise<Buffer | null> {
+    const { forwarder, servers } = this.#way()
     this.#counters.forwarded++
     this.#onTheWay++
     try {
-      return (await forwarder.ask(query, servers)) ?? this.#fail(query, rcode.SERVFAIL)
+      const answer = await forwarder.ask(query, servers)
+      const message = answer === null ? this.#fail(query, rcode.SERVFAIL) : addressTo(query, answer)
+      return await this.#send(query, message, transport)
     } finally {
       this.#onTheWay--
     }
@@ -157,11 +167,15 @@ export class Resolver {
 
   /** Whom to ask, and from where. */
   #way(): { forwarder: Forwarder; servers: readonly string[] } {
-    const { upstreams, forward } = this.options
+    const { upstreams, forward } = this.#options
     const { inside, host, hostServers } = this.#sources
     if (upstreams.length === 0) return { forwarder: host, servers: forward ? hostServers() : [] }
-    return { forwarder: inside, servers: upstreams.filter((server) => server !== ownAddress) }
+    return { forwarder: inside, servers: this.#upstreams }
   }
+}
+
+function reachable(servers: readonly string[]): readonly string[] {
+  return servers.filter((server) => server !== ownAddress)
 }
 
 /** Other types than addresses are not completed by search lists. */

@@ -65,19 +65,26 @@ export function skipName(message: Buffer, start: number, mayPoint = true): numbe
  * every header: a pointer would lead into it.
  */
 export function questionOf(message: Buffer): Buffer {
+  return message.subarray(headerLength, questionEnd(message))
+}
+
+/** The offset behind the question section. Throws as `questionOf` does. */
+export function questionEnd(message: Buffer): number {
   if (message.length < headerLength || message.readUInt16BE(4) !== 1) throw malformed('no single question', 4)
   const end = skipName(message, headerLength, false) + 4
   if (end > message.length) throw malformed('question runs past the end', message.length)
-  return message.subarray(headerLength, end)
+  return end
 }
+
+const sections = ['answer', 'authority', 'additional'] as const
 
 /** Where each record is, in order. Throws kind 'invalid'. */
 export function recordsOf(message: Buffer): RecordSpan[] {
   const records: RecordSpan[] = []
-  let at = headerLength + questionOf(message).length
-  for (const [index, section] of (['answer', 'authority', 'additional'] as const).entries()) {
+  let at = questionEnd(message)
+  for (let index = 0; index < sections.length; index++) {
     for (let left = message.readUInt16BE(6 + 2 * index); left > 0; left--) {
-      const record = recordAt(message, at, section)
+      const record = recordAt(message, at, sections[index]!)
       records.push(record)
       at = record.end
     }

@@ -79,13 +79,20 @@ function copyOut(count: number): Datagram[] {
   for (let index = 0; index < count; index++) {
     const header = index * headerSize
     if ((headers.readInt32LE(header + flagsAt) & MSG_TRUNC) !== 0) continue
-    const start = index * longest
+    const length = headers.readUInt32LE(header + lengthAt)
     datagrams.push({
-      data: Buffer.from(payloads.subarray(start, start + headers.readUInt32LE(header + lengthAt))),
-      from: Buffer.from(addresses.subarray(index * addressSize, (index + 1) * addressSize)),
+      data: cut(payloads, index * longest, length),
+      from: cut(addresses, index * addressSize, addressSize),
     })
   }
   return datagrams
+}
+
+/** A copy, without the view that `subarray` would make first. */
+function cut(buffer: Buffer, start: number, length: number): Buffer {
+  const part = Buffer.allocUnsafe(length)
+  buffer.copy(part, 0, start, start + length)
+  return part
 }
 
 /**

@@ -36,6 +36,7 @@ export const MOUNT_ATTR_RDONLY = 1
 export const MOUNT_ATTR_NOSUID = 2
 export const MOUNT_ATTR_NODEV = 4
 export const MOUNT_ATTR_NOEXEC = 8
+export const MOUNT_ATTR_IDMAP = 0x100000
 
 /** <linux/fcntl.h> */
 export const AT_FDCWD = -100
