@@ -19,6 +19,7 @@ const network: BridgeRule = {
   mode: 'nat',
   masquerade: true,
   snatAddress: '',
+  clampMss: false,
 }
 
 /** Each port of an endpoint of its own, as separate containers would have it. */

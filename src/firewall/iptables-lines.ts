@@ -14,7 +14,7 @@ import {
   type Rule,
 } from './rules.ts'
 
-export type Table = 'filter' | 'nat' | 'raw'
+export type Table = 'filter' | 'nat' | 'raw' | 'mangle'
 
 /** A line in a chain of tsnet's. */
 export interface Line {
@@ -111,8 +111,18 @@ function bridgeLines(rule: BridgeRule): Line[] {
   } else {
     lines.push(line('filter', 'BETWEEN', `-i ${name} ${mark} -j DROP`), ...intoLines(rule))
     lines.push(line('filter', 'OUT', `-i ${name} ${mark} -j ACCEPT`))
+    if (rule.clampMss) lines.push(...clampLines(rule))
   }
   return [...lines, ...keepSource(rule), ...sourceSpecs(rule).map((spec) => line('nat', 'MASQUERADE', spec))]
+}
+
+function clampLines(rule: BridgeRule): Line[] {
+  const target = `-p tcp -m tcp --tcp-flags SYN,RST SYN ${markOf(rule)} -j TCPMSS --clamp-mss-to-pmtu`
+  return ['-i', '-o'].map((side) => ({
+    table: 'mangle',
+    purpose: 'CLAMP',
+    spec: `${side} ${rule.interface} ${target}`,
+  }))
 }
 
 /** Who is let in. Their order counts; that of one bridge's among those of others does not. */

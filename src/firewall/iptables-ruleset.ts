@@ -6,7 +6,7 @@
  *                                          TSNET-INTO ──▶ TSNET-OPEN (routed), TSNET-BETWEEN (unprotected)
  *     filter INPUT ──▶ TSNET-EGRESS ──▶ TSNET-from-… (one for each restricted container)
  *     nat PREROUTING, OUTPUT ──▶ TSNET-PUBLISH        nat POSTROUTING ──▶ TSNET-MASQUERADE
- *     raw PREROUTING ──▶ TSNET-LOOPBACK (IPv4), TSNET-ISOLATED
+ *     raw PREROUTING ──▶ TSNET-LOOPBACK (IPv4), TSNET-ISOLATED        mangle FORWARD ──▶ TSNET-CLAMP
  *
  * Ports stand in small chains below TSNET-PUBLISH, TSNET-OPEN and TSNET-LOOPBACK, each for 256 host ports or for container
  * addresses with the same last byte: a change reads and writes one of them, however many ports are published.
@@ -19,6 +19,7 @@ const chains: Readonly<Record<Table, readonly string[]>> = {
   filter: ['FORWARD', 'WITHIN', 'EGRESS', 'INTERNAL', 'INTO', 'OPEN', 'BETWEEN', 'OUT'],
   nat: ['PUBLISH', 'MASQUERADE'],
   raw: ['LOOPBACK', 'ISOLATED'],
+  mangle: ['CLAMP'],
 }
 const tables = Object.keys(chains) as Table[]
 
@@ -40,6 +41,7 @@ function describeJumps(family: Family): readonly Jump[] {
   return [
     { table: 'filter', from: 'FORWARD', match: '', to: 'FORWARD' },
     { table: 'filter', from: 'INPUT', match: '', to: 'EGRESS' },
+    { table: 'mangle', from: 'FORWARD', match: '', to: 'CLAMP' },
     // what comes for 127.0.0.1 from outside must not be turned into something routable
     { table: 'nat', from: 'PREROUTING', match: outside, to: 'PUBLISH' },
     // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it

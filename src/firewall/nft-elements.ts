@@ -61,6 +61,7 @@ export function declareSets(family: Family): Readonly<Record<string, string>> {
     internal: 'type ifname',
     isolated: 'type ifname',
     unprotected: 'type ifname',
+    clamped: 'type ifname',
     routed: 'type ifname',
     within: 'type ifname . ifname',
     own: `type ${address} . ifname; flags interval`,
@@ -157,6 +158,7 @@ function bridgeElements(rule: BridgeRule): Element[] {
   if (internal || mode === 'isolated') return [...elements, { set: 'internal', key: name, comment }]
   if (mode === 'nat-unprotected') elements.push({ set: 'unprotected', key: name, comment })
   if (mode === 'routed') elements.push({ set: 'routed', key: name, comment })
+  if (rule.clampMss) elements.push({ set: 'clamped', key: name, comment })
   return [...elements, ...sourceElements(rule)]
 }
 

@@ -5,7 +5,8 @@
  *     prerouting, output (nat)  to a local address ──▶ publish: dnat by map
  *     prerouting (raw)          from outside to loopback, from an isolated bridge to the host: drop
  *     input                     from a restricted container to the host: egress
- *     forward                   user ──▶ within a bridge: accept ──▶ from a restricted container: egress ──▶ internal: drop
+ *     forward                   user ──▶ clamped: smaller segments ──▶ within a bridge: accept ──▶ from a restricted container: egress
+ *                               ──▶ internal: drop
  *                               ──▶ into a bridge: inbound ──▶ out of a bridge: accept
  *     inbound                   established, dnat, open port: accept ──▶ from another bridge: drop
  *                               ──▶ into an unprotected bridge: accept, else drop
@@ -67,6 +68,9 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
       hook: 'type filter hook forward priority filter; policy accept',
       rules: [
         'jump user',
+        ...['iifname', 'oifname'].map(
+          (side) => `${side} @clamped tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu`,
+        ),
         'iifname . oifname @within accept',
         restricted,
         'iifname @internal drop',

@@ -29,6 +29,8 @@ export interface BridgeRule {
   readonly masquerade: boolean
   /** The host's address to masquerade with, '' for that of the interface by which a packet leaves. */
   readonly snatAddress: string
+  /** TCP connections into and out of the bridge agree on segments that pass the whole way without fragments. */
+  readonly clampMss: boolean
 }
 
 /**

@@ -40,7 +40,7 @@ if (protocol === 'tcp') {
 }`
 
 /** Mounts that let the node of this machine run in any container. */
-const nodeMounts = ['/lib', '/lib64', '/usr/lib', process.execPath].flatMap((path) => [
+export const nodeMounts = ['/lib', '/lib64', '/usr/lib', process.execPath].flatMap((path) => [
   '-v',
   `${path}:${path === process.execPath ? '/node' : path}:ro`,
 ])

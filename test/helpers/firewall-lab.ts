@@ -261,6 +261,7 @@ export function bridgeRules(families: readonly Family[] = [4, 6]): BridgeRule[] 
       mode: 'nat' as const,
       masquerade: true,
       snatAddress: '',
+      clampMss: false,
     })),
   )
 }

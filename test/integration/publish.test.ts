@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
-import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
-import { ask, startServer } from '../helpers/echo.ts'
+import { busyboxArchive, run, TestDaemon } from '../helpers/daemon.ts'
+import { ask, nodeMounts, startServer } from '../helpers/echo.ts'
 import { addNeighbour, ip } from '../helpers/neighbour.ts'
 
 describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backend) => {
@@ -205,6 +205,31 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(HostConfig.PortBindings['81/tcp']).toEqual([
       { HostIp: '', HostPort: '8081', HostPolicy: 'respect' },
     ])
+  })
+
+  it('agrees on segments that fit the way, on a network whose MTU the user has set too high', async () => {
+    await client.docker('network', 'create', '-o', 'com.docker.network.driver.mtu=1400', 'wide')
+    daemon.inNetns('ip', ['route', 'add', '192.0.2.2/32', 'dev', 'up0', 'mtu', '1300'])
+    const server = "require('net').createServer(() => {}).listen(80, () => console.log('ready'))"
+    await client.docker(
+      ...['run', '-d', '--name', 'web', '--network', 'wide', '-p', '8080:80', ...nodeMounts],
+      ...['box', '/node', '-e', server],
+    )
+    await expect.poll(() => client.docker('logs', 'web')).toBe('ready')
+    const dialler =
+      "require('net').connect(8080, '192.0.2.1').on('connect', () => console.log('up')).resume()"
+    const dialling = spawn('nsenter', [`--net=${outside()}`, process.execPath, '-e', dialler])
+    try {
+      await once(dialling.stdout, 'data')
+      const { stdout } = await run('nsenter', [`--net=${await sandbox('web')}`, 'ss', '-tinH'])
+      // 1300 without the headers of IP and TCP and the time stamps
+      expect(/ mss:(\d+) /.exec(stdout)?.[1]).toBe('1248')
+    } finally {
+      dialling.kill()
+      daemon.inNetns('ip', ['route', 'del', '192.0.2.2/32', 'dev', 'up0'])
+      await client.remove('web')
+      await client.docker('network', 'rm', 'wide')
+    }
   })
 
   it('at an address that the host does not have yet waits for it', async () => {

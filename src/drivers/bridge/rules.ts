@@ -19,6 +19,8 @@ export function bridgeRules(network: NetworkRecord, options: BridgeOptions, brid
       mode: isIpv4 ? options.gatewayMode4 : options.gatewayMode6,
       masquerade: options.masquerade && !network.internal,
       snatAddress: isIpv4 ? options.snatAddress4 : options.snatAddress6,
+      // the way out may take less than what the user has set
+      clampMss: options.mtu !== 0 && !network.internal,
     }
   })
 }

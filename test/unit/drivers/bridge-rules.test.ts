@@ -29,6 +29,7 @@ test('each subnet has a rule of its own family', () => {
       mode: 'nat',
       masquerade: true,
       snatAddress: '',
+      clampMss: false,
     },
     {
       kind: 'bridge',
@@ -40,6 +41,7 @@ test('each subnet has a rule of its own family', () => {
       mode: 'nat',
       masquerade: true,
       snatAddress: '',
+      clampMss: false,
     },
   ])
 })

@@ -12,6 +12,7 @@ const network: BridgeRule = {
   mode: 'nat',
   masquerade: true,
   snatAddress: '',
+  clampMss: false,
 }
 const network6: BridgeRule = { ...network, family: 6, subnet: 'fd12:3456:789a::/64' }
 
@@ -86,6 +87,12 @@ export const cases: readonly Case[] = [
     title: 'A fixed source address',
     text: '`tsnet network create -o com.docker.network.host_ipv4=192.0.2.7 net`.',
     rules: [{ ...network, snatAddress: '192.0.2.7' }],
+  },
+  {
+    name: 'own-mtu',
+    title: 'A network with an MTU of its own',
+    text: '`tsnet network create -o com.docker.network.driver.mtu=1400 net`.',
+    rules: [{ ...network, clampMss: true }],
   },
   {
     name: 'trusted-interface',

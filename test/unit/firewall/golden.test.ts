@@ -120,6 +120,7 @@ client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`)
 | \`input\` | jump from \`INPUT\` | asks the following about each packet for the host itself |
 | \`egress\` | \`TSNET-EGRESS\`, \`TSNET-from-…\` | drops, and counts, what a container sends that may not reach everything, but answers and what is allowed |
 | \`internal\` (a set) | \`TSNET-INTERNAL\` | drops what enters or leaves an internal network |
+| \`clamped\` (a set) | \`TSNET-CLAMP\` | of networks with an MTU of their own: TCP connections agree on segments that fit the way |
 | \`inbound\` | \`TSNET-INTO\` | decides what enters a network: answers, translated packets, open ports |
 | \`open…\` (sets) | \`TSNET-OPEN\`, \`TSNET-to-…\` | the container ports that are published in the mode \`routed\`, or reached by a trusted interface |
 | \`bridges\`, \`unprotected\` (sets) | \`TSNET-BETWEEN\` | keeps other networks out of one that is otherwise unprotected |

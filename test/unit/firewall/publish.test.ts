@@ -38,7 +38,6 @@ describe('publishRules', () => {
       count: 50,
       hostInterface: '',
       sources: [],
-  hostPolicy: '',
       interface: 'br-a',
       address: '172.18.0.2',
       port: 80,
