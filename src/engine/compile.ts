@@ -14,7 +14,7 @@ import {
   MS_SLAVE,
   MS_STRICTATIME,
 } from '../sys/constants/mount.ts'
-import { parseMountOptions } from './mount-options.ts'
+import { parseMountOptions } from '../sys/mount-options.ts'
 
 /** A file or directory of the host that appears in the container. */
 export interface BoundPath {
