@@ -18,6 +18,7 @@ import { rtmsg } from '../../src/netlink/route.ts'
 import { loop_config, loop_info64 } from '../../src/sys/loop.ts'
 import { sockaddr_nl } from '../../src/sys/netlink-socket.ts'
 import { sockaddr_ll } from '../../src/sys/packet-socket.ts'
+import { fs_disk_quota, fs_quota_statv, fsxattr } from '../../src/sys/quota.ts'
 import { sock_filter } from '../../src/sys/socket-filter.ts'
 
 const constantsDirectory = join(import.meta.dirname, '../../src/sys/constants')
@@ -27,12 +28,13 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   bpf: ['linux/bpf.h'],
   capability: ['linux/capability.h'],
   epoll: ['sys/epoll.h'],
-  fcntl: ['fcntl.h', 'linux/close_range.h', 'linux/openat2.h'],
+  fcntl: ['fcntl.h', 'sys/file.h', 'unistd.h', 'linux/close_range.h', 'linux/openat2.h'],
+  fsconfig: ['sys/mount.h', 'linux/mount.h'],
   if: ['linux/if.h'],
   if_addr: ['linux/if_addr.h'],
   if_link: ['linux/if_link.h'],
   if_packet: ['sys/socket.h', 'linux/if_packet.h'],
-  ioctls: ['sys/ioctl.h'],
+  ioctls: ['sys/ioctl.h', 'linux/fs.h'],
   loop: ['linux/loop.h'],
   mount: ['sys/mount.h', 'linux/mount.h'],
   neighbour: ['linux/neighbour.h'],
@@ -41,13 +43,14 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   nfnetlink_conntrack: ['linux/netfilter/nfnetlink.h', 'linux/netfilter/nfnetlink_conntrack.h'],
   pkt_sched: ['linux/pkt_sched.h'],
   prctl: ['linux/prctl.h'],
+  quota: ['linux/types.h', 'linux/fs.h', 'linux/quota.h', 'linux/dqblk_xfs.h'],
   resource: ['sys/resource.h'],
   rtnetlink: ['linux/rtnetlink.h'],
   sched: ['linux/sched.h'],
   seccomp: ['linux/seccomp.h', 'linux/filter.h', 'linux/audit.h'],
   signal: ['signal.h'],
   socket: ['sys/socket.h', 'netinet/in.h', 'linux/filter.h', 'linux/if_ether.h'],
-  stat: ['sys/stat.h'],
+  stat: ['sys/stat.h', 'dirent.h'],
   unistd: ['sys/syscall.h'],
   veth: ['linux/veth.h'],
 }
@@ -80,6 +83,9 @@ const layouts: readonly { c: string; prefix: string; header: string; layout: Lay
   { c: 'struct sock_filter', prefix: '', header: 'linux/filter.h', layout: sock_filter },
   { c: 'struct loop_config', prefix: '', header: 'linux/loop.h', layout: loop_config },
   { c: 'struct loop_info64', prefix: '', header: 'linux/loop.h', layout: loop_info64 },
+  { c: 'struct fsxattr', prefix: '', header: 'linux/fs.h', layout: fsxattr },
+  { c: 'struct fs_disk_quota', prefix: '', header: 'linux/dqblk_xfs.h', layout: fs_disk_quota },
+  { c: 'struct fs_quota_statv', prefix: '', header: 'linux/dqblk_xfs.h', layout: fs_quota_statv },
   { c: 'struct sockaddr_nl', prefix: 'nl_', header: 'linux/netlink.h', layout: sockaddr_nl },
   { c: 'struct sockaddr_ll', prefix: 'sll_', header: 'linux/if_packet.h', layout: sockaddr_ll },
   { c: 'struct nlmsghdr', prefix: 'nlmsg_', header: 'linux/netlink.h', layout: nlmsghdr },

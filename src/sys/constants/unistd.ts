@@ -12,3 +12,6 @@ export const SYS_pidfd_open = 434
 export const SYS_close_range = 436
 export const SYS_openat2 = 437
 export const SYS_fsopen = 430
+export const SYS_fsconfig = 431
+export const SYS_fsmount = 432
+export const SYS_quotactl_fd = 443
