@@ -257,7 +257,7 @@ const anonymousVolume: MountRequest = {
   subpath: '',
   idmap: '',
   own: '',
-  selinux: '',
+  mode: '',
   consistency: '',
   options: '',
   driver: '',
@@ -298,7 +298,7 @@ function planMount(request: MountRequest): MountPoint {
     subpath: request.subpath,
     idmap: request.idmap,
     own: request.own,
-    selinux: request.selinux,
+    mode: request.mode,
     options: request.options,
     syntax: request.syntax,
   }

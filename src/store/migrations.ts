@@ -15,13 +15,23 @@ export const migrations: readonly string[] = [
    ) STRICT;`,
   `UPDATE record SET value = json_set(value,
      '$.spec.egress', json('null'), '$.spec.volumesFrom', json('[]'),
+     '$.spec.volumeDriver', coalesce((
+       SELECT each.value ->> '$.driver' FROM json_each(record.value, '$.spec.mounts') AS each
+       WHERE each.value ->> '$.syntax' = 'bind-string' AND each.value ->> '$.driver' <> '' LIMIT 1), ''),
      '$.spec.mounts', json((
-       SELECT json_group_array(json_patch(each.value,
-         '{"recursion":"enabled","subpath":"","idmap":"","own":"","selinux":"","consistency":""}'))
+       SELECT json_group_array(json_patch(each.value, json_object(
+         'recursion', 'enabled', 'subpath', '', 'idmap', '', 'own', '', 'consistency', '',
+         'mode', iif(each.value ->> '$.syntax' = 'bind-string', trim(
+           iif(each.value ->> '$.readOnly', ',ro', '') ||
+           iif(each.value ->> '$.propagation' <> '', ',' || (each.value ->> '$.propagation'), '') ||
+           iif(each.value ->> '$.noCopy', ',nocopy', ''), ','), ''),
+         'syntax', iif(each.value ->> '$.syntax' = 'bind-string' AND each.value ->> '$.source' = '',
+           'anonymous', each.value ->> '$.syntax'))))
        FROM json_each(record.value, '$.spec.mounts') AS each)),
      '$.mounts', json((
        SELECT json_group_array(json_patch(each.value, json_object(
-         'recursion', 'enabled', 'subpath', '', 'idmap', '', 'own', '', 'selinux', '',
+         'recursion', 'enabled', 'subpath', '', 'idmap', '', 'own', '',
+         'mode', iif(each.value ->> '$.syntax' = 'bind-string' AND each.value ->> '$.readOnly', 'ro', ''),
          'noCopy', json(iif(each.value ->> '$.options' = 'nocopy', 'true', 'false')),
          'options', iif(each.value ->> '$.options' = 'nocopy', '', each.value ->> '$.options'),
          'createSource', json(iif(each.value ->> '$.syntax' = 'bind-string', 'true', 'false')))))

@@ -58,8 +58,9 @@ export interface EgressEntry {
 
 export interface MountRequest {
   readonly type: 'bind' | 'volume' | 'tmpfs' | 'image'
-  /** bind: a host path; volume: a name, or '' for an anonymous one; image: a reference; tmpfs: ''. */
+  /** bind: a host path; volume: a name, or '' for an anonymous one; image: a reference; tmpfs: ''. As it was written. */
   readonly source: string
+  /** As it was written: it may have dots and slashes too many. */
   readonly target: string
   readonly readOnly: boolean
   /** bind: make a missing source directory, as `-v` does and `--mount` does not. */
@@ -75,16 +76,16 @@ export interface MountRequest {
   readonly idmap: string
   /** bind, volume: `uid:gid` of what this mount makes first; '' for root. */
   readonly own: string
-  /** SELinux's sharing, only told again; so is the consistency. */
-  readonly selinux: '' | 'z' | 'Z'
+  /** `-v`: the mode as it was written, e.g. `ro,Z`; told again. So is the consistency of `--mount`. */
+  readonly mode: string
   readonly consistency: '' | 'default' | 'consistent' | 'cached' | 'delegated'
   /** tmpfs: mount options as for mount(8), e.g. `size=64m,mode=1777`. volume: '' */
   readonly options: string
   readonly driver: string
   readonly driverOptions: Labels
   readonly labels: Labels
-  /** Where the request came from; inspect tells `-v` and `--mount` apart. */
-  readonly syntax: 'bind-string' | 'mount' | 'tmpfs-flag' | 'image'
+  /** Where the request came from; inspect tells them apart. `anonymous` is `-v /path`, `image` a VOLUME of the image. */
+  readonly syntax: 'bind-string' | 'mount' | 'tmpfs-flag' | 'anonymous' | 'image'
 }
 
 /**
@@ -93,11 +94,12 @@ export interface MountRequest {
  */
 export type Recursion = 'enabled' | 'disabled' | 'writable' | 'readonly'
 
-/** A mount as decided for a container; `source` is the path on the host ('' for tmpfs and image). */
+/** A mount as decided for a container. */
 export interface MountPoint {
   readonly type: MountRequest['type']
   /** volume: its name; image: the reference */
   readonly name: string
+  /** bind, volume: the path on the host; image: its id; tmpfs: '' */
   readonly source: string
   readonly target: string
   readonly driver: string
@@ -109,7 +111,7 @@ export interface MountPoint {
   readonly subpath: string
   readonly idmap: string
   readonly own: string
-  readonly selinux: MountRequest['selinux']
+  readonly mode: string
   /** tmpfs: mount options */
   readonly options: string
   readonly syntax: MountRequest['syntax'] | 'volumes-from'
@@ -193,8 +195,10 @@ export interface ContainerSpec {
   /** What it may reach outside its networks; null for everything. */
   readonly egress: readonly EgressEntry[] | null
   readonly mounts: readonly MountRequest[]
-  /** `container[:ro|rw]`: containers whose mounts it gets too. */
+  /** `container[:ro|rw|z|Z]`: containers whose mounts it gets too. */
   readonly volumesFrom: readonly string[]
+  /** The driver of volumes that name none and are not of `--mount`; '' for the local one. */
+  readonly volumeDriver: string
   readonly resources: Resources
   readonly readOnlyRootfs: boolean
   /** Names without CAP_, upper case; 'ALL' is allowed. */

@@ -53,6 +53,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
     ports: toPortBindings(host.PortBindings ?? {}),
     publishAll: host.PublishAllPorts === true,
     volumesFrom: host.VolumesFrom ?? [],
+    volumeDriver: host.VolumeDriver ?? '',
     egress: toEgress(host.Egress ?? null),
     exposedPorts: toExposedPorts(body.ExposedPorts ?? {}),
     mounts: toMountRequests(body),

@@ -20,7 +20,7 @@ export const noMount: MountRequest = {
   subpath: '',
   idmap: '',
   own: '',
-  selinux: '',
+  mode: '',
   consistency: '',
   options: '',
   driver: '',

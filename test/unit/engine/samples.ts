@@ -104,7 +104,7 @@ export const mountRequest: MountRequest = {
   subpath: '',
   idmap: '',
   own: '',
-  selinux: '',
+  mode: '',
   consistency: '',
   propagation: '',
   options: '',
@@ -154,6 +154,7 @@ export const spec: ContainerSpec = {
   egress: null,
   mounts: [],
   volumesFrom: [],
+  volumeDriver: '',
   resources: {
     memory: 0,
     memorySwap: 0,

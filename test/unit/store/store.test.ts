@@ -210,9 +210,18 @@ describe('a store', () => {
   test('of the first schema gets what its containers have lacked', () => {
     const request = { address4: null, aliases: ['a'] }
     const added = { linkLocal: [], links: [], gatewayPriority: 0 }
+    const bind = {
+      source: 'v',
+      readOnly: true,
+      propagation: '',
+      noCopy: true,
+      driver: 'far',
+      syntax: 'bind-string',
+    }
+    const oldMounts = [bind, { source: '', syntax: 'bind-string' }]
     const old = {
       name: 'web',
-      spec: { image: 'x', endpoints: { net: request }, ports: [{ hostPort: 80 }], mounts: [{ source: 'v' }] },
+      spec: { image: 'x', endpoints: { net: request }, ports: [{ hostPort: 80 }], mounts: oldMounts },
       mounts: [{ name: 'v', options: 'nocopy', syntax: 'bind-string' }],
       endpoints: [{ id: 'e', request }],
       published: [{ hostPort: 80 }],
@@ -224,7 +233,7 @@ describe('a store', () => {
     db.close()
     using store = openStore(path)
     const port = { hostPort: 80, hostInterface: '', sources: [], hostPolicy: '' }
-    const mount = { recursion: 'enabled', subpath: '', idmap: '', own: '', selinux: '' }
+    const mount = { recursion: 'enabled', subpath: '', idmap: '', own: '', mode: '' }
     expect(store.containers.get('c')).toEqual({
       ...old,
       spec: {
@@ -232,8 +241,12 @@ describe('a store', () => {
         egress: null,
         endpoints: { net: { ...request, ...added } },
         ports: [port],
-        mounts: [{ ...mount, source: 'v', consistency: '' }],
+        mounts: [
+          { ...mount, ...bind, mode: 'ro,nocopy', consistency: '' },
+          { ...mount, source: '', consistency: '', syntax: 'anonymous' },
+        ],
         volumesFrom: [],
+        volumeDriver: 'far',
       },
       mounts: [{ ...mount, name: 'v', options: '', syntax: 'bind-string', noCopy: true, createSource: true }],
       endpoints: [{ id: 'e', request: { ...request, ...added } }],

@@ -59,7 +59,7 @@ test('lists tell of all mounts but those of --tmpfs', () => {
     subpath: '',
     idmap: '',
     own: '',
-    selinux: '',
+    mode: '',
     options: '',
     syntax: 'bind-string',
   }

@@ -29,6 +29,7 @@ export const plainSpec: ContainerSpec = {
   egress: null,
   mounts: [],
   volumesFrom: [],
+  volumeDriver: '',
   resources: {
     memory: 0,
     memorySwap: 0,
@@ -70,7 +71,7 @@ export function mount(fields: Partial<MountRequest>): MountRequest {
     subpath: '',
     idmap: '',
     own: '',
-    selinux: '',
+    mode: '',
     consistency: '',
     propagation: '',
     options: '',
