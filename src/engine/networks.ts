@@ -123,12 +123,22 @@ function recordConfiguration(parts: Parts, network: NetworkRecord): NetworkRecor
   return network
 }
 
+function refuseWithoutFamily({ name, ipv4, ipv6 }: NetworkRecord): void {
+  if (ipv4 || ipv6) return
+  throw new TsnetError(
+    'invalid',
+    'bad-network-config',
+    `network ${name}: IPv4 or IPv6 must be enabled: without both its containers would have no addresses`,
+  )
+}
+
 /** From a record that says what is wanted to a network, and its record with what it got. */
 export async function makeNetwork(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
   const { store } = parts
   const { id } = wanted
   const driver = parts.networkDriver(wanted.driver)
   driver.parseOptions(wanted)
+  if (driver.capabilities.addresses === 'ipam' && wanted.ipamDriver !== 'null') refuseWithoutFamily(wanted)
   const entry = store.journal.begin('network-create', id, wanted)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))

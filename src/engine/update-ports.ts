@@ -24,13 +24,20 @@ export async function updatePorts(
       'conflicting options: port publishing and the container type network mode',
     )
   }
+  const isRunning = container.state.status === 'running'
+  if (bindings.length > 0 && isRunning && !publishesPorts(parts, container)) {
+    throw new TsnetError(
+      'conflict',
+      'nothing-to-publish',
+      `container ${container.name} has no address to which ports could lead: connect it to a bridge network that is not internal`,
+    )
+  }
   const spec = { ...container.spec, ports: joinBindings(bindings) }
   const image = parts.store.images.get(container.image)
   const exposedPorts = image === undefined ? container.exposedPorts : exposedPortsOf(spec, image)
   const changed = { ...container, spec, exposedPorts }
-  if (container.state.status === 'running' && publishesPorts(parts, container)) {
-    await updateRunning(parts, container, changed)
-  } else parts.store.containers.put(container.id, changed)
+  if (isRunning && publishesPorts(parts, container)) await updateRunning(parts, container, changed)
+  else parts.store.containers.put(container.id, changed)
   parts.events.emit('container', 'update', container.id, { name: container.name, image: spec.image })
 }
 

@@ -7,6 +7,7 @@ import {
   formatCidr,
   hasHostBits,
   isCidr,
+  overlaps,
   parseCidr,
 } from '../values/cidr.ts'
 import { type Family, ipFamily, isIp } from '../values/ip.ts'
@@ -39,6 +40,7 @@ function withSubnet(request: PoolRequest): string[] {
   return [
     ...checkFamily(subnet, request.family),
     ...(hasHostBits(subnet) ? [`invalid subnet ${request.subnet}: it should be ${formatCidr(subnet)}`] : []),
+    ...checkKind(subnet),
     ...checkRange(subnet, request.range),
     ...(!request.gateway ? [] : checkAddress(subnet, 'gateway', request.gateway, request.gateway)),
     ...givenAuxiliary(request).flatMap(([name, address]) =>
@@ -50,6 +52,24 @@ function withSubnet(request: PoolRequest): string[] {
 function checkFamily(subnet: Cidr, family: Family): string[] {
   if (subnet.family === family) return []
   return [`invalid subnet ${formatCidr(subnet)}: it is an IPv${subnet.family} block, wanted is IPv${family}`]
+}
+
+/** RFC 6890, RFC 5771, RFC 4291: blocks whose addresses no interface of a container can have. */
+const specialBlocks: readonly (readonly [kind: string, block: Cidr])[] = [
+  ['unspecified', parseCidr('0.0.0.0/8')],
+  ['loopback', parseCidr('127.0.0.0/8')],
+  ['multicast', parseCidr('224.0.0.0/4')],
+  ['unspecified and loopback', parseCidr('::/127')],
+  ['multicast', parseCidr('ff00::/8')],
+]
+
+function checkKind(subnet: Cidr): string[] {
+  return specialBlocks
+    .filter(([, block]) => overlaps(block, subnet))
+    .map(
+      ([kind, block]) =>
+        `invalid subnet ${formatCidr(subnet)}: it has ${kind} addresses in it (${formatCidr(block)}), which no container can have`,
+    )
 }
 
 function checkRange(subnet: Cidr, text: string): string[] {

@@ -86,6 +86,11 @@ describe('an endpoint', () => {
 })
 
 describe('a network without IPv4', () => {
+  it('cannot be without IPv6 too', async () => {
+    const { stderr } = await daemon.tsnet('network', 'create', '--ipv4=false', 'nothing')
+    expect(stderr).toContain('network nothing: IPv4 or IPv6 must be enabled')
+  })
+
   it('has names, files and ports by IPv6 alone', async () => {
     await tsnet('network', 'create', '--ipv4=false', '--ipv6', 'six')
     await docker('run', '-d', '--name', 'site', '--network', 'six', '-p', '8061:80', 'box', 'sh', '-c', page)

@@ -232,6 +232,16 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     }
   })
 
+  it('to a container that nothing leads to is refused while it runs', async () => {
+    await client.wait('alone', '--network', 'none')
+    const { code, stderr } = await daemon.tsnet('publish', 'add', 'alone', '-p', '8080:80')
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('container alone has no address to which ports could lead'),
+    ])
+    expect((await client.inspect('container', 'alone')).HostConfig.PortBindings).toEqual({})
+  })
+
   it('at an address that the host does not have yet waits for it', async () => {
     const { stdout, stderr } = await daemon.docker(
       'create',

@@ -7,6 +7,14 @@ const empty: PoolRequest = { family: 4, subnet: '', range: '', gateway: '', auxi
 test.each<[Partial<PoolRequest>, string]>([
   [{ subnet: 'foobar' }, 'invalid subnet foobar: invalid CIDR block notation'],
   [{ subnet: '10.10.10.0/8' }, 'invalid subnet 10.10.10.0/8: it should be 10.0.0.0/8'],
+  [
+    { subnet: '127.5.0.0/24' },
+    'invalid subnet 127.5.0.0/24: it has loopback addresses in it (127.0.0.0/8), which no container can have',
+  ],
+  [
+    { subnet: '232.0.0.0/5' },
+    'invalid subnet 232.0.0.0/5: it has multicast addresses in it (224.0.0.0/4), which no container can have',
+  ],
   [{ subnet: '2001:db8::/32' }, 'invalid subnet 2001:db8::/32: it is an IPv6 block, wanted is IPv4'],
   [{ subnet: '10.0.0.0/8', range: 'x' }, 'invalid ip-range x: invalid CIDR block notation'],
   [
