@@ -9,8 +9,6 @@ export const FD_CLOEXEC = 1
 export const O_ASYNC = 0o20000
 export const O_CLOEXEC = 0o2000000
 export const O_PATH = 0o10000000
-export const O_PATH = 0o10000000
-export const O_CLOEXEC = 0o2000000
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_REMOVEDIR = 0x200
 
