@@ -250,6 +250,8 @@ async function main(argv: readonly string[]): Promise<void> {
   refuseUnprivileged()
   // The space for young objects stays small: one that has grown is collected in pauses of 10 ms, which containers’ questions for names would notice.
   setFlagsFromString('--semi-space-growth-factor=1')
+  // So small a space gains nothing from several threads, and on a busy machine the main one waits until they get a processor.
+  setFlagsFromString('--no-parallel-scavenge')
   await warmThreadPool()
   for (const feature of essentials) requireFeature(feature)
   const log = createLogger(config.logLevel)
