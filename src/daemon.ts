@@ -50,7 +50,7 @@ import { requireFeature } from './sys/features.ts'
 import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
 import { version } from './version.ts'
-import { createLocalVolumes } from './volumes/local.ts'
+import { createLocalVolumes } from './volumes/local/local.ts'
 import { Workers } from './volumes/workers.ts'
 
 const defaultDataRoot = '/var/lib/tsnet'
@@ -146,7 +146,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     }),
   ]
   const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
-  const volumeDrivers = [createLocalVolumes(dataRoot)]
+  const volumeDrivers = [createLocalVolumes(dataRoot, workers)]
   const parts: Parts = {
     dataRoot,
     execRoot,

@@ -99,6 +99,20 @@ function noDevice(reason: string): TsnetError {
   return new TsnetError('unavailable', 'no-loop-device', `no loop device is to be had: ${reason}`)
 }
 
+/**
+ * The device that a file has already, in use in whatever mount namespace, or null. Two devices of one file would be two file
+ * systems that overwrite each other: take this one before you attach another.
+ */
+export function openLoopOf(file: string): LoopDevice | null {
+  for (const path of loopsOf(file)) {
+    const fd = new Fd(openDevice(path, constants.O_RDONLY))
+    // Held open from now on: it is still of that file, or it was cleared just before.
+    if (loopsOf(file).includes(path)) return { path, fd }
+    fd.close()
+  }
+  return null
+}
+
 /** The devices before a file, e.g. `/dev/loop3`; one whose file was renamed is found by the new path. */
 export function loopsOf(file: string): readonly string[] {
   const path = realpathSync(file)

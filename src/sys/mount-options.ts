@@ -1,16 +1,23 @@
 /** Mount options as of mount(8): the generic ones are flags of mount(2), the others go to the file system. Pure. */
 import {
+  MS_BIND,
   MS_DIRSYNC,
   MS_LAZYTIME,
+  MS_MANDLOCK,
   MS_NOATIME,
   MS_NODEV,
   MS_NODIRATIME,
   MS_NOEXEC,
   MS_NOSUID,
+  MS_PRIVATE,
   MS_RDONLY,
+  MS_REC,
   MS_RELATIME,
+  MS_SHARED,
+  MS_SLAVE,
   MS_STRICTATIME,
   MS_SYNCHRONOUS,
+  MS_UNBINDABLE,
 } from './constants/mount.ts'
 
 const setting = new Map([
@@ -46,4 +53,56 @@ export function parseMountOptions(options: string, flags: number): { flags: numb
     else if (option !== '') data.push(option)
   }
   return { flags, data: data.join(',') }
+}
+
+/** What only who mounts a device may say. */
+const settingOfSource = new Map([
+  ['bind', MS_BIND],
+  ['rbind', MS_BIND | MS_REC],
+  ['mand', MS_MANDLOCK],
+])
+
+const clearingOfSource = new Map([
+  // mount(8) itself finds a loop device
+  ['loop', 0],
+  ['defaults', 0],
+  ['nomand', MS_MANDLOCK],
+  ['norelatime', MS_RELATIME],
+  ['nostrictatime', MS_STRICTATIME],
+])
+
+const propagations = new Map(
+  Object.entries({
+    private: MS_PRIVATE,
+    shared: MS_SHARED,
+    slave: MS_SLAVE,
+    unbindable: MS_UNBINDABLE,
+  }).flatMap(([name, flag]): [string, number][] => [
+    [name, flag],
+    [`r${name}`, flag | MS_REC],
+  ]),
+)
+
+export interface SourceOptions {
+  readonly flags: number
+  /** For a call of its own after the mount; 0 for none. */
+  readonly propagation: number
+  readonly data: string
+}
+
+/** The options of a device: also `bind`, and propagation. In order, so that the last one counts. */
+export function parseSourceOptions(options: string): SourceOptions {
+  let { flags, propagation } = { flags: 0, propagation: 0 }
+  const data: string[] = []
+  for (const option of options.split(',')) {
+    const common = parseMountOptions(option, flags)
+    if (propagations.has(option)) propagation = propagations.get(option) ?? 0
+    else if (settingOfSource.has(option)) flags |= settingOfSource.get(option) ?? 0
+    else if (clearingOfSource.has(option)) flags &= ~(clearingOfSource.get(option) ?? 0)
+    else {
+      flags = common.flags
+      if (common.data !== '') data.push(common.data)
+    }
+  }
+  return { flags, propagation, data: data.join(',') }
 }

@@ -1,0 +1,85 @@
+/** The local driver's options: Docker's type, o, device and size, and `own`. Pure. */
+import { TsnetError } from '../../errors.ts'
+import type { Labels } from '../../store/records.ts'
+
+/** Where a volume's data is. */
+export type Place =
+  | { readonly kind: 'directory' }
+  | ({ readonly kind: 'mount' } & MountedSource)
+  | { readonly kind: 'limited' /** bytes */; readonly size: number }
+
+/** What mount(8) would be given; `options` are separated by commas. */
+export interface MountedSource {
+  readonly type: string
+  readonly device: string
+  readonly options: string
+}
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface LocalOptions {
+  readonly place: Place
+  /** Of the data's root as it is made; null for root. */
+  readonly own: Owner | null
+}
+
+const known = new Set(['type', 'o', 'device', 'size', 'own'])
+
+const required: readonly (readonly [option: string, needs: string])[] = [
+  ['device', 'type'],
+  ['type', 'device'],
+  ['o', 'device'],
+  ['o', 'type'],
+]
+
+/** Throws kind 'invalid' that names the option. */
+export function parseLocalOptions(options: Labels): LocalOptions {
+  for (const option of Object.keys(options)) {
+    if (!known.has(option)) throw invalid(`invalid option: "${option}"`)
+  }
+  for (const [option, needs] of required) {
+    if (option in options && !(needs in options)) throw invalid(`missing required option: "${needs}"`)
+  }
+  return { place: placeOf(options), own: ownerOf(options) }
+}
+
+function placeOf({ type = '', device = '', o = '', size }: Labels): Place {
+  const isMounted = type !== '' || device !== ''
+  if (isMounted && device === '') throw invalid('missing device in volume options')
+  if (isMounted && size !== undefined) {
+    throw invalid(
+      'conflicting options: "size" and "device": what is mounted has its own size; a tmpfs takes it in "o", as size=64m',
+    )
+  }
+  if (isMounted) return { kind: 'mount', type, device, options: o }
+  return size === undefined ? { kind: 'directory' } : { kind: 'limited', size: parseSize(size) }
+}
+
+const units: Readonly<Record<string, number>> = { '': 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
+
+/** Docker's sizes: a number with an optional unit of 1024, as `64m`, `1.5GiB`. Bytes. */
+function parseSize(text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text) ?? []
+  const bytes = Math.floor(Number(number) * 1024 ** (units[unit.toLowerCase()] ?? 0))
+  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  throw invalid(`invalid size: '${text}': give bytes, or a number with a unit, as 64m or 1g`)
+}
+
+const highestId = 2 ** 32 - 2
+
+function ownerOf({ own, device }: Labels): Owner | null {
+  if (own === undefined) return null
+  if (device !== undefined && device !== '')
+    throw invalid('conflicting options: "own" and "device": what is mounted has its owners already')
+  const [, uid, gid] = /^(\d+):(\d+)$/.exec(own) ?? []
+  const owner = { uid: Number(uid), gid: Number(gid) }
+  if (owner.uid <= highestId && owner.gid <= highestId) return owner
+  throw invalid(`invalid own: "${own}": give a user's and a group's number, as 1000:1000`)
+}
+
+function invalid(message: string): TsnetError {
+  return new TsnetError('invalid', 'volume-option', message)
+}

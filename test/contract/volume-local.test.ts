@@ -1,0 +1,49 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Labels } from '../../src/store/records.ts'
+import { LocalLab } from '../helpers/volume-lab.ts'
+import { describeVolumeDriver, type VolumeLab } from './volume.contract.ts'
+
+/** `options` makes those of the next volume. */
+function open(keeps: boolean, options: (lab: LocalLab, number: number) => Labels): () => Promise<VolumeLab> {
+  return () => {
+    const lab = new LocalLab()
+    let number = 0
+    return Promise.resolve({
+      driver: lab.driver,
+      keeps,
+      options: () => options(lab, ++number),
+      restart: () => lab.restart(),
+      close: () => lab.close(),
+    })
+  }
+}
+
+const image = (type: 'ext4' | 'xfs' | 'btrfs') => (lab: LocalLab, number: number) => ({
+  type,
+  device: lab.image(type, `${type}${number}`),
+})
+
+describeVolumeDriver(
+  'the local driver',
+  open(true, () => ({})),
+)
+describeVolumeDriver(
+  'the local driver with an owner',
+  open(true, () => ({ own: '1000:2000' })),
+)
+describeVolumeDriver(
+  'a tmpfs',
+  open(false, () => ({ type: 'tmpfs', device: 'tmpfs', o: 'size=1m' })),
+)
+describeVolumeDriver(
+  'a bound directory',
+  open(true, (lab, number) => {
+    const device = join(lab.root, `source${number}`)
+    mkdirSync(device)
+    return { type: 'none', device, o: 'bind' }
+  }),
+)
+describeVolumeDriver('an image of ext4', open(true, image('ext4')))
+describeVolumeDriver('an image of xfs', open(true, image('xfs')))
+describeVolumeDriver('an image of btrfs', open(true, image('btrfs')))
