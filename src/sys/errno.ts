@@ -38,6 +38,8 @@ export class SyscallError extends TsnetError {
   readonly errno: number
   /** The errno's name, e.g. 'EEXIST'. */
   readonly errnoName: string
+  /** The object of the call, '' when it was not named. */
+  readonly detail: string
 
   constructor(call: string, errno: number, detail = '') {
     const name = errnoName(errno)
@@ -50,5 +52,6 @@ export class SyscallError extends TsnetError {
     this.call = call
     this.errno = errno
     this.errnoName = name
+    this.detail = detail
   }
 }

@@ -30,6 +30,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   epoll: ['sys/epoll.h'],
   fcntl: ['fcntl.h', 'sys/file.h', 'unistd.h', 'linux/close_range.h', 'linux/openat2.h'],
   fsconfig: ['sys/mount.h', 'linux/mount.h'],
+  fs: ['linux/fs.h'],
   if: ['linux/if.h'],
   if_addr: ['linux/if_addr.h'],
   if_link: ['linux/if_link.h'],

@@ -1,0 +1,2 @@
+/** <linux/fs.h> */
+export const RENAME_NOREPLACE = 1

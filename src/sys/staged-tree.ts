@@ -1,0 +1,206 @@
+/**
+ * Gives a directory other content so that, whenever the process is killed, what is there afterwards is all of the old or all
+ * of the new. The new content is built inside the directory itself, on the same file system and under the same quota:
+ *
+ *     .tsnet-copying      is being built; a kill here leaves the old content
+ *     .tsnet-new          is complete
+ *     .tsnet-old          takes what was there before
+ *     .tsnet-installing   its entries are being moved to their places, then it goes, and .tsnet-old after it
+ *
+ * Each step is a rename, and the name that is there tells how far it went. An empty directory is filled without the second and
+ * third: nothing has to make room, and what others put there meanwhile stays.
+ */
+import {
+  type CName,
+  makeDirectoryAt,
+  openDirectory,
+  openDirectoryAt,
+  renameAt,
+  setTimes,
+  statAt,
+  statOpen,
+} from './at.ts'
+import { LOCK_EX } from './constants/fcntl.ts'
+import { RENAME_NOREPLACE } from './constants/fs.ts'
+import { copyAttributes } from './copy-attributes.ts'
+import { removeXattrs } from './copy-xattrs.ts'
+import { entryBuffer, readEntries } from './directory.ts'
+import { SyscallError } from './errno.ts'
+import { Fd } from './fd.ts'
+import { cPath } from './file.ts'
+import { FileStatus } from './file-status.ts'
+import { check, declare, lastErrno } from './libc.ts'
+import { removeTreeAt } from './remove-tree.ts'
+
+const COPYING = cPath('.tsnet-copying')
+const NEW = cPath('.tsnet-new')
+const OLD = cPath('.tsnet-old')
+const INSTALLING = cPath('.tsnet-installing')
+const stages = [COPYING, NEW, OLD, INSTALLING]
+
+type Directory = string | Buffer | Fd
+
+/**
+ * Replaces what is in the directory, and its own attributes, by what `build` puts into the one it is given. When `build` throws,
+ * nothing has changed. Throws SyscallError.
+ */
+export function replaceTree(directory: Directory, build: (staged: Fd) => void): void {
+  using root = openLocked(directory)
+  settle(root)
+  stage(root, build)
+  // All of it is on the disk before the first of the old is gone.
+  syncFileSystem(root)
+  renameAt(root.number, COPYING, root.number, NEW)
+  settle(root)
+}
+
+/**
+ * Fills the directory as replaceTree() does when it is empty, and returns whether it did. What others made in it meanwhile is
+ * kept, and so is what of the new content has the same name.
+ */
+export function fillEmptyTree(directory: Directory, build: (staged: Fd) => void): boolean {
+  using root = openLocked(directory)
+  settle(root)
+  if (!isEmpty(root)) return false
+  stage(root, build)
+  const isFilled = isEmpty(root)
+  if (isFilled) renameAt(root.number, COPYING, root.number, INSTALLING)
+  settle(root)
+  return isFilled
+}
+
+/** Ends what a kill interrupted, forward or back; true when there was something to do. Whoever works on it is waited for. */
+export function settleStagedTree(directory: Directory): boolean {
+  using root = openDirectory(directory)
+  if (!stages.some((name) => isThere(root, name))) return false
+  lock(root)
+  settle(root)
+  return true
+}
+
+/** Whether there is nothing in the directory but the traces of this module. */
+export function isTreeEmpty(directory: Directory): boolean {
+  using root = openDirectory(directory)
+  return isEmpty(root)
+}
+
+function openLocked(directory: Directory): Fd {
+  const root = openDirectory(directory)
+  lock(root)
+  return root
+}
+
+const nativeFlock = declare<[number, number], number>('int flock(int fd, int operation)')
+const nativeSyncfs = declare<[number], number>('int syncfs(int fd)')
+
+/** One at a time. A file system without locks, such as NFS without its lock server, has to do without. */
+function lock(root: Fd): void {
+  if (nativeFlock(root.number, LOCK_EX) >= 0) return
+  const error = new SyscallError('flock', lastErrno())
+  if (!['ENOLCK', 'EOPNOTSUPP', 'ENOSYS'].includes(error.errnoName)) throw error
+}
+
+function syncFileSystem(root: Fd): void {
+  check(nativeSyncfs(root.number), 'syncfs')
+}
+
+function stage(root: Fd, build: (staged: Fd) => void): void {
+  try {
+    makeDirectoryAt(root.number, COPYING, 0o700)
+    using staged = new Fd(openDirectoryAt(root.number, COPYING))
+    build(staged)
+  } catch (error) {
+    removeTreeAt(root.number, COPYING)
+    throw error
+  }
+}
+
+/** From whichever stage is there to the end. */
+function settle(root: Fd): void {
+  removeTreeAt(root.number, COPYING)
+  if (isThere(root, NEW)) {
+    makeRoom(root)
+    renameAt(root.number, NEW, root.number, INSTALLING)
+  }
+  const times = isThere(root, INSTALLING) ? install(root) : null
+  // Of these names whatever they are: a volume's users may have made something of the sort.
+  for (const name of stages) removeTreeAt(root.number, name)
+  if (times !== null) setTimes(root.number, times)
+}
+
+function makeRoom(root: Fd): void {
+  if (!isThere(root, OLD)) {
+    removeTreeAt(root.number, OLD)
+    makeDirectoryAt(root.number, OLD, 0o700)
+  }
+  using old = new Fd(openDirectoryAt(root.number, OLD))
+  moveEntries(root, old)
+}
+
+/** Returns the times that the directory gets when the stages are gone; after a kill half-way they are those of the repair. */
+function install(root: Fd): Buffer {
+  using staged = new Fd(openDirectoryAt(root.number, INSTALLING))
+  const status = new FileStatus()
+  statOpen(staged.number, status)
+  removeXattrs(root.number)
+  copyAttributes(staged.number, root.number, status)
+  moveEntries(staged, root)
+  return status.times
+}
+
+/** Moves all but the stages; what has a namesake there already stays where it is. */
+function moveEntries(from: Fd, to: Fd): void {
+  // A listing may miss entries while others are moved out of it.
+  while (moveListed(from, to) > 0);
+}
+
+function moveListed(from: Fd, to: Fd): number {
+  using listed = openDirectory(from)
+  let moved = 0
+  for (const batch of readEntries(listed.number, entryBuffer())) {
+    for (const { name } of batch) if (!isStage(name) && move(from, to, name)) moved++
+  }
+  return moved
+}
+
+function move(from: Fd, to: Fd, name: CName): boolean {
+  try {
+    renameAt(from.number, name, to.number, name, RENAME_NOREPLACE)
+    return true
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    if (error.errnoName === 'EEXIST' || error.errnoName === 'ENOENT') return false
+    if (error.errnoName !== 'EINVAL') throw error
+    // Network file systems cannot refuse to replace.
+    if (exists(to, name) !== null) return false
+    renameAt(from.number, name, to.number, name)
+    return true
+  }
+}
+
+function isStage(name: CName): boolean {
+  return stages.some((stage) => stage.equals(name))
+}
+
+function isThere(root: Fd, stage: CName): boolean {
+  return exists(root, stage)?.isDirectory === true
+}
+
+function exists(directory: Fd, name: CName): FileStatus | null {
+  const status = new FileStatus()
+  try {
+    statAt(directory.number, name, status)
+    return status
+  } catch (error) {
+    if (error instanceof SyscallError && error.errnoName === 'ENOENT') return null
+    throw error
+  }
+}
+
+function isEmpty(root: Fd): boolean {
+  using listed = openDirectory(root)
+  for (const batch of readEntries(listed.number, entryBuffer())) {
+    if (batch.some(({ name }) => !isStage(name))) return false
+  }
+  return true
+}
