@@ -39,13 +39,23 @@ import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
 import { resolverOptions } from './resolver-options.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
+import { restoreVolumeMounts } from './volume-mounts.ts'
 
 export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
   const children = await parts.supervisor.call('list', null)
   const alive = new Set(children.running.map((child) => child.id))
   await adoptPools(parts)
   await restoreNetworks(parts)
-  await finishJournal(parts, alive)
+  const unfinished = parts.store.journal.entries()
+  // Volumes are found by their names.
+  const renames = unfinished.filter(({ operation }) => operation === 'volume-rename')
+  await finishJournal(parts, alive, renames)
+  await restoreVolumeMounts(parts)
+  await finishJournal(
+    parts,
+    alive,
+    unfinished.filter((entry) => !renames.includes(entry)),
+  )
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, defaultNetwork)
@@ -170,8 +180,12 @@ async function killOrphan(parts: Parts, id: string): Promise<void> {
   await parts.supervisor.call('forget', { id })
 }
 
-async function finishJournal(parts: Parts, alive: Set<string>): Promise<void> {
-  for (const entry of parts.store.journal.entries()) {
+async function finishJournal(
+  parts: Parts,
+  alive: Set<string>,
+  entries: readonly JournalEntry[],
+): Promise<void> {
+  for (const entry of entries) {
     try {
       await recoveries[entry.operation]?.(parts, entry, alive)
       if (entry.operation === 'start') alive.delete(entry.subject)

@@ -13,6 +13,7 @@ import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { forgetFlows, portRules } from './published.ts'
+import { volumeReleases } from './volume-mounts.ts'
 import { removeVolume } from './volumes.ts'
 
 /** Runs all of `steps`, whatever fails, and throws the failures together. */
@@ -56,10 +57,7 @@ function releaseOwn(parts: Parts, container: ContainerRecord): Promise<void> {
       }
     },
     () => removeCgroup(parts.mark, container.id),
-    ...container.mounts.map((mount) => async () => {
-      const volume = mount.type === 'volume' ? parts.store.volumes.get(mount.name) : undefined
-      if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
-    }),
+    ...volumeReleases(parts, container),
   ])
 }
 

@@ -1,0 +1,83 @@
+/** Volumes are reachable for a container from its start to its end. Who uses what is told by the records, so that it is known after any crash. */
+import { errorKind, errorMessage, TsnetError } from '../errors.ts'
+import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
+import type { Parts } from './parts.ts'
+
+/** The paths of a container's volumes on this host, by the volumes' names. */
+export type VolumePaths = ReadonlyMap<string, string>
+
+/** Mounts them all at the same time. Throws what the first one that failed says, after the others are done. */
+export async function mountVolumes(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+): Promise<VolumePaths> {
+  const volumes = volumesOf(container).map((name) => findVolume(parts, name))
+  // Before the mount: one that was given up may have come about.
+  for (const volume of volumes) {
+    undo.defer(() => parts.volumeDriver(volume.driver).unmount(volume, container.id))
+  }
+  const mounted = await Promise.allSettled(volumes.map((volume) => mountVolume(parts, container, volume)))
+  const failed = mounted.find(({ status }) => status === 'rejected')
+  if (failed?.status === 'rejected') throw failed.reason
+  const paths = mounted.map((result) => (result.status === 'fulfilled' ? result.value : ''))
+  return new Map(volumes.map(({ name }, index) => [name, paths[index] ?? '']))
+}
+
+async function mountVolume(parts: Parts, container: ContainerRecord, volume: VolumeRecord): Promise<string> {
+  try {
+    return await parts.volumeDriver(volume.driver).mount(volume, container.id)
+  } catch (error) {
+    const code = error instanceof TsnetError ? error.code : 'internal'
+    const message = `error while mounting volume '${volume.mountpoint}': ${errorMessage(error)}`
+    throw new TsnetError(errorKind(error), code, message, { cause: error })
+  }
+}
+
+/** One step for each volume of a container that has ended; each is safe to repeat. */
+export function volumeReleases(parts: Parts, container: ContainerRecord): (() => Promise<void>)[] {
+  return volumesOf(container).map((name) => async () => {
+    const volume = parts.store.volumes.get(name)
+    if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
+  })
+}
+
+/** After a start of the daemon, before anything is released: tells each driver who uses its volumes, and lets it release the others. */
+export async function restoreVolumeMounts(parts: Parts): Promise<void> {
+  const users = usersByVolume(parts)
+  const volumes = [...parts.store.volumes.values()]
+  // A driver may have left mounts of volumes that are gone.
+  const drivers = new Set(['local', ...volumes.map(({ driver }) => driver)])
+  await Promise.all(
+    [...drivers].map(async (driver) => {
+      const own = volumes.filter((volume) => volume.driver === driver)
+      try {
+        await parts
+          .volumeDriver(driver)
+          .restore(own.map((volume) => ({ volume, users: users.get(volume.name) ?? [] })))
+      } catch (error) {
+        parts.log.error({ err: error, driver }, 'not all mounts of volumes could be restored')
+      }
+    }),
+  )
+}
+
+function usersByVolume(parts: Parts): Map<string, string[]> {
+  const users = new Map<string, string[]>()
+  for (const container of parts.store.containers.values()) {
+    if (container.state.status !== 'running') continue
+    for (const name of volumesOf(container)) users.set(name, [...(users.get(name) ?? []), container.id])
+  }
+  return users
+}
+
+function volumesOf(container: ContainerRecord): string[] {
+  const mounts = container.mounts.filter(({ type }) => type === 'volume')
+  return [...new Set(mounts.map(({ name }) => name))]
+}
+
+function findVolume(parts: Parts, name: string): VolumeRecord {
+  const volume = parts.store.volumes.get(name)
+  if (volume === undefined) throw new TsnetError('not-found', 'no-such-volume', `get ${name}: no such volume`)
+  return volume
+}
