@@ -2,7 +2,7 @@
 
 import type { Rootfs } from '../images/rootfs.ts'
 import type { InitPlan, MountSource, Program, Step } from '../init/steps.ts'
-import type { ContainerRecord, MountPoint } from '../store/records.ts'
+import type { ContainerRecord, MountPoint, Recursion } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import {
   MS_NODEV,
@@ -16,14 +16,42 @@ import {
 } from '../sys/constants/mount.ts'
 import { parseMountOptions } from '../sys/mount-options.ts'
 
-/** A file or directory of the host that appears in the container. */
+/** Something of the host that appears in the container. Nobody has looked at it yet. */
 export interface BoundPath {
+  readonly type: MountSource['type']
+  /** image: its reference */
   readonly source: string
   readonly target: string
-  readonly directory: boolean
   readonly readOnly: boolean
   readonly propagation: MountPoint['propagation']
+  readonly recursion: Recursion
+  /** Make a missing directory, with the owner `own`, `uid:gid`. */
+  readonly createSource: boolean
+  readonly own: string
+  readonly subpath: string
+  /** Path of the user namespace that maps owners, '' for none. */
+  readonly userNamespace: string
   readonly copyUp: boolean
+  /** image: below the root's `layersDir`, bottom first */
+  readonly layers: readonly string[]
+}
+
+/** A path that is there, as it is. */
+export function plainBind(source: string, target: string, readOnly: boolean): BoundPath {
+  return {
+    type: 'bind',
+    source,
+    target,
+    readOnly,
+    propagation: 'rprivate',
+    recursion: 'enabled',
+    createSource: false,
+    own: '',
+    subpath: '',
+    userNamespace: '',
+    copyUp: false,
+    layers: [],
+  }
 }
 
 export interface CompileInput {
@@ -65,18 +93,17 @@ const lockedPaths: readonly string[] = [
 
 const safe = MS_NOSUID | MS_NOEXEC | MS_NODEV
 
-/** The mounts of the OCI runtime specification's Linux defaults. */
+function systemMount(type: string, target: string, flags: number, data: string, source = type): Step {
+  return { op: 'mount', type, source, target, flags, data }
+}
+
+/** The first of all: it is how init reaches its open files. */
+const procMount = systemMount('proc', '/proc', safe, '')
+
+/** The other mounts of the OCI runtime specification's Linux defaults. */
 function systemMounts(shmSize: number): Step[] {
-  const mount = (type: string, target: string, flags: number, data: string, source = type): Step => ({
-    op: 'mount',
-    type,
-    source,
-    target,
-    flags,
-    data,
-  })
+  const mount = systemMount
   return [
-    mount('proc', '/proc', safe, ''),
     mount('tmpfs', '/dev', MS_NOSUID | MS_STRICTATIME, 'mode=755,size=65536k'),
     mount('devpts', '/dev/pts', MS_NOSUID | MS_NOEXEC, 'newinstance,ptmxmode=0666,mode=0620,gid=5'),
     mount('tmpfs', '/dev/shm', safe, `mode=1777,size=${shmSize}`, 'shm'),
@@ -88,7 +115,7 @@ function systemMounts(shmSize: number): Step[] {
 export function compileContainer(input: CompileInput): InitPlan {
   const { container, rootfs } = input
   const { spec } = container
-  const cgroupBinds = input.cgroup.mounts.map((mount) => boundDirectory(mount.source, mount.target))
+  const cgroupBinds = input.cgroup.mounts.map((mount) => plainBind(mount.source, mount.target, true))
   const binds = [...cgroupBinds, ...input.binds]
   const steps: Step[] = [
     { op: 'open-cgroup', files: input.cgroup.procs, namespace: true },
@@ -96,6 +123,8 @@ export function compileContainer(input: CompileInput): InitPlan {
     { op: 'isolate' },
     { op: 'clone-sources', sources: binds.map(sourceOf) },
     { op: 'root', ...rootfs },
+    procMount,
+    ...fillSteps(binds),
     ...systemMounts(spec.shmSize),
     { op: 'devices' },
     ...(spec.tty ? [{ op: 'terminal', number: null, console: true } as const] : []),
@@ -110,12 +139,23 @@ export function compileContainer(input: CompileInput): InitPlan {
   return { steps, program: compileProgram(container, input.seccomp) }
 }
 
-function boundDirectory(source: string, target: string): BoundPath {
-  return { source, target, directory: true, readOnly: true, propagation: 'rprivate', copyUp: false }
+function sourceOf(bind: BoundPath): MountSource {
+  return {
+    type: bind.type,
+    path: bind.source,
+    layers: bind.layers.toReversed(),
+    subpath: bind.subpath,
+    make: bind.createSource ? ownerOf(bind.own) : null,
+    recursive: bind.recursion !== 'disabled',
+    propagation: { flag: propagationFlag(bind.propagation), recursive: /^(r|$)/.test(bind.propagation) },
+    userNamespace: bind.userNamespace,
+  }
 }
 
-function sourceOf(bind: BoundPath): MountSource {
-  return { path: bind.source, propagation: propagationFlag(bind.propagation) }
+/** `uid:gid`; '' is root */
+function ownerOf(own: string): { uid: number; gid: number } {
+  const [uid = 0, gid = 0] = own === '' ? [] : own.split(':').map(Number)
+  return { uid, gid }
 }
 
 function propagationFlag(propagation: MountPoint['propagation']): number {
@@ -129,9 +169,7 @@ function userMounts(binds: readonly BoundPath[], cgroups: number, mounts: readon
     op: 'attach',
     index,
     target: bind.target,
-    directory: bind.directory,
-    copyUp: bind.copyUp,
-    readOnly: bind.readOnly,
+    readOnly: lockOf(bind),
   })
   const steps = binds.map(attach)
   const cgroupSteps: Step[] = steps.slice(0, cgroups)
@@ -150,6 +188,18 @@ function userMounts(binds: readonly BoundPath[], cgroups: number, mounts: readon
     : []
   const user = [...steps.slice(cgroups), ...mounts.filter((mount) => mount.type === 'tmpfs').map(tmpfsStep)]
   return [...holder, ...cgroupSteps, ...user.sort((a, b) => depth(a.target) - depth(b.target))]
+}
+
+/** Without more mounts than its own, there is nothing else to lock. */
+function lockOf({ readOnly, recursion }: BoundPath): '' | 'top' | 'all' {
+  if (!readOnly) return ''
+  return recursion === 'enabled' || recursion === 'readonly' ? 'all' : 'top'
+}
+
+/** While nothing but the image is there: a mount above would show something else at a volume's target. */
+function fillSteps(binds: readonly BoundPath[]): Step[] {
+  const volumes = binds.flatMap(({ copyUp, target }, index) => (copyUp ? [{ index, target }] : []))
+  return volumes.length === 0 ? [] : [{ op: 'fill-volumes', volumes }]
 }
 
 function depth(path: string): number {

@@ -5,14 +5,14 @@ import { inverse } from '../firewall/rules.ts'
 import { prepareRootfs } from '../images/rootfs.ts'
 import { writeContainerFiles } from '../sandbox/container-files.ts'
 import { openSandbox, removeSandbox, type Sandbox } from '../sandbox/sandbox.ts'
-import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, MountPoint } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import { createCgroup, removeCgroup } from '../sys/cgroup.ts'
 import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
 import type { ContainerId } from '../values/id.ts'
 import { randomMac } from '../values/mac.ts'
-import { ensureBindSource, isDirectory } from '../volumes/bind.ts'
-import { type BoundPath, compileContainer } from './compile.ts'
+import { boundPath } from './bound-paths.ts'
+import { type BoundPath, compileContainer, plainBind } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
 import { egressRules } from './egress-policy.ts'
 import {
@@ -38,7 +38,6 @@ import type { Parts } from './parts.ts'
 import { forgetFlows, portRules, reservePublished } from './published.ts'
 import { refreshLinking } from './refresh-files.ts'
 import { resolverOptions } from './resolver-options.ts'
-import { mountVolumes } from './volume-mounts.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
 interface Progress {
@@ -89,7 +88,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
 }
 
 const walk: readonly (readonly [name: string, stop: (progress: Progress) => Promise<void>])[] = [
-  ['volumes', gatherMounts],
+  ['volumes', mountVolumes],
   ['sandbox', makeSandbox],
   ['endpoints', attachEndpoints],
   ['ports', reservePorts],
@@ -99,26 +98,30 @@ const walk: readonly (readonly [name: string, stop: (progress: Progress) => Prom
   ['program', runProgram],
 ]
 
-async function gatherMounts(progress: Progress): Promise<void> {
+async function mountVolumes(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
-  const paths = await mountVolumes(parts, undo, container)
   const binds: BoundPath[] = []
   for (const mount of container.mounts) {
     if (mount.type === 'tmpfs') continue
-    const source = mount.type === 'volume' ? (paths.get(mount.name) ?? '') : mount.source
-    if (mount.type === 'bind') await ensureBindSource(source, mount.createSource)
-    const copyUp = mount.type === 'volume' && !mount.noCopy
-    const directory = await isDirectory(source)
-    binds.push({
-      source,
-      target: mount.target,
-      directory,
-      readOnly: mount.readOnly,
-      propagation: mount.propagation,
-      copyUp,
-    })
+    const source = mount.type === 'volume' ? await mountVolume(parts, undo, container, mount) : mount.source
+    binds.push(await boundPath(parts, container, mount, source))
   }
   progress.binds = binds
+}
+
+async function mountVolume(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+  mount: MountPoint,
+): Promise<string> {
+  const volume = parts.store.volumes.get(mount.name)
+  if (volume === undefined)
+    throw new TsnetError('not-found', 'no-such-volume', `get ${mount.name}: no such volume`)
+  const driver = parts.volumeDriver(volume.driver)
+  const path = await driver.mount(volume, container.id)
+  undo.defer(() => driver.unmount(volume, container.id))
+  return path
 }
 
 async function makeSandbox(progress: Progress): Promise<void> {
@@ -204,15 +207,7 @@ async function writeFiles(progress: Progress): Promise<void> {
   const shown = joinsNetwork(container) ? filesOfJoined(parts, container, files) : files
   const binds = shown
     .filter((file) => !covered.has(file.target))
-    .map(
-      (file): BoundPath => ({
-        ...file,
-        readOnly: file.readOnly || container.spec.readOnlyRootfs,
-        directory: false,
-        propagation: 'rprivate',
-        copyUp: false,
-      }),
-    )
+    .map((file) => plainBind(file.source, file.target, file.readOnly || container.spec.readOnlyRootfs))
   progress.binds = [...progress.binds, ...binds]
 }
 

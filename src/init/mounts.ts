@@ -1,16 +1,5 @@
 /** The steps that make the container's file system. After 'root' every path is resolved inside the container. */
-import {
-  chmodSync,
-  closeSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, symlinkSync } from 'node:fs'
 import {
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
@@ -24,27 +13,24 @@ import {
   MS_REMOUNT,
 } from '../sys/constants/mount.ts'
 import { CLONE_NEWNS } from '../sys/constants/sched.ts'
-import type { Fd } from '../sys/fd.ts'
 import { makeCharacterDevice } from '../sys/file.ts'
-import {
-  attachMountTree,
-  cloneMountTree,
-  mount,
-  pivotRoot,
-  setMountTreeAttributes,
-  umount,
-} from '../sys/mount.ts'
+import { attachMountTree, changeMountTree, mount, pivotRoot, umount } from '../sys/mount.ts'
 import { changeDirectory, setns } from '../sys/process.ts'
-import { copyUp } from './copy-up.ts'
+import { fillVolume } from './fill-volume.ts'
+import { mountRoot, openImage } from './overlay.ts'
+import { type OpenSource, openSources } from './sources.ts'
 import { StartError } from './start-error.ts'
-import type { AttachSource, EnterRoot, Step } from './steps.ts'
+import type { AttachSource, EnterRoot, MountSource, Step } from './steps.ts'
+import { openTarget, refuseProc } from './targets.ts'
 
 /** What later steps need of earlier ones. */
 export interface State {
   stdio: readonly number[]
   cgroup: readonly number[]
   cgroupNamespace: boolean
-  sources: readonly Fd[]
+  /** By their index in the plan; images are opened with the root. */
+  wanted: readonly MountSource[]
+  sources: readonly (OpenSource | undefined)[]
 }
 
 export type Handlers = {
@@ -54,6 +40,7 @@ export type Handlers = {
 type MountOp =
   | 'clone-sources'
   | 'root'
+  | 'fill-volumes'
   | 'mount'
   | 'attach'
   | 'devices'
@@ -64,18 +51,19 @@ type MountOp =
 
 export const mountSteps: Pick<Handlers, MountOp> = {
   'clone-sources': (step, state) => {
-    state.sources = step.sources.map((source) => {
-      const tree = cloneMountTree(source.path)
-      setMountTreeAttributes(tree, 0, source.propagation)
-      return tree
-    })
+    state.wanted = step.sources
+    state.sources = openSources(step.sources)
   },
   root: enterRoot,
+  'fill-volumes': (step, state) => {
+    for (const { index, target } of step.volumes) fillVolume(sourceAt(state, index), index, target)
+  },
   mount: (step) => {
-    makeTarget(step.target, true)
+    using target = openTarget(step.target, true)
+    if (step.type === 'tmpfs') refuseProc(step.target, target)
     mount(step.source, step.target, step.type, step.flags, step.data)
   },
-  attach: (step, state) => attachSource(step, state.sources[step.index]),
+  attach: attachSource,
   devices: makeDevices,
   hide: (step) => step.paths.forEach(hide),
   lock: (step) => step.paths.forEach(lock),
@@ -83,10 +71,12 @@ export const mountSteps: Pick<Handlers, MountOp> = {
   'lock-root': () => mount('', '/', '', MS_REMOUNT | MS_BIND | MS_RDONLY, ''),
 }
 
-function enterRoot(step: EnterRoot): void {
+function enterRoot(step: EnterRoot, state: State): void {
   mount('', '/', '', MS_PRIVATE | MS_REC, '')
   process.chdir(step.layersDir)
-  mount('overlay', step.merged, 'overlay', 0, overlayOptions(step))
+  // Not before: with the host's mounts still shared, the machine would see these.
+  state.sources = state.wanted.map((source, index) => state.sources[index] ?? openImage(source, step.merged))
+  mountRoot(step)
   const merged = openSync(step.merged, 'r')
   leaveChroot()
   changeDirectory(merged)
@@ -106,55 +96,6 @@ function leaveChroot(): void {
   closeSync(own)
 }
 
-function overlayOptions(step: EnterRoot): string {
-  const options = `lowerdir=${step.lower.join(':')},upperdir=${step.upper},workdir=${step.work}`
-  if (Buffer.byteLength(options) >= 4096) {
-    throw new StartError(`the image has ${step.lower.length} layers, more than one overlayfs mount can take`)
-  }
-  return options
-}
-
-/** Makes a mount's target where it is missing, its parents too. */
-function makeTarget(path: string, directory: boolean): void {
-  const present = statSync(path, { throwIfNoEntry: false })
-  if (present !== undefined) {
-    if (present.isDirectory() === directory) return
-    throw new StartError(
-      `error mounting at "${path}": not a directory: are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`,
-    )
-  }
-  const real = followLinks(path)
-  if (directory) {
-    mkdirSync(real, { recursive: true, mode: 0o755 })
-    return
-  }
-  mkdirSync(dirname(real), { recursive: true, mode: 0o755 })
-  closeSync(openSync(real, 'wx', 0o644))
-}
-
-/** As many as the kernel follows (path_resolution(7)). */
-const maxLinks = 40
-
-/** The path without symbolic links, also where they lead to what is not there yet. */
-function followLinks(path: string): string {
-  let rest = path.split('/')
-  let real = '/'
-  for (let links = 0; rest.length > 0; ) {
-    const [part = '', ...after] = rest
-    const next = resolve(real, part)
-    rest = after
-    if (lstatSync(next, { throwIfNoEntry: false })?.isSymbolicLink() !== true) {
-      real = next
-      continue
-    }
-    if (++links > maxLinks)
-      throw new StartError(`error mounting at "${path}": too many levels of symbolic links`)
-    rest = [...readlinkSync(next).split('/'), ...rest]
-    if (readlinkSync(next).startsWith('/')) real = '/'
-  }
-  return real
-}
-
 function makeDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o755 })
@@ -165,18 +106,21 @@ function makeDirectory(path: string): void {
   }
 }
 
-function attachSource(step: AttachSource, tree: Fd | undefined): void {
-  if (tree === undefined) throw new StartError(`mount source ${step.index} of ${step.target} was not opened`)
-  makeTarget(step.target, step.directory)
-  if (step.copyUp && isEmpty(`/proc/self/fd/${tree.number}`))
-    copyUp(step.target, `/proc/self/fd/${tree.number}`)
-  if (step.readOnly) setMountTreeAttributes(tree, MOUNT_ATTR_RDONLY, 0)
-  attachMountTree(tree, step.target)
-  tree.close()
+function sourceAt(state: State, index: number): OpenSource {
+  const source = state.sources[index]
+  if (source === undefined) throw new StartError(`mount source ${index} was not opened`)
+  return source
 }
 
-function isEmpty(directory: string): boolean {
-  return readdirSync(directory).length === 0
+function attachSource(step: AttachSource, state: State): void {
+  const { tree, directory } = sourceAt(state, step.index)
+  using target = openTarget(step.target, directory)
+  refuseProc(step.target, target)
+  if (step.readOnly !== '') {
+    changeMountTree(tree, { set: MOUNT_ATTR_RDONLY, recursive: step.readOnly === 'all' })
+  }
+  attachMountTree(tree, target)
+  tree.close()
 }
 
 const devices: readonly (readonly [name: string, major: number, minor: number])[] = [

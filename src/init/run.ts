@@ -77,7 +77,7 @@ function runStep(step: Step, state: State): void {
 
 /** Does not return when all goes well. Throws StartError. */
 export function run(plan: InitPlan): never {
-  const state: State = { stdio: [], cgroup: [], cgroupNamespace: false, sources: [] }
+  const state: State = { stdio: [], cgroup: [], cgroupNamespace: false, wanted: [], sources: [] }
   for (const step of plan.steps) runStep(step, state)
   return become(plan.program, state)
 }

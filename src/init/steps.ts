@@ -17,6 +17,7 @@ export type Step =
   | OpenCgroup
   | CloneSources
   | EnterRoot
+  | FillVolumes
   | MountFilesystem
   | AttachSource
   | MakeDevices
@@ -61,16 +62,34 @@ export interface OpenCgroup {
   readonly namespace: boolean
 }
 
-/** Clones the mounts of host paths, to be attached inside the root by their index. */
+/** Opens what is mounted later: the trees of host paths are cloned, to be attached inside the root by their index. */
 export interface CloneSources {
   readonly op: 'clone-sources'
   readonly sources: readonly MountSource[]
 }
 
 export interface MountSource {
+  readonly type: 'bind' | 'volume' | 'image'
+  /** On the host; of an image its reference. */
   readonly path: string
+  /** image: below the root's `layersDir`, top first */
+  readonly layers: readonly string[]
+  /** What is shown of it, '' for all. */
+  readonly subpath: string
+  /** Makes a missing directory, owned so. */
+  readonly make: { readonly uid: number; readonly gid: number } | null
+  /** The mounts below come along. */
+  readonly recursive: boolean
+  readonly propagation: Propagation
+  /** Path of a user namespace by whose mapping owners are seen, '' for none. */
+  readonly userNamespace: string
+}
+
+export interface Propagation {
   /** MS_PRIVATE, MS_SLAVE or MS_SHARED */
-  readonly propagation: number
+  readonly flag: number
+  /** Of the mounts below too. */
+  readonly recursive: boolean
 }
 
 /** Mounts the overlay and makes it the root (pivot_root(2)); the host's tree is gone from here on. */
@@ -94,15 +113,19 @@ export interface MountFilesystem {
   readonly data: string
 }
 
-/** Attaches a cloned source. The target is made as a directory or file, like the source. */
+/** Copies what the image has at the targets into those sources that are empty, before anything is attached. */
+export interface FillVolumes {
+  readonly op: 'fill-volumes'
+  readonly volumes: readonly { readonly index: number; readonly target: string }[]
+}
+
+/** Attaches a source. The target is made as a directory or file, like the source. */
 export interface AttachSource {
   readonly op: 'attach'
   readonly index: number
   readonly target: string
-  readonly directory: boolean
-  /** First copy what the image has at the target into the source, if that is empty. */
-  readonly copyUp: boolean
-  readonly readOnly: boolean
+  /** How much of it becomes read-only: nothing, the mount itself, or the mounts below as well. */
+  readonly readOnly: '' | 'top' | 'all'
 }
 
 /** The device nodes and links of the OCI runtime specification. */
@@ -183,6 +206,13 @@ export interface Program {
 export type InitMessage =
   | { readonly terminal: true }
   | { readonly error: { readonly message: string; readonly exitCode: number } }
+
+/**
+ * init's thread is named after what it is at, which is all that can be learnt of it while the kernel keeps it waiting: `source 3`
+ * is the third source, counted from 0, and `copy 3 17` the filling of a volume from that index, which goes on.
+ */
+export const markSource = 'source'
+export const markCopy = 'copy'
 
 /** The exit codes of a start that failed, as in a shell. */
 export const exitNotExecutable = 126

@@ -2,8 +2,9 @@ import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
+  MOUNT_ATTR_IDMAP,
   MOVE_MOUNT_F_EMPTY_PATH,
-  MOVE_MOUNT_T_SYMLINKS,
+  MOVE_MOUNT_T_EMPTY_PATH,
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from './constants/mount.ts'
@@ -51,35 +52,51 @@ const SYS_open_tree = 428
 const SYS_move_mount = 429
 const SYS_mount_setattr = 442
 
-/**
- * Clones the mounts at `path` as a detached tree (open_tree(2), kernel 5.2). Whoever enters another root afterwards can
- * still attach it there, with the target resolved inside that root.
- */
-export function cloneMountTree(path: string): Fd {
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
-  return new Fd(check(Number(nativeOpenTree(SYS_open_tree, AT_FDCWD, path, flags)), 'open_tree', path))
-}
-
-/** Attaches a detached tree at `target`, which may be a link (move_mount(2)). */
-export function attachMountTree(tree: Fd, target: string): void {
-  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS
-  check(
-    Number(nativeMoveMount(SYS_move_mount, tree.number, '', AT_FDCWD, target, flags)),
-    'move_mount',
-    target,
+/** Opens what a path leads to as a place that can be cloned (open_tree(2)): what autofs has there is mounted first. Throws SyscallError. */
+export function openPlace(path: string): Fd {
+  return new Fd(
+    check(Number(nativeOpenTree(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLOEXEC)), 'open_tree', path),
   )
 }
 
-/** Changes every mount of a detached tree: MOUNT_ATTR_* to set, and a propagation type MS_* or 0 (mount_setattr(2), kernel 5.12). */
-export function setMountTreeAttributes(tree: Fd, set: number, propagation: number): void {
+/**
+ * Clones what is mounted at an open place as a detached tree (open_tree(2), kernel 5.2), with the mounts below it if `recursive`.
+ * The place must be in the caller's mount namespace. Whoever enters another root afterwards can still attach the tree there,
+ * with the target resolved inside that root.
+ */
+export function cloneMountTree(place: Fd, recursive: boolean): Fd {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
+  return new Fd(
+    check(Number(nativeOpenTree(SYS_open_tree, place.number, '', flags)), 'open_tree', 'of a place'),
+  )
+}
+
+/** Attaches a detached tree to an open place (move_mount(2)). */
+export function attachMountTree(tree: Fd, target: Fd): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+  check(Number(nativeMoveMount(SYS_move_mount, tree.number, '', target.number, '', flags)), 'move_mount')
+}
+
+export interface MountChange {
+  /** MOUNT_ATTR_* to set */
+  readonly set?: number
+  /** MS_PRIVATE, MS_SLAVE or MS_SHARED */
+  readonly propagation?: number
+  /** By this user namespace's mapping owners are seen; only of a tree that has none yet. */
+  readonly userNamespace?: Fd
+  /** Of the mounts below as well. */
+  readonly recursive: boolean
+}
+
+/** Changes a detached tree (mount_setattr(2), kernel 5.12). Throws SyscallError. */
+export function changeMountTree(tree: Fd, change: MountChange): void {
   // struct mount_attr: attr_set, attr_clr, propagation, userns_fd, each 64 bits
   const attributes = Buffer.alloc(32)
-  attributes.writeBigUInt64LE(BigInt(set), 0)
-  attributes.writeBigUInt64LE(BigInt(propagation), 16)
-  const flags = AT_EMPTY_PATH | AT_RECURSIVE
-  check(
-    Number(nativeMountSetattr(SYS_mount_setattr, tree.number, '', flags, attributes, attributes.length)),
-    'mount_setattr',
-    'of a bind mount',
-  )
+  const idmap = change.userNamespace === undefined ? 0 : MOUNT_ATTR_IDMAP
+  attributes.writeBigUInt64LE(BigInt((change.set ?? 0) | idmap), 0)
+  attributes.writeBigUInt64LE(BigInt(change.propagation ?? 0), 16)
+  attributes.writeBigUInt64LE(BigInt(change.userNamespace?.number ?? 0), 24)
+  const flags = AT_EMPTY_PATH | (change.recursive ? AT_RECURSIVE : 0)
+  const result = nativeMountSetattr(SYS_mount_setattr, tree.number, '', flags, attributes, attributes.length)
+  check(Number(result), 'mount_setattr')
 }

@@ -3,14 +3,14 @@
  * the thread that started them, so the pool must be warm (`warmThreadPool`) before the first call, and a body run
  * inside a namespace must not start anything asynchronous.
  */
-import { closeSync, mkdirSync, openSync, promises, statSync, unlinkSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { MNT_DETACH, MS_BIND } from './constants/mount.ts'
+import { openSync, promises, statSync } from 'node:fs'
+import { MS_BIND } from './constants/mount.ts'
 import { CLONE_NEWNET } from './constants/sched.ts'
 import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { check, libc } from './libc.ts'
-import { mount, umount } from './mount.ts'
+import { mount } from './mount.ts'
+import { makePin, removePin } from './pin.ts'
 import { raiseDescriptor } from './socket.ts'
 
 const nativeUnshare = libc.func('int unshare(int)')
@@ -70,7 +70,7 @@ export function createNetns(path: string): Fd {
       leave(back)
     }
   } catch (error) {
-    removeNetns(path)
+    removePin(path)
     throw error
   }
 }
@@ -82,14 +82,9 @@ export function pinNetns(source: string, path: string): Fd {
     mount(source, path, '', MS_BIND, '')
     return openNetns(path)
   } catch (error) {
-    removeNetns(path)
+    removePin(path)
     throw error
   }
-}
-
-function makePin(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
-  closeSync(openSync(path, 'wx', 0o444))
 }
 
 /** Whether the file stands for a network namespace. */
@@ -131,16 +126,4 @@ export function duplicateNetns(fd: Fd): Fd {
 }
 
 /** Unpins and removes; safe to repeat. The kernel frees the namespace when its last process and descriptor are gone. */
-export function removeNetns(path: string): void {
-  try {
-    umount(path, MNT_DETACH)
-  } catch (error) {
-    // EINVAL: a leftover file that was never mounted on; ENOENT: gone already
-    if (!(error instanceof SyscallError && ['EINVAL', 'ENOENT'].includes(error.errnoName))) throw error
-  }
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
-}
+export const removeNetns = removePin

@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CLOSE_RANGE_CLOEXEC, F_GETFD, F_SETFD, FD_CLOEXEC } from './constants/fcntl.ts'
-import { PR_SET_PDEATHSIG } from './constants/prctl.ts'
+import { PR_SET_NAME, PR_SET_PDEATHSIG } from './constants/prctl.ts'
 import { SYS_close_range, SYS_pidfd_open, SYS_pidfd_send_signal } from './constants/unistd.ts'
 import { Fd } from './fd.ts'
 import { check, declare, lastErrno } from './libc.ts'
@@ -96,6 +96,13 @@ const nativeFchdir = declare<[number], number>('int fchdir(int)')
 /** fchdir(2): the current directory becomes the open one. */
 export function changeDirectory(fd: number): void {
   check(nativeFchdir(fd), 'fchdir', `${fd}`)
+}
+
+const nativePrctlText = declare<[number, string], number>('int prctl(int option, const char *text)')
+
+/** PR_SET_NAME: what /proc/PID/comm shows of the calling thread; 15 bytes count. */
+export function setThreadName(name: string): void {
+  check(nativePrctlText(PR_SET_NAME, name), 'prctl', 'PR_SET_NAME')
 }
 
 /** setsid(2): a new session without a controlling terminal. */

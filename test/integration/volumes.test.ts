@@ -316,7 +316,7 @@ describe('--mount', () => {
       await sh(
         'grep -c "size=1024k" /proc/mounts; stat -c %a /t; df -k /t | tail -1 | awk "{print \\$2}"; touch /b/x 2>&1 || true',
         ...['--mount', 'type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1770'],
-        ...['--mount', `type=bind,src=${host},dst=/b,readonly,bind-propagation=rslave`],
+        ...['--mount', `type=bind,src=${host},dst=/b,readonly,bind-propagation=private`],
         ...['--mount', 'type=volume,src=lab,dst=/v,volume-label=x=y'],
       ),
     ).toMatch(/^1\n1770\n1024\n.*Read-only file system$/)

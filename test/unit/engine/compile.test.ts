@@ -7,7 +7,9 @@ import {
   compileContainer,
   compileExec,
   compileProgram,
+  plainBind,
 } from '../../../src/engine/compile.ts'
+import type { MountSource } from '../../../src/init/steps.ts'
 import type { ContainerSpec } from '../../../src/store/records.ts'
 import {
   MS_NODEV,
@@ -31,12 +33,7 @@ const rootfs = {
 }
 
 const bind = (target: string, change: Partial<BoundPath> = {}): BoundPath => ({
-  source: `/srv${target}`,
-  target,
-  directory: true,
-  readOnly: false,
-  propagation: 'rprivate',
-  copyUp: false,
+  ...plainBind(`/srv${target}`, target, false),
   ...change,
 })
 
@@ -50,6 +47,12 @@ function compile(change: Partial<ContainerSpec> = {}, input: Partial<CompileInpu
     seccomp: '',
     ...input,
   })
+}
+
+/** The first thing that is opened on the host. */
+function sourceOf(wanted: BoundPath): MountSource | undefined {
+  const [clone] = compile({}, { binds: [wanted] }).steps.filter((step) => step.op === 'clone-sources')
+  return clone?.sources[0]
 }
 
 const opsOf = (...given: Parameters<typeof compile>): string[] => compile(...given).steps.map(({ op }) => op)
@@ -88,8 +91,9 @@ describe('the steps of a container', () => {
       {
         binds: [
           bind('/data/deep', { readOnly: true, propagation: 'rslave' }),
-          bind('/data', { copyUp: true }),
-          bind('/etc/hosts', { directory: false, propagation: 'rshared' }),
+          bind('/data', { type: 'volume', copyUp: true, userNamespace: '/run/tsnet/userns/m' }),
+          bind('/etc/hosts', { propagation: 'rshared' }),
+          bind('/usr', { type: 'image', source: 'tools:1', layers: ['one', 'two'], subpath: 'usr' }),
         ],
         cgroup: {
           procs: ['/sys/fs/cgroup/memory/tsnet/c0/cgroup.procs', '/sys/fs/cgroup/pids/tsnet/c0/cgroup.procs'],
@@ -173,23 +177,55 @@ describe('the mounts of the steps', () => {
     const { steps } = compile({}, { cgroup: { procs: [], mounts }, binds: [bind('/data')] })
     const attached = steps.flatMap((step) => (step.op === 'attach' ? [[step.target, step.readOnly]] : []))
     expect(attached).toEqual([
-      ['/sys/fs/cgroup', true],
-      ['/data', false],
+      ['/sys/fs/cgroup', 'all'],
+      ['/data', ''],
     ])
   })
 
   test.each([
-    ['', MS_PRIVATE],
-    ['private', MS_PRIVATE],
-    ['rprivate', MS_PRIVATE],
-    ['shared', MS_SHARED],
-    ['rshared', MS_SHARED],
-    ['slave', MS_SLAVE],
-    ['rslave', MS_SLAVE],
-  ] as const)('propagate by %j as the kernel’s flag says', (propagation, flag) => {
-    const { steps } = compile({}, { binds: [bind('/data', { propagation })] })
-    const [clone] = steps.filter((step) => step.op === 'clone-sources')
-    expect(clone?.sources[0]?.propagation).toBe(flag)
+    ['', MS_PRIVATE, true],
+    ['private', MS_PRIVATE, false],
+    ['rprivate', MS_PRIVATE, true],
+    ['shared', MS_SHARED, false],
+    ['rshared', MS_SHARED, true],
+    ['slave', MS_SLAVE, false],
+    ['rslave', MS_SLAVE, true],
+  ] as const)('propagate by %j as the kernel’s flag says', (propagation, flag, recursive) => {
+    expect(sourceOf(bind('/data', { propagation }))?.propagation).toEqual({ flag, recursive })
+  })
+
+  test.each([
+    ['enabled', true, 'all'],
+    ['readonly', true, 'all'],
+    ['writable', true, 'top'],
+    ['disabled', false, 'top'],
+  ] as const)('of a read-only bind with bind-recursive=%s', (recursion, recursive, readOnly) => {
+    const wanted = bind('/data', { recursion, readOnly: true })
+    expect(sourceOf(wanted)?.recursive).toBe(recursive)
+    const attach = compile({}, { binds: [wanted] }).steps.find((step) => step.op === 'attach')
+    expect(attach?.readOnly).toBe(readOnly)
+  })
+
+  test('make a missing source for the owner that was asked for, and only where one may be made', () => {
+    expect(sourceOf(bind('/data'))?.make).toBeNull()
+    expect(sourceOf(bind('/data', { createSource: true }))?.make).toEqual({ uid: 0, gid: 0 })
+    const make = sourceOf(bind('/data', { createSource: true, own: '1000:100' }))?.make
+    expect(make).toEqual({ uid: 1000, gid: 100 })
+  })
+
+  test('fill volumes from the image alone: before anything of the user’s is attached', () => {
+    const binds = [bind('/plain'), bind('/data', { copyUp: true })]
+    const { steps } = compile({}, { binds })
+    expect(steps.find((step) => step.op === 'fill-volumes')?.volumes).toEqual([{ index: 1, target: '/data' }])
+    const ops = steps.map(({ op }) => op)
+    expect(ops.indexOf('fill-volumes')).toBe(ops.indexOf('root') + 2)
+    expect(ops.indexOf('fill-volumes')).toBeLessThan(ops.indexOf('attach'))
+    expect(opsOf({}, { binds: [bind('/plain')] })).not.toContain('fill-volumes')
+  })
+
+  test('give the layers of an image top first, as overlayfs takes them', () => {
+    const image = bind('/usr', { type: 'image', layers: ['bottom', 'middle', 'top'] })
+    expect(sourceOf(image)?.layers).toEqual(['top', 'middle', 'bottom'])
   })
 
   test('give a tmpfs safe flags, from which its options depart', () => {

@@ -1,0 +1,37 @@
+/** What a container's mounts are for init. None of their sources is looked at here: a dead file system must not keep the daemon waiting. */
+import { requireUserNamespace } from '../sandbox/user-namespace.ts'
+import type { ContainerRecord, MountPoint } from '../store/records.ts'
+import { type BoundPath, plainBind } from './compile.ts'
+import type { Parts } from './parts.ts'
+
+/** `source` is the path on this host, '' for an image. Only of binds, volumes and images. */
+export async function boundPath(
+  parts: Parts,
+  container: ContainerRecord,
+  mount: MountPoint,
+  source: string,
+): Promise<BoundPath> {
+  return {
+    ...plainBind(source, mount.target, mount.readOnly),
+    type: mount.type === 'tmpfs' ? 'bind' : mount.type,
+    propagation: mount.propagation || 'rprivate',
+    recursion: mount.recursion,
+    createSource: mount.type === 'bind' && mount.createSource,
+    own: mount.own,
+    subpath: mount.subpath,
+    userNamespace: mount.idmap === '' ? '' : await requireUserNamespace(parts.execRoot, mount.idmap),
+    copyUp: isFilled(container, mount),
+    ...(mount.type === 'image' ? imageOf(parts, mount) : {}),
+  }
+}
+
+/** By the container's first start alone, as Docker's create does: what is emptied later stays so. */
+function isFilled(container: ContainerRecord, mount: MountPoint): boolean {
+  return mount.type === 'volume' && !mount.noCopy && mount.subpath === '' && container.state.startedAt === ''
+}
+
+/** Throws kind 'not-found' for an image that has been removed. */
+function imageOf(parts: Parts, mount: MountPoint): Partial<BoundPath> {
+  const layers = parts.images.get(mount.source || mount.name).layers
+  return { source: mount.name, layers, readOnly: true }
+}

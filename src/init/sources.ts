@@ -1,0 +1,131 @@
+/** Opens the sources of mounts while the host's tree is there: every look at a foreign file system is here, in a process that can be killed. */
+import { chmodSync, chownSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
+import { MS_PRIVATE } from '../sys/constants/mount.ts'
+import { SyscallError } from '../sys/errno.ts'
+import { Fd } from '../sys/fd.ts'
+import { changeMountTree, cloneMountTree, openPlace } from '../sys/mount.ts'
+import { openResolved } from '../sys/openat2.ts'
+import { setThreadName } from '../sys/process.ts'
+import { applyMapping } from './id-mapping.ts'
+import { refusePrivate } from './propagation.ts'
+import { StartError } from './start-error.ts'
+import { type MountSource, markSource } from './steps.ts'
+
+/** A tree that belongs to no namespace yet. */
+export interface OpenSource {
+  readonly source: MountSource
+  readonly tree: Fd
+  readonly directory: boolean
+}
+
+/** What init is at, for those who wait for it. */
+export function tell(mark: string, index: number, progress = ''): void {
+  setThreadName(`${mark} ${index}${progress}`)
+}
+
+/** Those of images are opened with the root, below which they lie. */
+export function openSources(sources: readonly MountSource[]): (OpenSource | undefined)[] {
+  return sources.map((source, index) => {
+    if (source.type === 'image') return undefined
+    tell(markSource, index)
+    using place = openSourcePath(source)
+    if (source.propagation.flag !== MS_PRIVATE) refusePrivate(source, place)
+    return cloneSource(source, place)
+  })
+}
+
+/** Clones what `place` has, or the source's subpath of it. */
+export function cloneSource(source: MountSource, place: Fd): OpenSource {
+  using shown = source.subpath === '' ? null : openSubpath(source, place)
+  const tree = cloneMountTree(shown ?? place, source.recursive)
+  const { flag, recursive } = source.propagation
+  changeMountTree(tree, { propagation: flag, recursive })
+  if (source.userNamespace !== '') applyMapping(source, tree)
+  return { source, tree, directory: fstatSync(tree.number).isDirectory() }
+}
+
+function openSourcePath(source: MountSource): Fd {
+  try {
+    return openPlace(source.path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    if (source.make === null) throw missing(source)
+    makeSource(source.path, source.make)
+    return openPlace(source.path)
+  }
+}
+
+function isErrno(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof SyscallError && names.includes(error.errnoName)
+}
+
+function missing({ type, path }: MountSource): StartError {
+  return new StartError(
+    type === 'bind'
+      ? `invalid mount config for type "bind": bind source path does not exist: ${path}`
+      : `error while mounting volume: ${path} does not exist`,
+  )
+}
+
+/** All directories that are made get the owner. A step of the path that others swap for a link meanwhile is not followed. */
+function makeSource(path: string, owner: { uid: number; gid: number }): void {
+  let parent = new Fd(openSync('/', constants.O_RDONLY))
+  try {
+    for (const name of path.split('/').filter((part) => part !== '')) {
+      const next = enterOrMake(parent, name, owner)
+      parent.close()
+      parent = next
+    }
+  } catch (error) {
+    throw new StartError(`error while creating mount source path '${path}': ${(error as Error).message}`)
+  } finally {
+    parent.close()
+  }
+}
+
+function enterOrMake(parent: Fd, name: string, owner: { uid: number; gid: number }): Fd {
+  const flags = O_PATH | constants.O_DIRECTORY
+  try {
+    return openResolved(parent, name, { flags, resolve: 0 })
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+  if (!makeDirectory(`/proc/self/fd/${parent.number}/${name}`)) {
+    return openResolved(parent, name, { flags, resolve: 0 })
+  }
+  const made = openResolved(parent, name, { flags: flags | constants.O_NOFOLLOW, resolve: 0 })
+  // By the descriptor, whatever has the name by now.
+  const self = `/proc/self/fd/${made.number}`
+  chownSync(self, owner.uid, owner.gid)
+  chmodSync(self, 0o755)
+  return made
+}
+
+/** false when another start has just made it. */
+function makeDirectory(path: string): boolean {
+  try {
+    mkdirSync(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Resolved by the kernel below the source: no link and no `..` leads outside, whoever changes them meanwhile. */
+function openSubpath({ path, subpath }: MountSource, place: Fd): Fd {
+  try {
+    return openResolved(place, subpath, { flags: O_PATH, resolve: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS })
+  } catch (error) {
+    if (isErrno(error, 'EXDEV', 'ELOOP')) {
+      throw new StartError(
+        `path concatenation escapes the base directory, base: ${path}, subpath: ${subpath}`,
+      )
+    }
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error
+    const whole = `${path}/${subpath}`
+    const why = isErrno(error, 'ENOENT') ? 'no such file or directory' : 'not a directory'
+    throw new StartError(`cannot access path ${whole}: lstat ${whole}: ${why}`)
+  }
+}

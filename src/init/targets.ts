@@ -1,0 +1,120 @@
+/**
+ * Where mounts go, inside the container's root. The image and the volumes have a say in what is on the way: links are followed
+ * as far as they are paths, but never those of /proc that stand for open files of init, and nothing is made through them.
+ */
+import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs'
+import { makeDirectoryAt, nameText, openAt, openPlaceAt, readLinkAt } from '../sys/at.ts'
+import { O_PATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
+import { SyscallError } from '../sys/errno.ts'
+import { Fd } from '../sys/fd.ts'
+import { cPath } from '../sys/file.ts'
+import { openResolved } from '../sys/openat2.ts'
+import { StartError } from './start-error.ts'
+
+function isErrno(error: unknown, name: string): boolean {
+  return error instanceof SyscallError && error.errnoName === name
+}
+
+/** What is at `path`, opened with O_PATH; null when there is nothing. Throws StartError for links that lead in a circle or to open files. */
+export function findTarget(path: string): Fd | null {
+  try {
+    return openResolved(null, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS })
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return null
+    if (isErrno(error, 'ELOOP')) throw tooManyLinks(path)
+    if (isErrno(error, 'ENOTDIR')) throw wrongType(path)
+    throw error
+  }
+}
+
+/** A mount's target as a place, made where it is missing, its parents too. Throws StartError when it is of the other type. */
+export function openTarget(path: string, directory: boolean): Fd {
+  const target = findTarget(path) ?? makeTarget(path, directory)
+  if (fstatSync(target.number).isDirectory() === directory) return target
+  target.close()
+  throw wrongType(path)
+}
+
+function wrongType(path: string): StartError {
+  return new StartError(
+    `error mounting at "${path}": not a directory: are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type`,
+  )
+}
+
+function tooManyLinks(path: string): StartError {
+  return new StartError(`error mounting at "${path}": too many levels of symbolic links`)
+}
+
+/** What lxcfs emulates, as with runc. */
+const replaceable: readonly string[] = [
+  '/proc/cpuinfo',
+  '/proc/diskstats',
+  '/proc/meminfo',
+  '/proc/stat',
+  '/proc/swaps',
+  '/proc/uptime',
+  '/proc/loadavg',
+  '/proc/slabinfo',
+  '/proc/sys/kernel/ns_last_pid',
+  '/proc/sys/crypto/fips_enabled',
+]
+
+/** A /proc of the image's making would hide what guards the container. Throws StartError with Docker's sentence. */
+export function refuseProc(path: string, target: Fd): void {
+  const real = readlinkSync(`/proc/self/fd/${target.number}`)
+  if (real === '/proc') throw new StartError(`"${path}" cannot be mounted because it is not of type proc`)
+  if (!real.startsWith('/proc/') || replaceable.includes(real)) return
+  throw new StartError(`"${path}" cannot be mounted because it is inside /proc`)
+}
+
+/** As many as the kernel follows (path_resolution(7)). */
+const maxLinks = 40
+
+/** Walks from the root, a name at a time, and makes what is missing on the way. */
+function makeTarget(path: string, directory: boolean): Fd {
+  const rest = path.split('/')
+  let links = 0
+  let place = openRoot()
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === '' || name === '.') continue
+    const isLast = rest.every((part) => part === '' || part === '.')
+    const next = enterOrMake(place, name, directory || !isLast)
+    if (!fstatSync(next.number).isSymbolicLink()) {
+      place.close()
+      place = next
+      continue
+    }
+    next.close()
+    if (++links > maxLinks) throw tooManyLinks(path)
+    const to = nameText(readLinkAt(place.number, cPath(name)))
+    rest.unshift(...to.split('/'))
+    if (!to.startsWith('/')) continue
+    place.close()
+    place = openRoot()
+  }
+  return place
+}
+
+function openRoot(): Fd {
+  return openResolved(null, '/', { flags: O_PATH | constants.O_DIRECTORY, resolve: 0 })
+}
+
+function enterOrMake(parent: Fd, name: string, directory: boolean): Fd {
+  const entry = cPath(name)
+  try {
+    return new Fd(openPlaceAt(parent.number, entry))
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+  try {
+    if (directory) makeDirectoryAt(parent.number, entry, 0o755)
+    else
+      closeSync(
+        openAt(parent.number, entry, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644),
+      )
+  } catch (error) {
+    // Another container that starts on the same volume.
+    if (!isErrno(error, 'EEXIST')) throw error
+  }
+  return new Fd(openPlaceAt(parent.number, entry))
+}
