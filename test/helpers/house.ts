@@ -25,6 +25,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/store': 2,
   'src/cluster': 2,
   'src/init': 2,
+  'src/archives': 2,
   'src/volumes/worker': 2,
   'src/sandbox': 3,
   'src/dns': 3,
@@ -66,8 +67,18 @@ const CONFINED: Readonly<Record<string, readonly Omit<Allowed, 'from' | 'why'>[]
     { to: 'src/log.ts' },
     { to: 'src/init/steps.ts', typeOnly: true },
   ],
-  'src/volumes/worker': [{ to: 'src/sys' }, { to: 'src/values' }, { to: 'src/errors.ts' }],
-  'src/cli': [{ to: 'src/errors.ts' }, { to: 'src/version.ts' }, { to: 'src/api/schema', typeOnly: true }],
+  'src/volumes/worker': [
+    { to: 'src/sys' },
+    { to: 'src/values' },
+    { to: 'src/errors.ts' },
+    { to: 'src/archives' },
+  ],
+  'src/cli': [
+    { to: 'src/errors.ts' },
+    { to: 'src/version.ts' },
+    { to: 'src/values/volume-archive.ts' },
+    { to: 'src/api/schema', typeOnly: true },
+  ],
 }
 
 /** Packages that one place alone may use. */

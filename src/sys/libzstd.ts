@@ -1,0 +1,132 @@
+/**
+ * libzstd, for what node's own copy does not do: compress with several threads to the very end of a stream. dpkg needs the
+ * library, so that every Debian has it.
+ */
+import { availableParallelism } from 'node:os'
+import { TsnetError } from '../errors.ts'
+import { loadLibrary } from './libc.ts'
+
+/** <zstd.h> */
+const ZSTD_c_compressionLevel = 100
+const ZSTD_c_checksumFlag = 201
+const ZSTD_c_nbWorkers = 400
+const ZSTD_e_continue = 0
+const ZSTD_e_end = 2
+
+const level = 3
+const outputSize = 1 << 20
+const nothing = Buffer.alloc(0)
+
+type Stream = unknown
+
+function openLibrary() {
+  const library = loadLibrary('libzstd.so.1')
+  if (library === null) {
+    throw new TsnetError(
+      'unsupported',
+      'no-libzstd',
+      'libzstd.so.1 is not installed: apt-get install libzstd1',
+    )
+  }
+  return {
+    create: library.func('void *ZSTD_createCCtx()') as () => Stream,
+    free: library.func('size_t ZSTD_freeCCtx(void *stream)') as (stream: Stream) => number,
+    set: library.func('size_t ZSTD_CCtx_setParameter(void *stream, int parameter, int value)') as (
+      stream: Stream,
+      parameter: number,
+      value: number,
+    ) => number,
+    compress: library.func(
+      'size_t ZSTD_compressStream2_simpleArgs(void *stream, void *out, size_t outSize, void *outAt, const void *in, size_t inSize, void *inAt, int directive)',
+    ) as (
+      stream: Stream,
+      out: Buffer,
+      outSize: number,
+      outAt: Buffer,
+      input: Buffer,
+      inputSize: number,
+      inputAt: Buffer,
+      directive: number,
+    ) => number | bigint,
+    isError: library.func('uint32_t ZSTD_isError(size_t code)') as (code: number | bigint) => number,
+    errorName: library.func('const char *ZSTD_getErrorName(size_t code)') as (
+      code: number | bigint,
+    ) => string,
+    version: library.func('uint32_t ZSTD_versionNumber()') as () => number,
+  }
+}
+
+let library: ReturnType<typeof openLibrary> | null = null
+
+function libzstd(): ReturnType<typeof openLibrary> {
+  library ??= openLibrary()
+  return library
+}
+
+/** Equal input makes equal output with the same version of the library. */
+export function zstdVersion(): number {
+  return libzstd().version()
+}
+
+/** One frame. Whatever the number of processors and the pieces of the input, the output is the same. Throws kind 'internal'. */
+export class ZstdCompressor implements Disposable {
+  readonly #library = libzstd()
+  readonly #emit: (bytes: Buffer) => void
+  readonly #out = Buffer.alloc(outputSize)
+  readonly #outAt = Buffer.alloc(8)
+  readonly #inAt = Buffer.alloc(8)
+  #stream: Stream
+
+  /** `emit` gets the compressed bytes, each time for the length of the call. */
+  constructor(emit: (bytes: Buffer) => void) {
+    this.#emit = emit
+    this.#stream = this.#library.create()
+    this.#set(ZSTD_c_compressionLevel, level)
+    this.#set(ZSTD_c_checksumFlag, 1)
+    this.#set(ZSTD_c_nbWorkers, availableParallelism())
+  }
+
+  write(bytes: Buffer): void {
+    this.#inAt.writeBigUInt64LE(0n)
+    while (this.#inAt.readUInt32LE() < bytes.length) this.#step(bytes, ZSTD_e_continue)
+  }
+
+  /** Ends the frame. */
+  end(): void {
+    this.#inAt.writeBigUInt64LE(0n)
+    while (this.#step(nothing, ZSTD_e_end) > 0);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#stream !== null) this.#library.free(this.#stream)
+    this.#stream = null
+  }
+
+  /** What is left to be written, as far as the library knows. */
+  #step(input: Buffer, directive: number): number {
+    this.#outAt.writeBigUInt64LE(0n)
+    const left = this.#library.compress(
+      this.#stream,
+      this.#out,
+      outputSize,
+      this.#outAt,
+      input,
+      input.length,
+      this.#inAt,
+      directive,
+    )
+    this.#check(left)
+    const length = this.#outAt.readUInt32LE()
+    if (length > 0) this.#emit(this.#out.subarray(0, length))
+    return Number(left)
+  }
+
+  #set(parameter: number, value: number): void {
+    this.#check(this.#library.set(this.#stream, parameter, value))
+  }
+
+  #check(code: number | bigint): void {
+    if (this.#library.isError(code) === 0) return
+    throw new TsnetError('internal', 'zstd', `zstd failed: ${this.#library.errorName(code)}`)
+  }
+}
