@@ -5,7 +5,7 @@ import { inverse } from '../firewall/rules.ts'
 import { prepareRootfs } from '../images/rootfs.ts'
 import { writeContainerFiles } from '../sandbox/container-files.ts'
 import { openSandbox, removeSandbox, type Sandbox } from '../sandbox/sandbox.ts'
-import type { ContainerRecord, EndpointRecord, MountPoint } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import { createCgroup, removeCgroup } from '../sys/cgroup.ts'
 import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
@@ -38,6 +38,7 @@ import type { Parts } from './parts.ts'
 import { forgetFlows, portRules, reservePublished } from './published.ts'
 import { refreshLinking } from './refresh-files.ts'
 import { resolverOptions } from './resolver-options.ts'
+import { mountVolumes } from './volume-mounts.ts'
 
 /** What one start has made so far; each stop reads what the former ones left. */
 interface Progress {
@@ -88,7 +89,7 @@ export async function startContainer(parts: Parts, id: ContainerId): Promise<voi
 }
 
 const walk: readonly (readonly [name: string, stop: (progress: Progress) => Promise<void>])[] = [
-  ['volumes', mountVolumes],
+  ['volumes', gatherMounts],
   ['sandbox', makeSandbox],
   ['endpoints', attachEndpoints],
   ['ports', reservePorts],
@@ -98,30 +99,16 @@ const walk: readonly (readonly [name: string, stop: (progress: Progress) => Prom
   ['program', runProgram],
 ]
 
-async function mountVolumes(progress: Progress): Promise<void> {
+async function gatherMounts(progress: Progress): Promise<void> {
   const { parts, undo, container } = progress
+  const paths = await mountVolumes(parts, undo, container)
   const binds: BoundPath[] = []
   for (const mount of container.mounts) {
     if (mount.type === 'tmpfs') continue
-    const source = mount.type === 'volume' ? await mountVolume(parts, undo, container, mount) : mount.source
+    const source = mount.type === 'volume' ? (paths.get(mount.name) ?? '') : mount.source
     binds.push(await boundPath(parts, container, mount, source))
   }
   progress.binds = binds
-}
-
-async function mountVolume(
-  parts: Parts,
-  undo: AsyncDisposableStack,
-  container: ContainerRecord,
-  mount: MountPoint,
-): Promise<string> {
-  const volume = parts.store.volumes.get(mount.name)
-  if (volume === undefined)
-    throw new TsnetError('not-found', 'no-such-volume', `get ${mount.name}: no such volume`)
-  const driver = parts.volumeDriver(volume.driver)
-  const path = await driver.mount(volume, container.id)
-  undo.defer(() => driver.unmount(volume, container.id))
-  return path
 }
 
 async function makeSandbox(progress: Progress): Promise<void> {
