@@ -4,6 +4,7 @@ import type { ContainerRecord, ContainerSpec, MountPoint, NetworkRecord } from '
 import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
+import { cleanPath } from '../values/path.ts'
 import { ensureBindSource } from '../volumes/bind.ts'
 import { reserveFixed } from './addresses.ts'
 import { refuseEgress } from './egress-policy.ts'
@@ -12,10 +13,11 @@ import { resolveNetworkMode } from './joined-network.ts'
 import { linkIpamOf } from './link-leases.ts'
 import { refuseMissingLinks } from './linked-hosts.ts'
 import type { Parts } from './parts.ts'
-import { cleanPath, planContainer } from './plan.ts'
+import { planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
 import { findNetwork } from './references.ts'
 import { createVolume } from './volumes.ts'
+import { takeMounts } from './volumes-from.ts'
 
 function nameTaken(parts: Parts, name: string): ContainerRecord | undefined {
   return parts.store.containers.values().find((container) => container.name === name)
@@ -50,12 +52,16 @@ export async function createContainer(
   const limits = checkResources(given.resources)
   const networkMode = resolveNetworkMode(parts, given.networkMode)
   const spec = { ...given, networkMode, resources: limits.resources }
-  await parts.images.ensureBuiltin(spec.image)
+  const mounted = spec.mounts.filter(({ type }) => type === 'image').map(({ source }) => source)
+  for (const ref of [spec.image, ...mounted]) await parts.images.ensureBuiltin(ref)
   const image = parts.images.get(spec.image)
   const planned = planContainer(id, name, spec, {
     image,
-    network: (ref) => findWantedNetwork(parts, ref),
+    network: (ref) => wantedOf(() => findNetwork(parts.store.networks, ref)),
     checkEndpoint: (network, wish) => parts.networkDriver(network.driver).checkEndpoint(network, wish),
+    taken: wantedOf(() => takeMounts(parts.store.containers, spec.volumesFrom)),
+    mountedImage: (ref) => wantedOf(() => parts.images.get(ref)),
+    dataRoot: parts.dataRoot,
   })
   refuseEgress(parts, planned)
   refuseMissingLinks(parts, planned)
@@ -99,10 +105,10 @@ async function checkBindSources(container: ContainerRecord): Promise<void> {
   }
 }
 
-/** Clients take a create's 'not-found' for the image's and pull that: of a network it is the request that is wrong. */
-function findWantedNetwork(parts: Parts, ref: string): NetworkRecord {
+/** Clients take a create's 'not-found' for the container's image and pull that: of all else it is the request that is wrong. */
+function wantedOf<T>(find: () => T): T {
   try {
-    return findNetwork(parts.store.networks, ref)
+    return find()
   } catch (error) {
     if (!(error instanceof TsnetError && error.kind === 'not-found')) throw error
     throw new TsnetError('invalid', error.code, error.message)
@@ -148,7 +154,12 @@ async function createVolumes(
         options: request?.driverOptions ?? {},
         labels: request?.labels ?? {},
       })
-      named.set(mount.target, { ...mount, name: volume.name, source: volume.mountpoint })
+      named.set(mount.target, {
+        ...mount,
+        name: volume.name,
+        driver: volume.driver,
+        source: volume.mountpoint,
+      })
     }
   }
 }

@@ -2,7 +2,6 @@
  * From a request and a snapshot of what there is to the record of a container. Pure; every refusal of a create is
  * made here, before anything is touched.
  */
-import { posix } from 'node:path'
 import type { EndpointWish } from '../drivers/driver.ts'
 import { parseEndpointOptions } from '../drivers/endpoint-options.ts'
 import { TsnetError } from '../errors.ts'
@@ -12,21 +11,20 @@ import type {
   EndpointRecord,
   EndpointRequest,
   ImageRecord,
-  MountPoint,
-  MountRequest,
   NetworkRecord,
 } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import { parseSignal } from '../sys/signal.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import { type ContainerId, type EndpointId, newId, shortId } from '../values/id.ts'
+import { cleanPath } from '../values/path.ts'
 import { formatPortRange, joinPortRanges, splitPortRange } from '../values/port-range.ts'
 import { refuseTakenNames } from './interface-names.ts'
-import { checkTmpfsOptions } from './mount-options.ts'
 import { refuseConfiguration } from './network-configuration.ts'
+import { type MountSurroundings, planMounts } from './plan-mounts.ts'
 import { rangeOf } from './port-set.ts'
 
-export interface Snapshot {
+export interface Snapshot extends MountSurroundings {
   readonly image: ImageRecord
   /** Throws kind 'not-found' for a network that there is not. */
   readonly network: (ref: string) => NetworkRecord
@@ -71,7 +69,7 @@ export function planContainer(
     hostname: spec.hostname || shortId(id),
     stopSignal,
     labels: { ...image.config.labels, ...spec.labels },
-    mounts: mountsOf(spec, image),
+    mounts: planMounts(spec, image, snapshot),
     endpoints,
     published: [],
     exposedPorts: exposedPortsOf(spec, image),
@@ -104,12 +102,6 @@ function workingDirOf(spec: ContainerSpec, image: ImageRecord): string {
     throw invalid(`the working directory '${path}' is invalid, it needs to be an absolute path`)
   }
   return cleanPath(path)
-}
-
-/** Without a slash at its end, `.`, `..` and double slashes. */
-export function cleanPath(path: string): string {
-  const normal = posix.normalize(path)
-  return normal.length > 1 && normal.endsWith('/') ? normal.slice(0, -1) : normal
 }
 
 /** Later lists win; an entry without '=' takes a variable away. */
@@ -227,79 +219,5 @@ function checkExclusive(spec: ContainerSpec, endpoints: readonly EndpointRecord[
   }
   if (exclusive?.driver === 'host' && Object.keys(spec.sysctls).some((name) => name.startsWith('net.'))) {
     throw invalid('sysctls of net.* are not allowed in host network mode: they would change the host')
-  }
-}
-
-/** The user's mounts, and an anonymous volume for each VOLUME of the image that none of them covers. */
-function mountsOf(spec: ContainerSpec, image: ImageRecord): MountPoint[] {
-  const mounts = new Map<string, MountPoint>()
-  for (const request of spec.mounts) {
-    const mount = planMount(request)
-    if (mounts.has(mount.target)) throw invalid(`Duplicate mount point: ${mount.target}`)
-    mounts.set(mount.target, mount)
-  }
-  for (const target of image.config.volumes) {
-    const path = cleanTarget(target)
-    if (!mounts.has(path)) mounts.set(path, planMount({ ...anonymousVolume, target: path }))
-  }
-  return [...mounts.values()]
-}
-
-const anonymousVolume: MountRequest = {
-  type: 'volume',
-  source: '',
-  target: '',
-  readOnly: false,
-  createSource: false,
-  noCopy: false,
-  propagation: '',
-  recursion: 'enabled',
-  subpath: '',
-  idmap: '',
-  own: '',
-  mode: '',
-  consistency: '',
-  options: '',
-  driver: '',
-  driverOptions: {},
-  labels: {},
-  syntax: 'image',
-}
-
-function cleanTarget(target: string): string {
-  if (!target.startsWith('/')) {
-    throw invalid(`invalid mount config: invalid mount path: '${target}' mount path must be absolute`)
-  }
-  const clean = cleanPath(target)
-  if (clean === '/') throw invalid("invalid specification: destination can't be '/'")
-  return clean
-}
-
-function planMount(request: MountRequest): MountPoint {
-  const target = cleanTarget(request.target)
-  const isVolume = request.type === 'volume'
-  if (request.type === 'bind' && !request.source.startsWith('/')) {
-    throw invalid(
-      `invalid mount config for type "bind": invalid mount path: '${request.source}' mount path must be absolute`,
-    )
-  }
-  if (request.type === 'tmpfs') checkTmpfsOptions(request.options)
-  return {
-    type: request.type,
-    name: isVolume || request.type === 'image' ? request.source : '',
-    source: request.type === 'bind' ? cleanPath(request.source) : '',
-    target,
-    driver: isVolume ? request.driver || 'local' : '',
-    readOnly: request.readOnly,
-    createSource: request.createSource,
-    noCopy: request.noCopy,
-    propagation: request.type === 'bind' ? request.propagation || 'rprivate' : '',
-    recursion: request.recursion,
-    subpath: request.subpath,
-    idmap: request.idmap,
-    own: request.own,
-    mode: request.mode,
-    options: request.options,
-    syntax: request.syntax,
   }
 }

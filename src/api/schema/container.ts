@@ -109,7 +109,7 @@ export interface HostConfigAnswer {
   RestartPolicy: { Name: string; MaximumRetryCount: number }
   AutoRemove: boolean
   VolumeDriver: string
-  VolumesFrom: null
+  VolumesFrom: readonly string[] | null
   ConsoleSize: readonly [number, number]
   CapAdd: readonly string[] | null
   CapDrop: readonly string[] | null

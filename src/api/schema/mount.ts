@@ -1,6 +1,6 @@
-/** An entry of HostConfig.Mounts. */
+/** An entry of HostConfig.Mounts. `IDMap`, `[uid:|gid:]DISK:SEEN:COUNT[;…]`, and `Own`, `uid:gid`, are tsnet's own. */
 import Type, { type Static } from 'typebox'
-import { flag, integer, list, optional, text, textMap } from './fields.ts'
+import { flag, integer, list, optional, text, textMap, unknown } from './fields.ts'
 
 export const Mount = Type.Object({
   Type: text,
@@ -15,6 +15,8 @@ export const Mount = Type.Object({
       CreateMountpoint: flag,
       ReadOnlyNonRecursive: flag,
       ReadOnlyForceRecursive: flag,
+      IDMap: text,
+      Own: text,
     }),
   ),
   VolumeOptions: optional(
@@ -23,9 +25,12 @@ export const Mount = Type.Object({
       Labels: textMap,
       Subpath: text,
       DriverConfig: optional(Type.Object({ Name: text, Options: textMap })),
+      IDMap: text,
+      Own: text,
     }),
   ),
   ImageOptions: optional(Type.Object({ Subpath: text })),
+  ClusterOptions: unknown,
   TmpfsOptions: optional(
     Type.Object({ SizeBytes: integer, Mode: integer, Options: list(Type.Array(Type.String())) }),
   ),

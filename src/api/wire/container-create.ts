@@ -6,7 +6,7 @@ import { isIp } from '../../values/ip.ts'
 import type { ContainerCreate, HostConfig } from '../schema/container-create.ts'
 import { toEgress } from './egress.ts'
 import { toEndpointRequest } from './endpoints.ts'
-import { toMountRequests } from './mounts.ts'
+import { toMountRequests, warnOfVolumeDriver } from './mounts.ts'
 import { isContainerMode, refuseEndpoints, toNetworkMode } from './network-mode.ts'
 import { toExposedPorts, toPortBindings } from './ports.ts'
 import { toResources } from './resources.ts'
@@ -38,7 +38,7 @@ export function toContainerSpec(body: ContainerCreate, context: CreateContext): 
   refuseUnsupported(body)
   const host = body.HostConfig ?? {}
   const networkMode = toNetworkMode(body)
-  const warnings: string[] = []
+  const warnings = context.apiVersion < 48 ? [] : warnOfVolumeDriver(host)
   const endpoints = withContainerMac(
     withLinks(toEndpoints(body, networkMode), host.Links ?? [], networkMode),
     body,

@@ -103,8 +103,8 @@ function toState(state: ContainerState): ContainerStateAnswer {
 function toConfig(record: ContainerRecord, image: ImageConfig | null): ContainerConfigAnswer {
   const { spec } = record
   const exposed = toSet(record.exposedPorts.flatMap((range) => listPorts(splitPortRange(range))))
-  const anonymous = record.mounts.filter(({ type, syntax }) => type === 'volume' && syntax === 'image')
-  const paths = spec.mounts.filter(({ syntax, source }) => syntax === 'bind-string' && source === '')
+  const inherited = image?.volumes ?? targetsOf(record.mounts, 'image')
+  const volumes = [...inherited, ...targetsOf(spec.mounts, 'anonymous')]
   return {
     Hostname: record.hostname,
     Domainname: spec.domainname,
@@ -120,16 +120,17 @@ function toConfig(record: ContainerRecord, image: ImageConfig | null): Container
     Env: image === null ? record.env : mergeEnv(image.env, spec.env),
     ...splitCommand(record, image),
     Image: spec.image,
-    Volumes:
-      anonymous.length + paths.length > 0
-        ? toSet([...anonymous, ...paths].map(({ target }) => target))
-        : null,
+    Volumes: volumes.length > 0 ? toSet(volumes) : null,
     WorkingDir: spec.workingDir || image?.workingDir || '',
     OnBuild: null,
     Labels: record.labels,
     StopSignal: record.stopSignal,
     ...(spec.stopTimeout !== null && { StopTimeout: spec.stopTimeout }),
   }
+}
+
+function targetsOf(mounts: readonly { syntax: string; target: string }[], syntax: string): string[] {
+  return mounts.filter((mount) => mount.syntax === syntax).map(({ target }) => target)
 }
 
 function toSet(keys: readonly string[]): Record<string, object> {

@@ -1,154 +1,187 @@
 /** Mounts as HostConfig.Mounts holds them. */
-import type { MountRequest } from '../../store/records.ts'
+import type { MountRequest, Recursion } from '../../store/records.ts'
+import { formatIdmap, parseIdmap } from '../../values/idmap.ts'
+import { propagations } from '../../values/mount-mode.ts'
+import { parseOwner } from '../../values/owner.ts'
 import type { Mount } from '../schema/mount.ts'
-import {
-  absoluteProblem,
-  badConfig,
-  cleanPath,
-  cleanTarget,
-  invalid,
-  noMount,
-  type Propagation,
-  propagations,
-} from './mount-rules.ts'
-import { unsupported } from './unsupported-options.ts'
+import { absoluteProblem, badConfig, checkTarget, invalid, noMount, subpathProblem } from './mount-rules.ts'
+import { fromTmpfsObject, toTmpfsOptions } from './tmpfs-objects.ts'
 
-/** One entry of HostConfig.Mounts. Throws kind 'invalid' with Docker's texts, 'unsupported' for what is not done here. */
+type Options<Name extends keyof Mount> = NonNullable<Mount[Name]>
+
+/** One entry of HostConfig.Mounts. Throws kind 'invalid' with Docker's texts. */
 export function fromMountObject(mount: Mount): MountRequest {
   const type = mount.Type ?? ''
   refuseForeignOptions(type, mount)
-  switch (type) {
-    case 'bind':
-      return fromBindObject(mount)
-    case 'volume':
-      return fromVolumeObject(mount)
-    case 'tmpfs':
-      return fromTmpfsObject(mount)
-    case 'image':
-    case 'cluster':
-    case 'npipe':
-      throw unsupported(`mount type "${type}" is not supported: use bind, volume or tmpfs`)
-    default:
-      throw badConfig(type, 'mount type unknown')
+  checkTarget(type, mount.Target ?? '')
+  const read = Object.hasOwn(readers, type) ? readers[type as MountRequest['type']] : undefined
+  if (read === undefined) throw badConfig(type, 'mount type unknown')
+  return {
+    ...noMount,
+    type: type as MountRequest['type'],
+    source: mount.Source ?? '',
+    target: mount.Target ?? '',
+    readOnly: mount.ReadOnly === true,
+    consistency: toConsistency(type, mount.Consistency ?? ''),
+    ...read(mount),
   }
 }
 
+const readers: Readonly<Record<MountRequest['type'], (mount: Mount) => Partial<MountRequest>>> = {
+  bind: fromBindObject,
+  volume: fromVolumeObject,
+  image: fromImageObject,
+  tmpfs: fromTmpfsObject,
+}
+
 function refuseForeignOptions(type: string, mount: Mount): void {
-  const owners = { BindOptions: 'bind', VolumeOptions: 'volume', TmpfsOptions: 'tmpfs' } as const
+  const owners = { VolumeOptions: 'volume', BindOptions: 'bind', TmpfsOptions: 'tmpfs' } as const
   for (const [name, owner] of Object.entries(owners)) {
     if (mount[name as keyof typeof owners] != null && type !== owner) {
       throw invalid(`${name} must not be specified on mount type "${type}"`)
     }
   }
+  const younger = { ImageOptions: 'image', ClusterOptions: 'cluster' } as const
+  for (const [name, owner] of Object.entries(younger)) {
+    if (mount[name as keyof typeof younger] != null && type !== owner) {
+      throw badConfig(type, `field ${name} must not be specified`)
+    }
+  }
 }
 
-function fromBindObject(mount: Mount): MountRequest {
-  const target = cleanTarget('bind', mount.Target ?? '')
+/** Docker takes any text; nothing is done by it there, nor here. */
+const consistencies = ['', 'default', 'consistent', 'cached', 'delegated'] as const
+
+function toConsistency(type: string, text: string): MountRequest['consistency'] {
+  const known = consistencies.find((one) => one === text)
+  if (known !== undefined) return known
+  throw badConfig(type, `invalid consistency: ${text}: there are ${consistencies.slice(1).join(', ')}`)
+}
+
+function fromBindObject(mount: Mount): Partial<MountRequest> {
   const source = mount.Source ?? ''
   if (source === '') throw badConfig('bind', 'field Source must not be empty')
-  const problem = absoluteProblem(source)
-  if (problem !== null) throw badConfig('bind', problem)
   const options = mount.BindOptions ?? {}
   const propagation = options.Propagation ?? ''
-  if (propagation !== '' && !propagations.includes(propagation)) {
+  const known = propagations.find((one) => one === propagation)
+  if (propagation !== '' && known === undefined)
     throw badConfig('bind', `invalid propagation mode: ${propagation}`)
-  }
-  for (const name of ['NonRecursive', 'ReadOnlyNonRecursive', 'ReadOnlyForceRecursive'] as const) {
-    if (options[name] === true) throw unsupported(`BindOptions.${name} is not supported: binds are recursive`)
-  }
+  const problem = absoluteProblem(source)
+  if (problem !== null) throw badConfig('bind', problem)
+  const createSource = options.CreateMountpoint === true
+  if (options.Own && !createSource)
+    throw badConfig('bind', 'field BindOptions.Own is for sources that are made: set CreateMountpoint too')
   return {
-    ...noMount,
-    type: 'bind',
-    source: cleanPath(source),
-    target,
-    readOnly: mount.ReadOnly === true,
-    createSource: options.CreateMountpoint === true,
-    propagation: propagation as Propagation,
+    createSource,
+    propagation: known ?? '',
+    recursion: toRecursion(options, mount.ReadOnly === true),
+    ...toOwners('bind', options),
   }
 }
 
-function fromVolumeObject(mount: Mount): MountRequest {
-  const target = cleanTarget('volume', mount.Target ?? '')
-  const source = mount.Source ?? ''
-  const readOnly = mount.ReadOnly === true
+function toRecursion(options: Options<'BindOptions'>, readOnly: boolean): Recursion {
+  const { NonRecursive: none, ReadOnlyNonRecursive: writable, ReadOnlyForceRecursive: forced } = options
+  const conflict = (what: string) => invalid(`mount options conflict: ${what}`)
+  if (!readOnly && writable) throw conflict('!ReadOnly && BindOptions.ReadOnlyNonRecursive')
+  if (!readOnly && forced) throw conflict('!ReadOnly && BindOptions.ReadOnlyForceRecursive')
+  if (writable && forced) throw conflict('ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive')
+  // Of a mount without those below it there is nothing else to be read-only or not.
+  if (none) return 'disabled'
+  if (writable) return 'writable'
+  return forced ? 'readonly' : 'enabled'
+}
+
+/** tsnet's own. */
+function toOwners(type: string, options: { IDMap?: string | null; Own?: string | null }) {
+  try {
+    if (options.Own) parseOwner(options.Own)
+    return { own: options.Own ?? '', idmap: options.IDMap ? formatIdmap(parseIdmap(options.IDMap)) : '' }
+  } catch (error) {
+    throw badConfig(type, (error as Error).message)
+  }
+}
+
+function fromVolumeObject(mount: Mount): Partial<MountRequest> {
   const options = mount.VolumeOptions ?? {}
-  if (options.Subpath)
-    throw unsupported('VolumeOptions.Subpath is not supported: a volume is mounted as a whole')
-  if (readOnly && source === '')
-    throw badConfig('volume', 'must not set ReadOnly mode when using anonymous volumes')
+  const subpath = options.Subpath ?? ''
+  if (subpath !== '' && !mount.Source)
+    throw badConfig('volume', 'must not set Subpath when using anonymous volumes')
+  checkSubpath('volume', subpath)
   return {
-    ...noMount,
-    source,
-    target,
-    readOnly,
+    subpath,
     noCopy: options.NoCopy === true,
     driver: options.DriverConfig?.Name ?? '',
     driverOptions: options.DriverConfig?.Options ?? {},
     labels: options.Labels ?? {},
+    ...toOwners('volume', options),
   }
 }
 
-function fromTmpfsObject(mount: Mount): MountRequest {
-  const target = cleanTarget('tmpfs', mount.Target ?? '')
-  if (mount.Source) throw badConfig('tmpfs', 'field Source must not be specified')
-  const { SizeBytes: size, Mode: mode, Options: words } = mount.TmpfsOptions ?? {}
-  if ((size ?? 0) < 0) throw badConfig('tmpfs', `invalid size: ${size} bytes`)
-  const options = [
-    ...(mount.ReadOnly === true ? ['ro'] : []),
-    ...(mode ? [`mode=${mode.toString(8)}`] : []),
-    ...(size ? [`size=${size}`] : []),
-    ...(words ?? []).map(toTmpfsOption),
-  ]
-  return { ...noMount, type: 'tmpfs', target, readOnly: mount.ReadOnly === true, options: options.join(',') }
+function fromImageObject(mount: Mount): Partial<MountRequest> {
+  if (!mount.Source) throw badConfig('image', 'field Source must not be empty')
+  const subpath = mount.ImageOptions?.Subpath ?? ''
+  checkSubpath('image', subpath)
+  return { subpath }
 }
 
-/** Docker lets through only what mount(8) would take without harm. */
-function toTmpfsOption(words: readonly string[]): string {
-  const [name = '', ...rest] = words
-  if (words.length < 1 || words.length > 2) throw badConfig('tmpfs', 'invalid option array length')
-  if (name !== 'exec' && name !== 'noexec') throw badConfig('tmpfs', `invalid option: ${name}`)
-  return [name, ...rest].join('=')
+function checkSubpath(type: string, subpath: string): void {
+  const problem = subpathProblem(subpath)
+  if (problem !== null) throw badConfig(type, problem)
 }
 
 /** The same mount in the same syntax. */
 export function toMountObject(mount: MountRequest): Mount {
+  const [name, options] = optionWriters[mount.type](mount)
+  const given = Object.entries(options).filter(([, value]) => isGiven(value))
   return {
     Type: mount.type,
     ...(mount.source !== '' && { Source: mount.source }),
     Target: mount.target,
     ...(mount.readOnly && { ReadOnly: true }),
-    ...mountOptions[mount.type](mount),
+    ...(mount.consistency !== '' && { Consistency: mount.consistency }),
+    ...(given.length > 0 && { [name]: Object.fromEntries(given) }),
   }
 }
 
-const mountOptions: Readonly<Record<MountRequest['type'], (mount: MountRequest) => Mount>> = {
-  bind: ({ propagation, createSource }) => {
-    const options = {
-      ...(propagation !== '' && { Propagation: propagation }),
-      ...(createSource && { CreateMountpoint: true }),
-    }
-    return Object.keys(options).length > 0 ? { BindOptions: options } : {}
-  },
-  volume: ({ noCopy, labels, driver, driverOptions }) => {
-    const options = {
-      ...(noCopy && { NoCopy: true }),
-      ...(Object.keys(labels).length > 0 && { Labels: labels }),
-      ...(driver !== '' && { DriverConfig: { Name: driver, Options: driverOptions } }),
-    }
-    return Object.keys(options).length > 0 ? { VolumeOptions: options } : {}
-  },
-  image: ({ subpath }) => (subpath === '' ? {} : { ImageOptions: { Subpath: subpath } }),
-  tmpfs: ({ options }) => {
-    const words = options.split(',').filter((word) => word !== '' && word !== 'ro')
-    const valueAt = (name: string): string | undefined =>
-      words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1)
-    const flags = words.filter((word) => word === 'exec' || word === 'noexec')
-    const [mode, size] = [valueAt('mode'), valueAt('size')]
-    const fields = {
-      ...(size !== undefined && { SizeBytes: Number(size) }),
-      ...(mode !== undefined && { Mode: Number.parseInt(mode, 8) }),
-      ...(flags.length > 0 && { Options: flags.map((flag) => [flag]) }),
-    }
-    return Object.keys(fields).length > 0 ? { TmpfsOptions: fields } : {}
-  },
+function isGiven(value: unknown): boolean {
+  return value !== '' && value !== false && !(typeof value === 'object' && isEmpty(value))
+}
+
+function isEmpty(value: object | null): boolean {
+  return value === null || Object.keys(value).length === 0
+}
+
+const optionWriters: Readonly<Record<MountRequest['type'], (mount: MountRequest) => [string, object]>> = {
+  bind: (mount) => ['BindOptions', toBindOptions(mount)],
+  volume: (mount) => ['VolumeOptions', toVolumeOptions(mount)],
+  image: ({ subpath }) => ['ImageOptions', { Subpath: subpath }],
+  tmpfs: ({ options }) => ['TmpfsOptions', toTmpfsOptions(options)],
+}
+
+function toBindOptions(mount: MountRequest): Options<'BindOptions'> {
+  return {
+    Propagation: mount.propagation,
+    NonRecursive: mount.recursion === 'disabled',
+    CreateMountpoint: mount.createSource,
+    ReadOnlyNonRecursive: mount.recursion === 'writable',
+    ReadOnlyForceRecursive: mount.recursion === 'readonly',
+    IDMap: mount.idmap,
+    Own: mount.own,
+  }
+}
+
+function toVolumeOptions(mount: MountRequest): Options<'VolumeOptions'> {
+  const { driver, driverOptions } = mount
+  const config = {
+    ...(driver !== '' && { Name: driver }),
+    ...(!isEmpty(driverOptions) && { Options: driverOptions }),
+  }
+  return {
+    NoCopy: mount.noCopy,
+    Labels: mount.labels,
+    Subpath: mount.subpath,
+    DriverConfig: config,
+    IDMap: mount.idmap,
+    Own: mount.own,
+  }
 }

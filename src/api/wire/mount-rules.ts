@@ -1,11 +1,7 @@
 /** What every way of asking for a mount has in common. */
-import { posix } from 'node:path'
 import { TsnetError } from '../../errors.ts'
 import type { MountRequest } from '../../store/records.ts'
-
-export type Propagation = MountRequest['propagation']
-
-export const propagations: readonly string[] = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave']
+import { cleanPath } from '../../values/path.ts'
 
 /** A mount before anything is said about it. */
 export const noMount: MountRequest = {
@@ -38,12 +34,11 @@ export function badConfig(type: string, problem: string): TsnetError {
   return invalid(`invalid mount config for type "${type}": ${problem}`)
 }
 
-/** A cleaned absolute path other than the root. */
-export function cleanTarget(type: string, target: string): string {
+/** Throws unless it is an absolute path other than the root. */
+export function checkTarget(type: string, target: string): void {
   if (target === '') throw badConfig(type, 'field Target must not be empty')
   const problem = targetProblem(target)
   if (problem !== null) throw badConfig(type, problem)
-  return cleanPath(target)
 }
 
 /** What is wrong with a path in the container; null when nothing is. */
@@ -53,11 +48,14 @@ export function targetProblem(target: string): string | null {
 }
 
 export function absoluteProblem(path: string): string | null {
-  return path.startsWith('/') ? null : `invalid mount path: '${path}' mount path must be absolute`
+  if (!path.startsWith('/')) return `invalid mount path: '${path}' mount path must be absolute`
+  return path.includes('\0') ? 'invalid mount path: it must not contain a zero byte' : null
 }
 
-/** Without dots and trailing slashes. */
-export function cleanPath(path: string): string {
-  const clean = posix.normalize(path)
-  return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean
+/** What is wrong with a path inside a volume or an image, which must not lead out of it. */
+export function subpathProblem(subpath: string): string | null {
+  const clean = cleanPath(subpath)
+  const isLocal =
+    !clean.startsWith('/') && clean !== '..' && !clean.startsWith('../') && !clean.includes('\0')
+  return isLocal ? null : 'subpath must be a relative path within the volume'
 }

@@ -11,7 +11,6 @@ interface UnsupportedOption<Fields> {
 }
 
 const hostOptions: readonly UnsupportedOption<HostConfig>[] = [
-  { name: 'VolumesFrom', instead: 'name the volumes themselves in Binds or Mounts' },
   { name: 'Annotations', instead: 'use labels' },
   {
     name: 'CgroupnsMode',

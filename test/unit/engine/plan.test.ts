@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { mergeEnv, noRequest } from '../../../src/engine/plan.ts'
 import type { ContainerSpec } from '../../../src/store/records.ts'
-import { id, idOf, mountRequest, plan, port } from './samples.ts'
+import { id, idOf, plan, port } from './samples.ts'
 
 const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const hostname = 'HOSTNAME=c0c0c0c0c0c0'
@@ -181,91 +181,6 @@ describe('the networks of a container', () => {
       'kernel.shmmax',
     ])
     expect(plan({ networkMode: 'none', sysctls }).spec.sysctls).toEqual(sysctls)
-  })
-})
-
-describe('the mounts of a container', () => {
-  test('are the user’s, and an anonymous volume for each of the image’s that is not covered', () => {
-    const { mounts } = plan({ mounts: [mountRequest] }, { volumes: ['/data/', '/cache'] })
-    expect(mounts).toMatchObject([
-      {
-        type: 'volume',
-        name: 'data',
-        source: '',
-        target: '/data',
-        driver: 'local',
-        readOnly: false,
-        propagation: '',
-        options: '',
-        syntax: 'mount',
-      },
-      expect.objectContaining({
-        type: 'volume',
-        name: '',
-        target: '/cache',
-        driver: 'local',
-        syntax: 'image',
-      }),
-    ])
-  })
-
-  test('have clean paths', () => {
-    const bind = { ...mountRequest, type: 'bind' as const, source: '/srv//x/', target: '/a/./b//../c/' }
-    const [mount] = plan({ mounts: [bind] }).mounts
-    expect(mount).toMatchObject({
-      source: '/srv/x',
-      target: '/a/c',
-      name: '',
-      driver: '',
-      propagation: 'rprivate',
-    })
-  })
-
-  test('keep what their kind knows: propagation, options, driver, nocopy', () => {
-    const bind = { ...mountRequest, type: 'bind' as const, source: '/', propagation: 'rshared' as const }
-    const tmpfs = {
-      ...mountRequest,
-      type: 'tmpfs' as const,
-      source: '',
-      target: '/t',
-      options: 'size=1m,exec',
-    }
-    const volume = { ...mountRequest, target: '/v', driver: 'cloud', noCopy: true, readOnly: true }
-    expect(plan({ mounts: [bind, tmpfs, volume] }).mounts).toMatchObject([
-      { source: '/', propagation: 'rshared', options: '' },
-      { source: '', propagation: '', options: 'size=1m,exec', driver: '' },
-      { propagation: '', noCopy: true, driver: 'cloud', readOnly: true },
-    ])
-  })
-
-  test.each([
-    [
-      'two on one target',
-      [mountRequest, { ...mountRequest, target: '/data/' }],
-      'Duplicate mount point: /data',
-    ],
-    [
-      'a relative target',
-      [{ ...mountRequest, target: 'data' }],
-      "invalid mount path: 'data' mount path must be absolute",
-    ],
-    ['the root as target', [{ ...mountRequest, target: '/a/..' }], "destination can't be '/'"],
-    [
-      'a relative source',
-      [{ ...mountRequest, type: 'bind' as const, source: 'src' }],
-      'invalid mount config for type "bind": invalid mount path: \'src\' mount path must be absolute',
-    ],
-    [
-      'an option that no tmpfs has',
-      [{ ...mountRequest, type: 'tmpfs' as const, options: 'size=1m,colour=red' }],
-      'invalid tmpfs option ["colour=red"]',
-    ],
-  ])('refuse %s', (_, mounts, sentence) => {
-    expect(() => plan({ mounts })).toThrow(sentence)
-  })
-
-  test('refuse a relative VOLUME of the image', () => {
-    expect(() => plan({}, { volumes: ['data'] })).toThrow('mount path must be absolute')
   })
 })
 

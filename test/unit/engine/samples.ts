@@ -6,6 +6,7 @@ import type {
   ContainerSpec,
   ImageConfig,
   ImageRecord,
+  MountPoint,
   MountRequest,
   NetworkRecord,
   PortBinding,
@@ -183,11 +184,25 @@ export const spec: ContainerSpec = {
   oomScoreAdj: 0,
 }
 
-/** Plans the sample container with changes to its spec and its image. */
+/** Any image but `missing` is there. */
+function findSampleImage(ref: string): ImageRecord {
+  if (ref === 'missing') throw new TsnetError('not-found', 'no-such-image', `No such image: ${ref}`)
+  return { ...imageWith({}), id: `sha256:${ref}` as ImageId }
+}
+
+/** Plans the sample container with changes to its spec and its image; `taken` are other containers' mounts. */
 export function plan(
   change: Partial<ContainerSpec> = {},
   config: Partial<ImageConfig> = {},
+  taken: readonly MountPoint[] = [],
 ): ContainerRecord {
-  const snapshot = { image: imageWith(config), network: findSample, checkEndpoint: () => {} }
+  const snapshot = {
+    image: imageWith(config),
+    network: findSample,
+    checkEndpoint: () => {},
+    taken,
+    mountedImage: findSampleImage,
+    dataRoot: '/var/lib/tsnet',
+  }
   return planContainer(id, 'web', { ...spec, ...change }, snapshot)
 }

@@ -4,7 +4,7 @@ import { planContainer } from '../../../../src/engine/plan.ts'
 import type { ContainerRecord, ContainerSpec, ImageRecord } from '../../../../src/store/records.ts'
 import type { ContainerId } from '../../../../src/values/id.ts'
 import { bridge, demoImage } from '../memory-engine.ts'
-import { mount, plainSpec } from './spec.ts'
+import { mount, noMounts, plainSpec } from './spec.ts'
 
 const id = 'c'.repeat(64) as ContainerId
 const places = {
@@ -19,7 +19,7 @@ function plan(fields: Partial<ContainerSpec> = {}): ContainerRecord {
     id,
     'web',
     { ...plainSpec, ...fields },
-    { image: demoImage, network: () => bridge, checkEndpoint: () => {} },
+    { image: demoImage, network: () => bridge, checkEndpoint: () => {}, ...noMounts },
   )
 }
 
@@ -178,7 +178,7 @@ describe('the config', () => {
   })
 
   test('tells anonymous volumes by their paths', () => {
-    const volumes = config({ mounts: [mount({ target: '/anon', syntax: 'bind-string' })] }).Volumes
+    const volumes = config({ mounts: [mount({ target: '/anon', syntax: 'anonymous' })] }).Volumes
     expect(volumes).toEqual({ '/data': {}, '/anon': {} })
   })
 

@@ -10,7 +10,7 @@ import { planContainer } from '../../../../src/engine/plan.ts'
 import type { ContainerRecord } from '../../../../src/store/records.ts'
 import type { ContainerId } from '../../../../src/values/id.ts'
 import { bridge, demoImage } from '../memory-engine.ts'
-import { mount, plainSpec } from './spec.ts'
+import { mount, noMounts, plainSpec } from './spec.ts'
 
 const state: ContainerRecord['state'] = {
   status: 'created',
@@ -30,6 +30,7 @@ function record(digit: string, name: string, fields: Partial<ContainerRecord> = 
     image: demoImage,
     network: () => bridge,
     checkEndpoint: () => {},
+    ...noMounts,
   })
   return { ...planned, createdAt: `2026-01-0${digit}T00:00:00.000Z`, ...fields }
 }

@@ -82,3 +82,12 @@ export function mount(fields: Partial<MountRequest>): MountRequest {
     ...fields,
   }
 }
+
+/** What a plan of plainSpec with named volumes alone knows about mounts. */
+export const noMounts = {
+  taken: [],
+  mountedImage: () => {
+    throw new Error('no image is mounted')
+  },
+  dataRoot: '/var/lib/tsnet',
+}

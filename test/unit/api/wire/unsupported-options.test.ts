@@ -4,7 +4,6 @@ import { refuseUnsupported } from '../../../../src/api/wire/unsupported-options.
 
 describe('an option of Docker that is not carried out here', () => {
   test.each([
-    ['VolumesFrom', ['x']],
     ['Annotations', { a: 'b' }],
     ['CgroupnsMode', 'host'],
     ['IpcMode', 'host'],
