@@ -5,7 +5,7 @@ import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { cleanPath } from '../values/path.ts'
-import { ensureBindSource } from '../volumes/bind.ts'
+import { requireBindSources } from '../volumes/bind-sources.ts'
 import { reserveFixed } from './addresses.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
@@ -65,7 +65,7 @@ export async function createContainer(
   })
   refuseEgress(parts, planned)
   refuseMissingLinks(parts, planned)
-  await checkBindSources(planned)
+  await requireBindSources(parts.workers, planned.mounts)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
   return { id, warnings: [...limits.warnings, ...warningsFor(parts, container)] }
 }
@@ -97,12 +97,6 @@ async function recordContainer(
   undo.move()
   parts.events.emit('container', 'create', id, { name, image: spec.image })
   return container
-}
-
-async function checkBindSources(container: ContainerRecord): Promise<void> {
-  for (const mount of container.mounts) {
-    if (mount.type === 'bind' && !mount.createSource) await ensureBindSource(mount.source, false)
-  }
 }
 
 /** Clients take a create's 'not-found' for the container's image and pull that: of all else it is the request that is wrong. */

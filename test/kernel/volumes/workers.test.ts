@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -22,7 +22,7 @@ afterEach(() => {
 
 const look = { subject: 'bind source', deadline: 20_000 }
 const lookAt = (path: string, options: object = {}) =>
-  workers.run('stat-sources', { paths: [path], create: false }, { ...look, ...options })
+  workers.run('stat-sources', { paths: [path] }, { ...look, ...options })
 
 /** Workers of `parent`, by their command lines: those that have ended have none. */
 function workersOf(parent: number): number[] {
@@ -61,10 +61,11 @@ test('jobs at the same time are done by processes of their own, of which one sta
 })
 
 test('a job’s failure arrives with kind, code and the name of the errno', async () => {
-  writeFileSync(join(directory, 'file'), '')
-  const made = workers.run('stat-sources', { paths: [join(directory, 'file/below')], create: true }, look)
-  await expect(made).rejects.toBeInstanceOf(WorkerError)
-  await expect(made).rejects.toMatchObject({ code: 'syscall', errno: 'ENOTDIR' })
+  const looped = join(directory, 'looped')
+  symlinkSync(looped, looped)
+  const failure = lookAt(looped)
+  await expect(failure).rejects.toBeInstanceOf(WorkerError)
+  await expect(failure).rejects.toMatchObject({ kind: 'internal', code: 'syscall', errno: 'ELOOP' })
   // the process has survived that
   expect(await lookAt('/')).toEqual(['directory'])
   expect(workersOf(process.pid)).toHaveLength(1)
@@ -109,7 +110,7 @@ test('a worker that hangs dies with its daemon', async () => {
   using hanging = new HangingFs(join(directory, 'hang'))
   const script = `import { Workers } from ${JSON.stringify(join(import.meta.dirname, '../../../src/volumes/workers.ts'))}
     const workers = new Workers(${JSON.stringify(program)})
-    await workers.run('stat-sources', { paths: [${JSON.stringify(hanging.path)}], create: false }, { subject: 'x', deadline: 60_000 })`
+    await workers.run('stat-sources', { paths: [${JSON.stringify(hanging.path)}]}, { subject: 'x', deadline: 60_000 })`
   const daemon = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     stdio: 'inherit',
   })
@@ -118,10 +119,4 @@ test('a worker that hangs dies with its daemon', async () => {
   await new Promise((resolve) => setTimeout(resolve, 200))
   daemon.kill('SIGKILL')
   await expect.poll(() => workersOf(daemon.pid!), { timeout: 10_000 }).toEqual([])
-})
-
-test('directories that are missing are made when asked for', async () => {
-  const path = join(directory, 'a/b/c')
-  expect(await workers.run('stat-sources', { paths: [path], create: true }, look)).toEqual(['directory'])
-  expect(statSync(path).isDirectory()).toBe(true)
 })
