@@ -21,14 +21,10 @@ const nativeFsmount = declare<[number, number, number, number], number>(
 )
 
 /**
- * Opens the file system of `type` on `source`, with its own options (`true` for one without value). The descriptor is of its
- * root: `/proc/self/fd/N` is the way in, and attachMountTree makes a mount of it. Throws SyscallError.
+ * Opens the file system of `type` on `source`, with options of its own separated by commas. The descriptor is of its root:
+ * `/proc/self/fd/N` is the way in, and attachMountTree makes a mount of it. Throws SyscallError.
  */
-export function mountDetached(
-  type: string,
-  source: string,
-  options: Readonly<Record<string, string | true>>,
-): Fd {
+export function mountDetached(type: string, source: string, options: string): Fd {
   const detail = `${type} of ${source}`
   using context = new Fd(check(Number(nativeFsopen(SYS_fsopen, type, FSOPEN_CLOEXEC)), 'fsopen', detail))
   const configure = (command: number, key: string | null, value: string | null): void => {
@@ -36,9 +32,9 @@ export function mountDetached(
     check(Number(result), 'fsconfig', key === null ? detail : `${key} of ${detail}`)
   }
   configure(FSCONFIG_SET_STRING, 'source', source)
-  for (const [key, value] of Object.entries(options)) {
-    if (value === true) configure(FSCONFIG_SET_FLAG, key, null)
-    else configure(FSCONFIG_SET_STRING, key, value)
+  for (const option of options.split(',').filter(Boolean)) {
+    const [key = '', value] = option.split(/=(.*)/)
+    configure(value === undefined ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, value ?? null)
   }
   configure(FSCONFIG_CMD_CREATE, null, null)
   return new Fd(

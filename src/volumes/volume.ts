@@ -23,6 +23,8 @@ export interface VolumeDriver {
   ): Promise<void>
   /** What the data takes; rejects when it cannot be told in time. */
   usage?(volume: VolumeRecord): Promise<VolumeUsage>
+  /** What is used of a limit, told at once; null for a volume without one. */
+  quota?(volume: VolumeRecord): Promise<VolumeUsage | null>
   /** Changes the size limit while the volume may be in use; `options` are the volume's new ones. */
   resize?(volume: VolumeRecord, options: VolumeSpec['options']): Promise<void>
   /** Only of drivers which keep their data on this host. */

@@ -1,4 +1,4 @@
-/** How a local volume comes by its data. One of plain.ts, mounted.ts and quota.ts stands behind each volume. */
+/** How a local volume comes by its data. One of plain.ts, mounted.ts and limited.ts stands behind each volume. */
 import type { VolumeUsage } from '../volume.ts'
 
 /** Where a volume lies. */
@@ -17,9 +17,10 @@ export interface Backing {
   create(at: Location): Promise<void>
   /** Only where `isMounted`. Nothing is mounted there yet. */
   mount(at: Location): Promise<void>
-  /** Gives back what `create` has taken besides the directory; called before that goes. Nothing is mounted. */
-  release(at: Location): Promise<void>
-  usage?(at: Location): Promise<VolumeUsage>
-  /** The limit becomes `size` bytes. */
-  resize?(at: Location, size: number): Promise<void>
+  /** False where a walk through the data could hang, or lead through things that are nobody's volume. */
+  readonly isMeasured: boolean
+  /** What is used of a limit; null where nothing limits. */
+  usage?(at: Location): Promise<VolumeUsage | null>
+  /** The limit that the data has becomes this backing's. Throws kind 'conflict' when more is used. */
+  resize?(at: Location): Promise<void>
 }

@@ -1,13 +1,17 @@
 /** Volumes below `<data-root>/volumes`, each in a directory of its own. */
 import { mkdir, rename, rm } from 'node:fs/promises'
+import { TsnetError } from '../../errors.ts'
 import type { Labels, VolumeRecord } from '../../store/records.ts'
 import type { VolumeDriver } from '../volume.ts'
 import type { Workers } from '../workers.ts'
 import type { Backing, Location } from './backing.ts'
+import { limitedBacking } from './limited.ts'
+import { createMeasure } from './measure.ts'
 import { mountedBacking } from './mounted.ts'
 import { VolumeMounts } from './mounts.ts'
 import { parseLocalOptions } from './options.ts'
 import { plainBacking } from './plain.ts'
+import { releaseDirectory } from './project-quota.ts'
 
 export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDriver {
   const root = `${dataRoot}/volumes`
@@ -16,9 +20,11 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
     const directory = `${root}/${name}`
     return { name, directory, data: `${directory}/_data` }
   }
+  const measure = createMeasure(workers)
   const backingOf = (options: Labels): Backing => {
     const { place, own } = parseLocalOptions(options)
-    return place.kind === 'mount' ? mountedBacking(workers, place) : plainBacking(own)
+    if (place.kind === 'mount') return mountedBacking(workers, place)
+    return place.kind === 'limited' ? limitedBacking(workers, place.limit, own) : plainBacking(own)
   }
   return {
     name: 'local',
@@ -37,8 +43,9 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
 
     remove: async ({ name }) => {
       const { directory } = locate(name)
-      // Renamed first, so that a removal cut short never leaves half a volume under its name.
       await mounts.sweep(directory, () => false)
+      releaseDirectory(`${directory}/_data`)
+      // Renamed first, so that a removal cut short never leaves half a volume under its name.
       const doomed = `${root}/.removed-${name}`
       await rm(doomed, { recursive: true, force: true })
       await rename(directory, doomed).catch((error: NodeJS.ErrnoException) => {
@@ -58,6 +65,21 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
       if (backingOf(options).isMounted) await mounts.remove(id, user, locate(name).data)
     },
 
+    usage: async ({ name, options }) => {
+      const at = locate(name)
+      const backing = backingOf(options)
+      if (!backing.isMeasured) throw notMeasured(at)
+      return (await backing.usage?.(at)) ?? { used: await measure(at), limit: 0 }
+    },
+
+    quota: async ({ name, options }) => (await backingOf(options).usage?.(locate(name))) ?? null,
+
+    resize: async ({ name, options: before }, options) => {
+      const backing = backingOf(options)
+      if (backing.resize === undefined || backingOf(before).resize === undefined) throw unlimited(name)
+      await backing.resize(locate(name))
+    },
+
     restore: async (volumes) => {
       for (const { volume, users } of volumes) mounts.adopt(volume.id, users)
       const wanted = volumes.filter(({ users }) => users.length > 0)
@@ -65,4 +87,21 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
       await mounts.sweep(root, (target) => targets.has(target))
     },
   }
+}
+
+/** What is a directory, or has a file system's own size, cannot become limited without being moved. */
+function unlimited(name: string): TsnetError {
+  return new TsnetError(
+    'invalid',
+    'volume-unlimited',
+    `volume ${name} has no size limit that could change: create one with --opt size= and copy the data`,
+  )
+}
+
+function notMeasured({ name }: Location): TsnetError {
+  return new TsnetError(
+    'unsupported',
+    'volume-not-measured',
+    `volume ${name} is what its option device says: nobody walks through that`,
+  )
 }

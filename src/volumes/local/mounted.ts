@@ -9,11 +9,11 @@ const mountDeadline = 30_000
 export function mountedBacking(workers: Workers, source: MountedSource): Backing {
   return {
     isMounted: true,
+    isMeasured: false,
     create: () => Promise.resolve(),
     mount: async ({ name, data }) => {
       const subject = `volume "${name}" (${source.type} ${source.device})`
       await workers.run('mount-source', { ...source, target: data }, { subject, deadline: mountDeadline })
     },
-    release: () => Promise.resolve(),
   }
 }

@@ -1,12 +1,13 @@
 /** The local driver's options: Docker's type, o, device and size, and `own`. Pure. */
 import { TsnetError } from '../../errors.ts'
 import type { Labels } from '../../store/records.ts'
+import type { Limit } from './project-quota.ts'
 
 /** Where a volume's data is. */
 export type Place =
   | { readonly kind: 'directory' }
   | ({ readonly kind: 'mount' } & MountedSource)
-  | { readonly kind: 'limited' /** bytes */; readonly size: number }
+  | { readonly kind: 'limited'; readonly limit: Limit }
 
 /** What mount(8) would be given; `options` are separated by commas. */
 export interface MountedSource {
@@ -26,13 +27,14 @@ export interface LocalOptions {
   readonly own: Owner | null
 }
 
-const known = new Set(['type', 'o', 'device', 'size', 'own'])
+const known = new Set(['type', 'o', 'device', 'size', 'inodes', 'own'])
 
 const required: readonly (readonly [option: string, needs: string])[] = [
   ['device', 'type'],
   ['type', 'device'],
   ['o', 'device'],
   ['o', 'type'],
+  ['inodes', 'size'],
 ]
 
 /** Throws kind 'invalid' that names the option. */
@@ -46,7 +48,7 @@ export function parseLocalOptions(options: Labels): LocalOptions {
   return { place: placeOf(options), own: ownerOf(options) }
 }
 
-function placeOf({ type = '', device = '', o = '', size }: Labels): Place {
+function placeOf({ type = '', device = '', o = '', size, inodes = '0' }: Labels): Place {
   const isMounted = type !== '' || device !== ''
   if (isMounted && device === '') throw invalid('missing device in volume options')
   if (isMounted && size !== undefined) {
@@ -55,8 +57,17 @@ function placeOf({ type = '', device = '', o = '', size }: Labels): Place {
     )
   }
   if (isMounted) return { kind: 'mount', type, device, options: o }
-  return size === undefined ? { kind: 'directory' } : { kind: 'limited', size: parseSize(size) }
+  const bytes = parseSize(size ?? '0')
+  // as in Docker, 0 is no limit
+  return bytes === 0
+    ? { kind: 'directory' }
+    : { kind: 'limited', limit: { bytes, inodes: parseInodes(inodes) } }
 }
+
+/** What a file system with a journal can be made in, as a sparse file. Bytes. */
+const leastSize = 4 * 1024 * 1024
+/** ext4 counts inodes in 32 bits. */
+const mostInodes = 2 ** 32 - 256
 
 const units: Readonly<Record<string, number>> = { '': 0, k: 1, m: 2, g: 3, t: 4, p: 5 }
 
@@ -64,8 +75,18 @@ const units: Readonly<Record<string, number>> = { '': 0, k: 1, m: 2, g: 3, t: 4,
 function parseSize(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text) ?? []
   const bytes = Math.floor(Number(number) * 1024 ** (units[unit.toLowerCase()] ?? 0))
-  if (Number.isSafeInteger(bytes) && bytes > 0) return bytes
-  throw invalid(`invalid size: '${text}': give bytes, or a number with a unit, as 64m or 1g`)
+  if (!Number.isSafeInteger(bytes)) {
+    throw invalid(`invalid size: '${text}': give bytes, or a number with a unit, as 64m or 1g`)
+  }
+  if (bytes === 0 || bytes >= leastSize) return bytes
+  throw invalid(`invalid size: '${text}': a volume can be limited to 4m at the least`)
+}
+
+/** Files and directories together. */
+function parseInodes(text: string): number {
+  const inodes = Number(text)
+  if (/^\d+$/.test(text) && inodes <= mostInodes) return inodes
+  throw invalid(`invalid inodes: '${text}': give a number up to ${mostInodes}`)
 }
 
 const highestId = 2 ** 32 - 2

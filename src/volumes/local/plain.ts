@@ -6,10 +6,10 @@ import type { Owner } from './options.ts'
 export function plainBacking(own: Owner | null): Backing {
   return {
     isMounted: false,
+    isMeasured: true,
     create: async ({ data }) => {
       if (own !== null) await chown(data, own.uid, own.gid)
     },
     mount: () => Promise.resolve(),
-    release: () => Promise.resolve(),
   }
 }

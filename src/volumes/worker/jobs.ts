@@ -1,11 +1,19 @@
 /** All jobs by name. */
 import type { Job } from './job.ts'
+import { makeImage } from './make-image.ts'
+import { measureTree } from './measure-tree.ts'
+import { mountImage } from './mount-image.ts'
 import { mountSource } from './mount-source.ts'
+import { resizeImage } from './resize-image.ts'
 import { statSources } from './stat-sources.ts'
 import { unmount } from './unmount.ts'
 
 export const jobs = {
+  'make-image': makeImage,
+  'measure-tree': measureTree,
+  'mount-image': mountImage,
   'mount-source': mountSource,
+  'resize-image': resizeImage,
   'stat-sources': statSources,
   unmount,
 } satisfies Readonly<Record<string, Job>>

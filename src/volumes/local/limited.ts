@@ -1,0 +1,77 @@
+/** Volumes with a size: a directory with project quota where the data root has that, else a file system in a sparse file. */
+
+import { existsSync, statfsSync } from 'node:fs'
+import { chown } from 'node:fs/promises'
+import { TsnetError } from '../../errors.ts'
+import { readExt4Space } from '../../sys/ext4.ts'
+import type { VolumeUsage } from '../volume.ts'
+import type { Workers } from '../workers.ts'
+import type { Backing, Location } from './backing.ts'
+import { isMounted } from './mounts.ts'
+import type { Owner } from './options.ts'
+import { hasProjectQuota, type Limit, limitDirectory, quotaOf } from './project-quota.ts'
+
+/** Milliseconds for what takes well below a second on a disk that is not busy. */
+const deadline = 60_000
+
+export function limitedBacking(workers: Workers, limit: Limit, own: Owner | null): Backing {
+  const run = { deadline }
+  return {
+    isMounted: true,
+    isMeasured: true,
+
+    create: async (at) => {
+      if (hasImage(at)) return
+      if (hasProjectQuota(at.data)) {
+        limitDirectory(at.data, limit)
+        if (own !== null) await chown(at.data, own.uid, own.gid)
+        return
+      }
+      const input = { image: imageOf(at), ...limit, uid: own?.uid ?? 0, gid: own?.gid ?? 0 }
+      await workers.run('make-image', input, { ...run, subject: subjectOf(at) })
+    },
+
+    mount: async (at) => {
+      if (!hasImage(at)) return
+      const input = { image: imageOf(at), target: at.data, bytes: limit.bytes }
+      await workers.run('mount-image', input, { ...run, subject: subjectOf(at) })
+    },
+
+    usage: async (at) => usageOf(at, limit),
+
+    resize: async (at) => {
+      const used = usageOf(at, limit)?.used ?? 0
+      if (used > limit.bytes) throw tooFull(at, used)
+      if (hasImage(at)) {
+        const input = { image: imageOf(at), bytes: limit.bytes }
+        await workers.run('resize-image', input, { ...run, subject: subjectOf(at) })
+      } else limitDirectory(at.data, limit)
+    },
+  }
+}
+
+const imageOf = ({ directory }: Location): string => `${directory}/image`
+const hasImage = (at: Location): boolean => existsSync(imageOf(at))
+const subjectOf = ({ name }: Location): string => `volume "${name}"`
+
+/** Null where nothing limits any more: the data root is not mounted with quota as it was. */
+function usageOf(at: Location, { bytes }: Limit): VolumeUsage | null {
+  if (hasImage(at)) return { used: usedOfImage(at), limit: bytes }
+  const quota = quotaOf(at.data)
+  return quota === null ? null : { used: quota.bytesUsed, limit: quota.bytesLimit }
+}
+
+/** Both ask this host's memory or its disk, never somebody else's. */
+function usedOfImage(at: Location): number {
+  if (isMounted(at.data)) {
+    const { blocks, bfree, bsize } = statfsSync(at.data)
+    return (blocks - bfree) * bsize
+  }
+  const { blocks, free, overhead, blockSize } = readExt4Space(imageOf(at))
+  return (blocks - overhead - free) * blockSize
+}
+
+function tooFull({ name }: Location, used: number): TsnetError {
+  const text = `volume ${name} has ${used} bytes in use: it cannot be made smaller than that`
+  return new TsnetError('conflict', 'volume-too-full', text)
+}
