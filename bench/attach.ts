@@ -68,6 +68,7 @@ function endpoint(number: number): EndpointSpec {
     defaultRoute4: true,
     defaultRoute6: true,
     sysctls: {},
+    onlyOwnMac: false,
     options: {},
   }
 }

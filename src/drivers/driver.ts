@@ -34,6 +34,8 @@ export interface EndpointSpec {
   readonly defaultRoute6: boolean
   /** Below /proc/sys, with the interface's name filled in. */
   readonly sysctls: Labels
+  /** Whether the interface may send from its own hardware address alone, which rules about the container go by. */
+  readonly onlyOwnMac: boolean
   /** The driver's own, those of every driver taken out. */
   readonly options: Labels
 }
@@ -45,7 +47,7 @@ export type EndpointWish = Pick<EndpointRequest, 'mac' | 'options'>
 export type AttachedEndpoint = Pick<EndpointSpec, 'id' | 'network' | 'address4' | 'address6'>
 
 /** An endpoint of a running container. */
-export interface StandingEndpoint extends AttachedEndpoint {
+export interface StandingEndpoint extends AttachedEndpoint, Pick<EndpointSpec, 'mac' | 'onlyOwnMac'> {
   /** Null when it is gone meanwhile; to be disposed of. */
   readonly sandbox: () => Sandbox | null
 }

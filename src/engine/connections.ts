@@ -8,7 +8,7 @@ import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } 
 import { randomMac } from '../values/mac.ts'
 import { reserveFixed } from './addresses.ts'
 import { containerTexts } from './container-texts.ts'
-import { egressRules, refuseEgress } from './egress-policy.ts'
+import { egressRules, isRestricted, refuseEgress } from './egress-policy.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
@@ -114,11 +114,15 @@ async function connectRunning(
   const endpoints = [...container.endpoints, planned]
   const defaults = chooseDefaultRoutes(parts, endpoints)
   undo.defer(() => leadOut(parts, { ...container, endpoints }, container.endpoints))
-  const name = interfaceNameOf(networkOf(parts, planned), planned, container.endpoints)
+  const interfaceName = interfaceNameOf(networkOf(parts, planned), planned, container.endpoints)
   const restriction = { add: egressRules(parts, { ...container, endpoints: [planned] }), remove: [] }
   undo.defer(() => parts.firewall.apply(inverse(restriction)))
   await parts.firewall.apply(restriction)
-  const endpoint = await attachEndpoint(parts, undo, sandbox, planned, name, defaults)
+  const endpoint = await attachEndpoint(parts, undo, sandbox, planned, {
+    interfaceName,
+    defaults,
+    onlyOwnMac: isRestricted(container),
+  })
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
   undo.defer(async () => void (await followPorts(parts, changed, container)))
   const published = await followPorts(parts, container, changed)

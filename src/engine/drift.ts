@@ -12,6 +12,7 @@ import { openRouteSocket } from '../netlink/socket.ts'
 import { findSandbox } from '../sandbox/sandbox.ts'
 import type { EndpointRecord, NetworkRecord } from '../store/records.ts'
 import { parseCidr } from '../values/cidr.ts'
+import { isRestricted } from './egress-policy.ts'
 import { attachedOf, driverContext } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 
@@ -140,7 +141,9 @@ class Drift {
         if (network === undefined) continue
         const sandbox = () => findSandbox({ execRoot, id: container.id })
         const before = found.get(network.id) ?? []
-        found.set(network.id, [...before, { ...attachedOf(network, endpoint), sandbox }])
+        const { mac } = endpoint
+        const onlyOwnMac = isRestricted(container)
+        found.set(network.id, [...before, { ...attachedOf(network, endpoint), mac, onlyOwnMac, sandbox }])
       }
     }
     return found

@@ -8,6 +8,11 @@ import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 import { bridgeRule } from './published.ts'
 
+/** Whether it may not reach everything. */
+export function isRestricted({ spec }: Pick<ContainerRecord, 'spec'>): boolean {
+  return spec.egress !== null
+}
+
 /** The rules of a container's policy without those that names' answers add; they follow from its record alone. */
 export function egressRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
   const { egress } = container.spec

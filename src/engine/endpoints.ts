@@ -27,12 +27,16 @@ export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord
   throw new TsnetError('not-found', 'no-such-network', `network ${endpoint.networkName} not found`)
 }
 
+/** What its container decides of an endpoint. */
+export interface EndpointPlan extends Pick<EndpointSpec, 'interfaceName' | 'onlyOwnMac'> {
+  readonly defaults: DefaultRoutes
+}
+
 /** What an endpoint is to be, so that its driver can make it. */
 export function specOf(
   network: NetworkRecord,
   endpoint: EndpointRecord,
-  interfaceName: string,
-  defaults: DefaultRoutes,
+  { interfaceName, defaults, onlyOwnMac }: EndpointPlan,
 ): EndpointSpec {
   const options = parseEndpointOptions(endpoint.request.options)
   return {
@@ -46,6 +50,7 @@ export function specOf(
     gateway4: endpoint.gateway4,
     gateway6: endpoint.gateway6,
     sysctls: sysctlsOf(options, interfaceName),
+    onlyOwnMac,
     options: options.others,
     defaultRoute4: defaults.v4 === endpoint.id,
     defaultRoute6: defaults.v6 === endpoint.id,
@@ -92,22 +97,17 @@ export async function attachEndpoint(
   undo: AsyncDisposableStack,
   sandbox: Sandbox,
   endpoint: EndpointRecord,
-  interfaceName: string,
-  defaults: DefaultRoutes,
+  plan: EndpointPlan,
 ): Promise<EndpointRecord> {
   const network = networkOf(parts, endpoint)
   const driver = parts.networkDriver(network.driver)
   const addressed = { ...endpoint, ...(await leaseAddresses(parts, undo, network, endpoint)) }
   undo.defer(() => driver.detach(driverContext(parts), attachedOf(network, addressed), sandbox))
-  const attachment = await driver.attach(
-    driverContext(parts),
-    specOf(network, addressed, interfaceName, defaults),
-    sandbox,
-  )
+  const attachment = await driver.attach(driverContext(parts), specOf(network, addressed, plan), sandbox)
   const present = { ...addressed, ...attached(attachment) }
   const ipam = linkIpamOf(parts, network)
   if (ipam === undefined) return present
-  const options = { before: endpoint.address4, leadsOut: defaults.v4 === endpoint.id }
+  const options = { before: endpoint.address4, leadsOut: plan.defaults.v4 === endpoint.id }
   return acquireAddress(parts, undo, ipam, sandbox, present, options)
 }
 

@@ -14,7 +14,7 @@ import { randomMac } from '../values/mac.ts'
 import { boundPath } from './bound-paths.ts'
 import { type BoundPath, compileContainer, plainBind } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
-import { egressRules } from './egress-policy.ts'
+import { egressRules, isRestricted } from './egress-policy.ts'
 import {
   attachEndpoint,
   chooseDefaultRoutes,
@@ -134,8 +134,9 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   const endpoints: EndpointRecord[] = []
   for (const [index, endpoint] of container.endpoints.entries()) {
     const others = [...endpoints, ...container.endpoints.slice(index + 1)]
-    const name = interfaceNameOf(networkOf(parts, endpoint), endpoint, others)
-    endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, name, defaults))
+    const interfaceName = interfaceNameOf(networkOf(parts, endpoint), endpoint, others)
+    const plan = { interfaceName, defaults, onlyOwnMac: isRestricted(container) }
+    endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, plan))
   }
   progress.container = { ...container, endpoints }
 }

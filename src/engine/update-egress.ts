@@ -1,10 +1,11 @@
 /** What a container may reach, changed at once when it runs. Established connections go on. */
 import { inverse } from '../firewall/rules.ts'
 import type { ContainerRecord, EgressEntry } from '../store/records.ts'
-import { egressRules, refuseEgress } from './egress-policy.ts'
+import { egressRules, isRestricted, refuseEgress } from './egress-policy.ts'
 import { ownsSandbox, usesNames } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 import { changeOf } from './published.ts'
+import { reconfigureEndpoints } from './reconfigure-endpoints.ts'
 import { resolverOptions } from './resolver-options.ts'
 
 /** Null for everything. Throws kind 'invalid' where a policy would not hold. Call under the container's lock. */
@@ -34,6 +35,10 @@ async function updateRunning(
   const batch = changeOf(egressRules(parts, container), egressRules(parts, changed))
   undo.defer(() => parts.firewall.apply(inverse(batch)))
   await parts.firewall.apply(batch)
+  if (isRestricted(container) !== isRestricted(changed) && ownsSandbox(parts, changed)) {
+    undo.defer(() => reconfigureEndpoints(parts, container))
+    await reconfigureEndpoints(parts, changed)
+  }
   undo.defer(() => followNames(parts, changed, container))
   await followNames(parts, container, changed)
 }

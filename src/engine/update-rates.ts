@@ -1,10 +1,10 @@
 /** How fast a container may send and receive on its networks, changed at once when it runs. */
 import { parseRates, rateOptions } from '../drivers/endpoint-rates.ts'
 import { TsnetError } from '../errors.ts'
-import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, Labels } from '../store/records.ts'
-import { chooseDefaultRoutes, driverContext, networkOf, specOf } from './endpoints.ts'
+import { networkOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
+import { reconfigureEndpoints } from './reconfigure-endpoints.ts'
 
 /** Each as `50mbit,burst=64k`; '' takes a limit away, null leaves it as it is. */
 export interface RateChange {
@@ -36,8 +36,8 @@ export async function updateRates(
   const changed = { ...container, endpoints }
   await using undo = new AsyncDisposableStack()
   if (container.state.status === 'running') {
-    undo.defer(() => reconfigure(parts, container))
-    await reconfigure(parts, changed)
+    undo.defer(() => reconfigureEndpoints(parts, container))
+    await reconfigureEndpoints(parts, changed)
   }
   parts.store.containers.put(container.id, changed)
   undo.move()
@@ -55,14 +55,4 @@ function withRates(endpoint: EndpointRecord, change: RateChange): EndpointRecord
   }
   parseRates(options)
   return { ...endpoint, request: { ...endpoint.request, options } }
-}
-
-async function reconfigure(parts: Parts, container: ContainerRecord): Promise<void> {
-  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
-  const defaults = chooseDefaultRoutes(parts, container.endpoints)
-  for (const endpoint of container.endpoints) {
-    const network = networkOf(parts, endpoint)
-    const spec = specOf(network, endpoint, endpoint.interfaceName, defaults)
-    await parts.networkDriver(network.driver).reconfigure?.(driverContext(parts), spec, sandbox)
-  }
 }

@@ -69,6 +69,7 @@ export function endpointSpec(
     defaultRoute4: true,
     defaultRoute6: true,
     sysctls: {},
+    onlyOwnMac: false,
     options: {},
     ...part,
   }

@@ -187,6 +187,23 @@ describe('egress policies', () => {
     await client.docker('rm', '-f', 'changing')
   })
 
+  it('hold for a container that takes another hardware address, also when the policy comes later', async () => {
+    const forge = (name: string, mac: string) =>
+      client.docker('exec', name, 'ip', 'link', 'set', 'dev', 'eth0', 'address', mac)
+    await wait('forger', '--cap-add', 'NET_ADMIN', '--network', 'plain')
+    await forge('forger', '02:00:00:00:70:01')
+    expect(await reach('forger', '192.0.2.3', 80)).toBe('outside')
+    await client.tsnet('update', '--egress', 'allow=192.0.2.5', 'forger')
+    expect(await reach('forger', '192.0.2.3', 80)).toBe('')
+    await client.docker('restart', '-t', '0', 'forger')
+    expect(await reach('forger', '192.0.2.5', 80)).toBe('outside')
+    await forge('forger', '02:00:00:00:70:02')
+    expect(await reach('forger', '192.0.2.3', 80)).toBe('')
+    await client.tsnet('update', '--egress', 'any', 'forger')
+    expect(await reach('forger', '192.0.2.3', 80)).toBe('outside')
+    await client.docker('rm', '-f', 'forger')
+  })
+
   it('hold while no daemon runs, and after the next has started', async () => {
     await daemon.kill()
     await daemon.launch()

@@ -116,7 +116,7 @@ describe('links', () => {
   test('a bridge’s port is isolated', () => {
     const master = upBridge()
     createLink(socket, { name: 'v0', kind: veth({ name: 'v1' }), master })
-    setBridgePort(socket, getLink(socket, 'v0').index, { isolated: true, hairpin: true })
+    setBridgePort(socket, getLink(socket, 'v0').index, { isolated: true, hairpin: true, locked: true })
     const [port] = ipJson('-d link show v0')
     expect(port).toMatchObject({
       linkinfo: { info_slave_data: { isolated: true, hairpin: true, learning: true } },

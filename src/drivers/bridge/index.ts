@@ -12,7 +12,7 @@ import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
 import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
 import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
-import { createPort, forgetNeighbours, removePort } from './ports.ts'
+import { createPort, forgetNeighbours, limitPort, removePort } from './ports.ts'
 import { applyRates } from './rates.ts'
 import { repairNetwork } from './repair.ts'
 import { RetiredBridges } from './retired.ts'
@@ -66,6 +66,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       using socket = openRouteSocket()
       using inside = openRouteSocket(sandbox.netns)
       const port = getLink(socket, hostVethName(endpoint.id)).index
+      limitPort(socket, port, { ...endpoint, isolated: !parseBridgeOptions(endpoint.network).interContainer })
       applyRates(
         socket,
         port,
@@ -114,6 +115,7 @@ async function attach(
     interfaceName,
     mac,
     isolated: !options.interContainer,
+    onlyOwnMac: endpoint.onlyOwnMac,
   })
   const { index } = configureEndpoint(sandbox, endpoint)
   const rates = parseRates(endpoint.options)

@@ -1,6 +1,7 @@
 /** Per endpoint of a bridge network a veth pair: one end a port of the bridge, the other born in the sandbox. */
 import { existsSync, readFileSync } from 'node:fs'
 import { isNetlinkError } from '../../netlink/error.ts'
+import { setForwarding } from '../../netlink/forwarding.ts'
 import { setBridgePort } from '../../netlink/kinds/bridge.ts'
 import { veth } from '../../netlink/kinds/veth.ts'
 import { createLink, findLink, getLink, type Link, setLink } from '../../netlink/link.ts'
@@ -24,6 +25,8 @@ export interface PortSpec {
   readonly mac: string
   /** Whether the port may exchange frames with other ports. */
   readonly isolated: boolean
+  /** Whether frames come in from `mac` alone. */
+  readonly onlyOwnMac: boolean
 }
 
 /**
@@ -52,11 +55,20 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
 export function joinBridge(
   socket: RouteSocket,
   index: number,
-  { mark, id, master, isolated }: Pick<PortSpec, 'mark' | 'id' | 'master' | 'isolated'>,
+  { mark, id, master, ...rest }: Omit<PortSpec, 'interfaceName'>,
 ): void {
   setLink(socket, index, { alias: tagOf(mark, id), master: master.index, up: true })
-  const hairpin = filtersBridgedFrames()
-  if (isolated || hairpin) setBridgePort(socket, index, { isolated, hairpin })
+  if (rest.isolated || rest.onlyOwnMac || filtersBridgedFrames()) limitPort(socket, index, rest)
+}
+
+/** What the bridge takes from a port that is one already, and sends to it. */
+export function limitPort(
+  socket: RouteSocket,
+  index: number,
+  { isolated, onlyOwnMac, mac }: Pick<PortSpec, 'isolated' | 'onlyOwnMac' | 'mac'>,
+): void {
+  if (onlyOwnMac) setForwarding(socket, index, mac)
+  setBridgePort(socket, index, { isolated, hairpin: filtersBridgedFrames(), locked: onlyOwnMac })
 }
 
 /**

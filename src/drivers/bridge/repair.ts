@@ -26,7 +26,7 @@ export function repairNetwork(
       : ensureBridge(socket, mark, network, options)
   const isolated = !options.interContainer
   const portFaults = endpoints.flatMap((endpoint) =>
-    repairPort(socket, { mark, id: endpoint.id, master: bridge, isolated }, endpoint),
+    repairPort(socket, { ...endpoint, mark, master: bridge, isolated }, endpoint),
   )
   return [...faults, ...portFaults]
 }

@@ -1,13 +1,22 @@
 /** Bridges and their ports (net/bridge/br_netlink.c). */
 import {
   IFLA_BR_STP_STATE,
+  IFLA_BRPORT_FLUSH,
   IFLA_BRPORT_ISOLATED,
+  IFLA_BRPORT_LOCKED,
   IFLA_BRPORT_MODE,
   IFLA_PROTINFO,
 } from '../../sys/constants/if_link.ts'
 import { RTM_SETLINK } from '../../sys/constants/rtnetlink.ts'
 import { AF_BRIDGE } from '../../sys/constants/socket.ts'
-import { type Attributes, attributeNested, attributeU8, attributeU32, numberAttribute } from '../attribute.ts'
+import {
+  type Attributes,
+  attribute,
+  attributeNested,
+  attributeU8,
+  attributeU32,
+  numberAttribute,
+} from '../attribute.ts'
 import { ifinfomsg, type LinkKind } from '../link.ts'
 import type { RouteSocket } from '../socket.ts'
 
@@ -21,6 +30,8 @@ export interface BridgePortSettings {
   readonly isolated: boolean
   /** Whether a frame may leave by the port through which it came. */
   readonly hairpin: boolean
+  /** Frames come in only from addresses of which a forwarding entry says that they are here. Linux 5.16; before it means nothing. */
+  readonly locked: boolean
 }
 
 export function bridge(settings: BridgeSettings): LinkKind {
@@ -40,6 +51,9 @@ export function encodeBridgePort(index: number, settings: BridgePortSettings): B
       IFLA_PROTINFO,
       attributeU8(IFLA_BRPORT_MODE, Number(settings.hairpin)),
       attributeU8(IFLA_BRPORT_ISOLATED, Number(settings.isolated)),
+      attributeU8(IFLA_BRPORT_LOCKED, Number(settings.locked)),
+      // what it has learned would let them in still
+      ...(settings.locked ? [attribute(IFLA_BRPORT_FLUSH, Buffer.alloc(0))] : []),
     ),
   ])
 }

@@ -16,7 +16,9 @@ export const IFLA_INFO_DATA = 2
 export const IFLA_BR_STP_STATE = 5
 
 export const IFLA_BRPORT_MODE = 4
+export const IFLA_BRPORT_FLUSH = 24
 export const IFLA_BRPORT_ISOLATED = 33
+export const IFLA_BRPORT_LOCKED = 39
 
 export const IFLA_MACVLAN_MODE = 1
 export const MACVLAN_MODE_PRIVATE = 1

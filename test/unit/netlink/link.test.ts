@@ -86,12 +86,14 @@ describe('kinds', () => {
   })
 
   test('a bridge port is set up through the bridge’s family', () => {
-    expect(encodeBridgePort(7, { isolated: true, hairpin: false })).toEqual(
+    expect(encodeBridgePort(7, { isolated: true, hairpin: false, locked: true })).toEqual(
       bytes(
         '07 00 00 00  07 00 00 00  00 00 00 00  00 00 00 00', // AF_BRIDGE, index 7
-        '14 00 0c 80', // IFLA_PROTINFO, nested
+        '20 00 0c 80', // IFLA_PROTINFO, nested
         '05 00 04 00  00 00 00 00', // IFLA_BRPORT_MODE
         '05 00 21 00  01 00 00 00', // IFLA_BRPORT_ISOLATED
+        '05 00 27 00  01 00 00 00', // IFLA_BRPORT_LOCKED
+        '04 00 18 00', // IFLA_BRPORT_FLUSH
       ),
     )
   })

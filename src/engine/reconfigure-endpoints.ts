@@ -1,0 +1,17 @@
+import { adoptSandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRecord } from '../store/records.ts'
+import { isRestricted } from './egress-policy.ts'
+import { chooseDefaultRoutes, driverContext, networkOf, specOf } from './endpoints.ts'
+import type { Parts } from './parts.ts'
+
+/** Makes the endpoints of a running container what its record says of rates and hardware addresses. */
+export async function reconfigureEndpoints(parts: Parts, container: ContainerRecord): Promise<void> {
+  using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
+  const defaults = chooseDefaultRoutes(parts, container.endpoints)
+  const onlyOwnMac = isRestricted(container)
+  for (const endpoint of container.endpoints) {
+    const network = networkOf(parts, endpoint)
+    const spec = specOf(network, endpoint, { interfaceName: endpoint.interfaceName, defaults, onlyOwnMac })
+    await parts.networkDriver(network.driver).reconfigure?.(driverContext(parts), spec, sandbox)
+  }
+}
