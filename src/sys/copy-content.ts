@@ -53,8 +53,8 @@ export class ContentCopier {
   /** Both files at their beginning, `to` empty. A file that grows meanwhile is copied as long as it was. Throws SyscallError. */
   copy(from: number, to: number, status: FileStatus): void {
     const { length } = status
-    if (length === 0) return
-    if (this.#clones && this.#clone(from, to)) this.#onBytes(Math.min(length, status.allocated))
+    if (length === 0) this.#onBytes(0)
+    else if (this.#clones && this.#clone(from, to)) this.#onBytes(Math.min(length, status.allocated))
     else if (status.allocated < length) this.#copySparse(from, to, length)
     else this.#copyRange(from, to, length)
   }

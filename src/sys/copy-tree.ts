@@ -34,7 +34,7 @@ import { FileStatus } from './file-status.ts'
 import { type TreeVisitor, walkTree } from './walk-tree.ts'
 
 export interface CopyOptions {
-  /** Called with the number of bytes of content that were just copied. */
+  /** Called with the number of bytes of content that were just copied, 0 for an entry without any. */
   readonly progress?: (bytes: number) => void
 }
 
@@ -75,6 +75,7 @@ class TreeCopy implements TreeVisitor, Disposable {
   readonly #rootIdentity: string
   readonly #target: Descent
   readonly #content: ContentCopier
+  readonly #progress: (bytes: number) => void
   readonly #status = new FileStatus()
   readonly #directories: FileStatus[] = []
   readonly #linked = new Map<string, FirstName>()
@@ -83,6 +84,7 @@ class TreeCopy implements TreeVisitor, Disposable {
     this.#root = root
     this.#target = new Descent(root.number)
     this.#content = new ContentCopier(progress)
+    this.#progress = progress
     statOpen(root.number, this.#status)
     this.#rootIdentity = this.#status.identity
   }
@@ -97,13 +99,14 @@ class TreeCopy implements TreeVisitor, Disposable {
     if (this.#status.isDirectory) return true
     if (this.#status.isRegular) return this.entry(directory, name, DT_REG)
     this.#copySpecial(directory, name)
+    this.#progress(0)
     return false
   }
 
   enter(name: CName, status: FileStatus): boolean {
     // A copy into the tree itself would not end.
     if (status.identity === this.#rootIdentity) return false
-    makeDirectoryAt(this.#target.fd, name, 0o700)
+    makeDirectory(this.#target.fd, name)
     const fd = openDirectoryAt(this.#target.fd, name)
     if (status.isMountRoot) {
       applyStatus(fd, status)
@@ -184,6 +187,15 @@ class TreeCopy implements TreeVisitor, Disposable {
     }
     if (--first.left <= 0) this.#linked.delete(identity)
     return true
+  }
+}
+
+/** One that is there already, such as lost+found of a new file system, is taken for the copy. */
+function makeDirectory(directory: number, name: CName): void {
+  try {
+    makeDirectoryAt(directory, name, 0o700)
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errnoName === 'EEXIST')) throw error
   }
 }
 

@@ -8,18 +8,21 @@ import { walkTree } from './walk-tree.ts'
 
 /**
  * Removes all that is in a directory, and leaves itself. Others may remove at the same time. Throws SyscallError naming the
- * path inside, EBUSY for what is mounted on.
+ * path inside, EBUSY for what is mounted on. `onRemoved` is called for each entry.
  */
-export function emptyDirectory(root: Fd): void {
+export function emptyDirectory(root: Fd, onRemoved: () => void = () => {}): void {
   walkTree(root, {
-    entry: (directory, name) => !removeFile(directory, name),
+    entry: (directory, name) => {
+      onRemoved()
+      return !removeFile(directory, name)
+    },
     enter: refuseMount,
     leave: (parent, name) => ignoreMissing(() => removeDirectoryAt(parent, name)),
   })
 }
 
 /** Removes an entry of a directory with all that is in it; nothing when it is not there. */
-export function removeTreeAt(directory: number, name: CName): void {
+export function removeTreeAt(directory: number, name: CName, onRemoved?: () => void): void {
   const status = new FileStatus()
   try {
     statAt(directory, name, status)
@@ -29,7 +32,7 @@ export function removeTreeAt(directory: number, name: CName): void {
   }
   if (status.isDirectory) {
     using root = new Fd(openDirectoryAt(directory, name))
-    emptyDirectory(root)
+    emptyDirectory(root, onRemoved)
     ignoreMissing(() => removeDirectoryAt(directory, name))
   } else ignoreMissing(() => unlinkAt(directory, name))
 }

@@ -78,10 +78,10 @@ export function settleStagedTree(directory: Directory): boolean {
   return true
 }
 
-/** Whether there is nothing in the directory but the traces of this module. */
-export function isTreeEmpty(directory: Directory): boolean {
+/** Whether there is nothing in the directory but the traces of this module and what is called as `besides`. */
+export function isTreeEmpty(directory: Directory, besides: readonly string[] = []): boolean {
   using root = openDirectory(directory)
-  return isEmpty(root)
+  return isEmpty(root, besides.map(cPath))
 }
 
 function openLocked(directory: Directory): Fd {
@@ -197,10 +197,11 @@ function exists(directory: Fd, name: CName): FileStatus | null {
   }
 }
 
-function isEmpty(root: Fd): boolean {
+function isEmpty(root: Fd, besides: readonly CName[] = []): boolean {
   using listed = openDirectory(root)
   for (const batch of readEntries(listed.number, entryBuffer())) {
-    if (batch.some(({ name }) => !isStage(name))) return false
+    const others = batch.filter(({ name }) => !isStage(name))
+    if (others.some(({ name }) => !besides.some((one) => one.equals(name)))) return false
   }
   return true
 }

@@ -22,7 +22,7 @@ function createContext(): Context {
     stdout: 1,
     progress: (bytes, total) => {
       const now = Date.now()
-      if (now - told < progressEvery && bytes !== total) return
+      if (now - told < progressEvery && (total === 0 || bytes < total)) return
       told = now
       send({ progress: [bytes, total] })
     },
