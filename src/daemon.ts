@@ -33,6 +33,7 @@ import { watchRoutes } from './engine/route-watch.ts'
 import { errorMessage, TsnetError } from './errors.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
+import { usesImage } from './images/image-users.ts'
 import { createImages } from './images/images.ts'
 import { createDhcpIpam } from './ipam/dhcp/index.ts'
 import type { Ipam } from './ipam/ipam.ts'
@@ -170,7 +171,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
       dataRoot,
       log,
       events: (action, image) => events.emit('image', action, image.id, { name: image.tags[0] ?? image.id }),
-      usersOf: (id) => [...store.containers.values()].filter((container) => container.image === id),
+      usersOf: (id) => [...store.containers.values()].filter((container) => usesImage(container, id)),
     }),
     networkDriver: (name) => drivers.get(name),
     networkDrivers: () => drivers.list(),

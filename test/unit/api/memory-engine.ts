@@ -179,6 +179,9 @@ export function createMemoryEngine(): MemoryEngine {
             image,
             network: findNetwork,
             checkEndpoint: () => {},
+            taken: [],
+            mountedImage: findImage,
+            dataRoot: '/var/lib/tsnet',
           }),
         )
         emit({ type: 'container', action: 'create', id, attributes: { image: spec.image, name: name ?? '' } })
