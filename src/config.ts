@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { TsnetError } from './errors.ts'
 import { hasHostBits, isCidr, parseCidr } from './values/cidr.ts'
+import { parseDuration } from './values/duration.ts'
 import { isIp } from './values/ip.ts'
 
 export interface AddressPool {
@@ -32,6 +33,14 @@ export interface DefaultNetwork {
   readonly hostAddress: string
   /** bytes; 0 takes that of the way out */
   readonly mtu: number
+}
+
+/** How long removed volumes can be restored. */
+export interface TrashLimits {
+  /** milliseconds; 0 for no trash at all */
+  readonly age: number
+  /** The free share of the file system, 0 to 1, below which the oldest go before their time. */
+  readonly space: number
 }
 
 export interface TlsFiles {
@@ -66,6 +75,7 @@ export interface Config {
   readonly initPool: number
   /** Whether the daemon relays what the kernel's DNAT cannot serve. */
   readonly userlandProxy: boolean
+  readonly trash: TrashLimits
 }
 
 const flags = {
@@ -100,6 +110,8 @@ const flags = {
   'firewall-backend': { type: 'string' },
   'init-pool': { type: 'string' },
   'userland-proxy': { type: 'string' },
+  'volume-trash-age': { type: 'string' },
+  'volume-trash-space': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -135,6 +147,8 @@ Options:
       --firewall-backend string             auto, nftables, iptables (default "auto")
       --init-pool number                    How many inits wait warm (default 2)
       --userland-proxy=false                Publish only what the kernel serves by itself, without a relay for [::1] and from IPv6 to IPv4
+      --volume-trash-age duration           How long removed volumes can be restored, 0 for not at all (default 24h)
+      --volume-trash-space percent          Free space below which the oldest of them go before their time (default 10%)
 `
 
 function bad(message: string): TsnetError {
@@ -335,6 +349,18 @@ function parseInitPool(text: string): number {
   throw bad(`--init-pool "${text}" must be a number from 0 to ${largestInitPool}`)
 }
 
+function parseTrashAge(text: string): number {
+  const age = text === '0' ? 0 : parseDuration(text)
+  if (age !== undefined) return age
+  throw bad(`--volume-trash-age "${text}" must be a duration, e.g. 24h or 1h30m, or 0`)
+}
+
+function parseTrashSpace(text: string): number {
+  const [, percent] = /^(\d{1,2}(?:\.\d+)?|100)%$/.exec(text) ?? []
+  if (percent !== undefined) return Number(percent) / 100
+  throw bad(`--volume-trash-space "${text}" must be a share of the file system, e.g. 10%`)
+}
+
 const largestInitPool = 64
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 const booleans = ['true', 'false'] as const
@@ -368,6 +394,10 @@ export function loadConfig(argv: readonly string[]): Config | null {
     pidfile: text('pidfile', ''),
     firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), firewallBackends),
     initPool: parseInitPool(text('init-pool', '2')),
+    trash: {
+      age: parseTrashAge(text('volume-trash-age', '24h')),
+      space: parseTrashSpace(text('volume-trash-space', '10%')),
+    },
     userlandProxy: oneOf('userland-proxy', text('userland-proxy', 'true'), booleans) === 'true',
   }
 }

@@ -24,6 +24,7 @@ import { watchDrift } from './engine/drift.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
 import { allowsName, sendersOf } from './engine/egress-policy.ts'
 import { Events } from './engine/events.ts'
+import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
@@ -178,6 +179,8 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     ipam: (name) => lookUp('ipam', ipams, name),
     ipams: () => ipams,
     volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
+    volumeDrivers: () => volumeDrivers,
+    trashLimits: config.trash,
     workers,
     egress: new EgressGrants({
       firewall,
@@ -284,6 +287,7 @@ async function main(argv: readonly string[]): Promise<void> {
   })
   watchRoutes(parts)
   const drift = watchDrift(parts)
+  const trash = keepTrash(parts)
   // Endings between the restore and now have not been heard.
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.
@@ -297,6 +301,7 @@ async function main(argv: readonly string[]): Promise<void> {
     await server.close()
     await supervisor.close(true)
     drift[Symbol.dispose]()
+    trash[Symbol.dispose]()
     await leaveHost(parts)
     parts.workers.close()
     // Nothing is left in it unless containers go on.

@@ -1,6 +1,7 @@
 /** The `filters` parameter of lists and events: `{"label": ["a=b"]}`, or the older `{"label": {"a=b": true}}`. */
 import { TsnetError } from '../errors.ts'
 import type { Labels } from '../store/records.ts'
+import { parseDuration } from '../values/duration.ts'
 import { type Query, textParameter } from './query.ts'
 
 export type Filters = ReadonlyMap<string, readonly string[]>
@@ -88,31 +89,11 @@ export function untilFilter(filters: Filters, now: number): number | undefined {
   const [value] = values
   if (value === undefined) return undefined
   if (values.length > 1) throw new TsnetError('invalid', 'bad-filter', 'more than one until filter specified')
-  const time = isDuration.test(value)
-    ? now - durationOf(value)
-    : /^\d+(\.\d+)?$/.test(value)
-      ? Number(value) * 1000
-      : Date.parse(value)
+  const back = parseDuration(value)
+  const time =
+    back !== undefined ? now - back : /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value)
   if (!Number.isNaN(time)) return time
   throw new TsnetError('invalid', 'bad-filter', `failed to parse value as time or duration: "${value}"`)
-}
-
-const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)/g
-const isDuration = new RegExp(`^(${part.source})+$`)
-/** milliseconds */
-const units: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-}
-
-function durationOf(text: string): number {
-  const parts = [...text.matchAll(part)].map(([, number, unit = '']) => Number(number) * (units[unit] ?? 0))
-  return parts.reduce((sum, one) => sum + one, 0)
 }
 
 /** A filter that is true or false; undefined when it is absent. Throws kind 'invalid' for other values. */

@@ -88,7 +88,12 @@ export const groups: Readonly<Record<string, Group>> = {
       create: () => import('./commands/volume-create.ts'),
       inspect: () => import('./commands/volume-inspect.ts'),
       ls: () => import('./commands/volume-ls.ts'),
+      prune: () => import('./commands/volume-prune.ts'),
+      rename: () => import('./commands/volume-rename.ts'),
+      restore: () => import('./commands/volume-restore.ts'),
       rm: () => import('./commands/volume-rm.ts'),
+      trash: () => import('./commands/volume-trash.ts'),
+      update: () => import('./commands/volume-update.ts'),
     },
   },
 }

@@ -18,3 +18,12 @@ export function networkPath(name: string, action = ''): string {
 export function volumePath(name: string): string {
   return `/volumes/${encodeURIComponent(name)}`
 }
+
+/** tsnet's own verbs of a volume. */
+export function ownVolumePath(name: string, action: string): string {
+  return `/tsnet/v1/volumes/${encodeURIComponent(name)}/${action}`
+}
+
+export function trashPath(name: string, action = ''): string {
+  return ownVolumePath('trash', encodeURIComponent(name)) + (action === '' ? '' : `/${action}`)
+}

@@ -1,12 +1,12 @@
 /** From a request to a container's record: checked, planned, named, with its volumes and fixed addresses. */
 import { TsnetError } from '../errors.ts'
-import type { ContainerRecord, ContainerSpec, MountPoint, NetworkRecord } from '../store/records.ts'
+import type { ContainerRecord, ContainerSpec, NetworkRecord } from '../store/records.ts'
 import { checkResources } from '../sys/resources.ts'
 import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
-import { cleanPath } from '../values/path.ts'
 import { requireBindSources } from '../volumes/bind-sources.ts'
 import { reserveFixed } from './addresses.ts'
+import { nameVolumes, withVolumes } from './container-volumes.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
@@ -16,7 +16,7 @@ import type { Parts } from './parts.ts'
 import { planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
 import { findNetwork } from './references.ts'
-import { createVolume } from './volumes.ts'
+import { removeVolumes } from './volume-removal.ts'
 import { takeMounts } from './volumes-from.ts'
 
 function nameTaken(parts: Parts, name: string): ContainerRecord | undefined {
@@ -85,15 +85,20 @@ async function recordContainer(
 ): Promise<ContainerRecord> {
   const { id, name } = planned
   const { store } = parts
-  const entry = store.journal.begin('create', id, { endpoints: planned.endpoints })
+  const named = nameVolumes(planned)
+  const { anonymous } = named
+  const entry = store.journal.begin('create', id, { endpoints: planned.endpoints, volumes: anonymous })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))
   await reserveFixed(parts, undo, planned.endpoints)
-  const container = { ...planned, mounts: await createVolumes(parts, planned, spec) }
-  store.transaction(() => {
-    store.containers.put(id, container)
-    store.journal.clear(entry)
-  })
+  undo.defer(() => removeVolumes(parts, anonymous))
+  const container = await withVolumes(parts, named, spec, (complete) =>
+    store.transaction(() => {
+      store.containers.put(id, complete)
+      store.journal.clear(entry)
+      return complete
+    }),
+  )
   undo.move()
   parts.events.emit('container', 'create', id, { name, image: spec.image })
   return container
@@ -126,34 +131,4 @@ function directKind(parts: Parts, network: NetworkRecord): string {
   const { name, capabilities } = parts.networkDriver(network.driver)
   if (capabilities.ports === 'none' && capabilities.addresses !== 'none') return name
   return linkIpamOf(parts, network)?.name ?? ''
-}
-
-/** Makes the volumes that are missing. One removed in the meantime is made again: when this returns, all are there. */
-async function createVolumes(
-  parts: Parts,
-  container: ContainerRecord,
-  spec: ContainerSpec,
-): Promise<MountPoint[]> {
-  const named = new Map<string, MountPoint>()
-  for (;;) {
-    const missing = container.mounts.filter(
-      (mount) => mount.type === 'volume' && !parts.store.volumes.has(named.get(mount.target)?.name ?? ''),
-    )
-    if (missing.length === 0) return container.mounts.map((mount) => named.get(mount.target) ?? mount)
-    for (const mount of missing) {
-      const request = spec.mounts.find((candidate) => cleanPath(candidate.target) === mount.target)
-      const volume = await createVolume(parts, {
-        name: named.get(mount.target)?.name ?? mount.name,
-        driver: mount.driver,
-        options: request?.driverOptions ?? {},
-        labels: request?.labels ?? {},
-      })
-      named.set(mount.target, {
-        ...mount,
-        name: volume.name,
-        driver: volume.driver,
-        source: volume.mountpoint,
-      })
-    }
-  }
 }

@@ -12,6 +12,7 @@ import type {
   NetworkRecord,
   NetworkSpec,
   PortBinding,
+  TrashRecord,
   VolumeRecord,
   VolumeSpec,
 } from '../store/records.ts'
@@ -138,14 +139,57 @@ export interface Networks {
   usage(ref: string): Readonly<Record<string, PoolUsage>>
 }
 
+/** What is to change of a volume. */
+export interface VolumeChange {
+  readonly labelsAdd: Labels
+  /** keys */
+  readonly labelsRemove: readonly string[]
+  /** null leaves it as it is */
+  readonly protected: boolean | null
+  /** as the option `size`; '' leaves it as it is */
+  readonly size: string
+}
+
+export interface PrunedVolume {
+  readonly volume: VolumeRecord
+  /** bytes, -1 when it cannot be told */
+  readonly size: number
+}
+
 export interface Volumes {
-  /** An existing volume of the same driver is returned as it is. */
-  create(spec: VolumeSpec): Promise<VolumeRecord>
-  remove(name: string, force: boolean): Promise<void>
+  /** An existing volume of the same driver is returned as it is; a driver of '' is whichever it has, and local for a new one. */
+  create(spec: VolumeSpec, isProtected?: boolean): Promise<VolumeRecord>
+  /** Into the trash, or for good with `now`. With `force` a missing one is no failure. */
+  remove(name: string, removal: { force: boolean; now: boolean }): Promise<void>
+  /**
+   * Removes those that no container mounts, that are not protected and that `selected` agrees to; a dry run only tells which.
+   * Throws kind 'conflict' during another prune.
+   */
+  prune(
+    selected: (volume: VolumeRecord) => boolean,
+    pruning: { dryRun: boolean; now: boolean },
+  ): Promise<readonly PrunedVolume[]>
+  update(name: string, change: VolumeChange): Promise<VolumeRecord>
+  /** Also while containers use it. */
+  rename(name: string, wanted: string): Promise<VolumeRecord>
+  readonly trash: VolumeTrash
   get(name: string): VolumeRecord
   list(): readonly VolumeRecord[]
-  /** Containers that mount it. */
-  users(name: string): readonly ContainerRecord[]
+  /** Containers that mount volumes, by the volumes' names. */
+  users(): ReadonlyMap<string, readonly ContainerRecord[]>
+}
+
+/** Removed volumes. `ref` is the name that one had, of which the latest is meant, or the beginning of its id. */
+export interface VolumeTrash {
+  /** The latest first. */
+  list(): readonly TrashRecord[]
+  /** Under its own name, or under `as` unless that is ''. */
+  restore(ref: string, as: string): Promise<VolumeRecord>
+  /** For good. Returns what it was. */
+  remove(ref: string): Promise<TrashRecord>
+  empty(): Promise<readonly TrashRecord[]>
+  /** ISO 8601: when it goes by itself. */
+  endsAt(record: TrashRecord): string
 }
 
 export interface SystemInfo {

@@ -14,4 +14,10 @@ export class Locks {
       if (this.#tails.get(subject) === tail) this.#tails.delete(subject)
     }
   }
+
+  /** Waits for all of them, each caller in the same order, so that no two wait for each other. */
+  runAll<T>(subjects: readonly string[], body: () => Promise<T>): Promise<T> {
+    const sorted = [...new Set(subjects)].sort()
+    return sorted.reduceRight((inner, subject) => () => this.run(subject, inner), body)()
+  }
 }

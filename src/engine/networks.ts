@@ -112,10 +112,12 @@ async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkR
     parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
     return network
   }
-  // Its settings must be there until they are taken. In one order for all: two that name each other would wait for ever.
-  const names = [...new Set([given.name, given.configFrom])].filter((name) => name !== '').sort()
-  const locked = names.reduceRight((body, name) => () => parts.locks.run(`network ${name}`, body), create)
-  return locked()
+  // Its settings must be there until they are taken.
+  const names = [given.name, given.configFrom].filter((name) => name !== '')
+  return parts.locks.runAll(
+    names.map((name) => `network ${name}`),
+    create,
+  )
 }
 
 function recordConfiguration(parts: Parts, network: NetworkRecord): NetworkRecord {

@@ -1,5 +1,6 @@
 /** The collaborators of the engine's modules, joined in daemon.ts. */
 
+import type { TrashLimits } from '../config.ts'
 import type { HostResolver } from '../dns/host-resolver.ts'
 import type { NameService } from '../dns/server.ts'
 import type { NetworkDriver } from '../drivers/driver.ts'
@@ -42,8 +43,10 @@ export interface Parts {
   ipam(name: string): Ipam
   ipams(): readonly Ipam[]
   volumeDriver(name: string): VolumeDriver
+  volumeDrivers(): readonly VolumeDriver[]
   /** Processes for what may hang or walks through trees. */
   readonly workers: Workers
+  readonly trashLimits: TrashLimits
   /** Marks what this daemon has made in the kernel, and names its cgroups' parent: `tsnet`, or `tsnet-1a2b3c` beside others. */
   readonly mark: string
   /** The rules that each network stands for, by its id. */

@@ -1,12 +1,13 @@
 import { TsnetError } from '../errors.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
+import { PruneGate } from './prune-gate.ts'
 
 /** Removes networks one after the other; one prune at a time. */
 export class NetworkPruner {
   readonly #parts: Parts
   readonly #remove: (network: NetworkRecord) => Promise<void>
-  #running = false
+  readonly #gate = new PruneGate()
 
   constructor(parts: Parts, remove: (network: NetworkRecord) => Promise<void>) {
     this.#parts = parts
@@ -14,16 +15,8 @@ export class NetworkPruner {
   }
 
   /** Returns the names of what was removed. Throws kind 'conflict' while another prune is under way. */
-  async prune(selected: (network: NetworkRecord) => boolean): Promise<string[]> {
-    if (this.#running) {
-      throw new TsnetError('conflict', 'prune-running', 'a prune operation is already running')
-    }
-    this.#running = true
-    try {
-      return await this.#pruneAll(selected)
-    } finally {
-      this.#running = false
-    }
+  prune(selected: (network: NetworkRecord) => boolean): Promise<string[]> {
+    return this.#gate.run(() => this.#pruneAll(selected))
   }
 
   async #pruneAll(selected: (network: NetworkRecord) => boolean): Promise<string[]> {

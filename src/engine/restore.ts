@@ -37,9 +37,13 @@ import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
+import { finishRename } from './rename-volume.ts'
 import { resolverOptions } from './resolver-options.ts'
-import { finishRemoval, recordExit, releaseContainer, removeContainer, removeVolumes } from './stop.ts'
+import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
+import { finishResize } from './update-volume.ts'
 import { restoreVolumeMounts } from './volume-mounts.ts'
+import { finishDiscard, finishVolumeRemoval, removeVolumes } from './volume-removal.ts'
+import { finishRestore, recallVolumes } from './volume-trash.ts'
 
 export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
   const children = await parts.supervisor.call('list', null)
@@ -56,6 +60,7 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
     alive,
     unfinished.filter((entry) => !renames.includes(entry)),
   )
+  await attemptAll(parts, [() => recallVolumes(parts)])
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, defaultNetwork)
@@ -96,12 +101,13 @@ const recoveries: Readonly<
   Record<string, (parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>) => Promise<void>>
 > = {
   create: async (parts, entry) => {
-    const { endpoints } = entry.data as { endpoints: EndpointRecord[] }
+    const { endpoints, volumes } = entry.data as { endpoints: EndpointRecord[]; volumes?: string[] }
     if (parts.store.containers.has(entry.subject)) return
     for (const endpoint of endpoints) {
       await detachEndpoint(parts, entry.subject as ContainerId, endpoint, false)
     }
     await removeRootfs(parts.dataRoot, entry.subject as ContainerId)
+    await removeVolumes(parts, volumes ?? [])
   },
   start: async (parts, entry, alive) => {
     const container = parts.store.containers.get(entry.subject)
@@ -150,10 +156,11 @@ const recoveries: Readonly<
     const { driver } = entry.data as { driver: string }
     await parts.volumeDriver(driver).remove({ name: entry.subject, driver } as VolumeRecord)
   },
-  'volume-remove': async (parts, entry) => {
-    const volume = entry.data as VolumeRecord
-    if (!parts.store.volumes.has(volume.name)) await parts.volumeDriver(volume.driver).remove(volume)
-  },
+  'volume-discard': finishDiscard,
+  'volume-remove': finishVolumeRemoval,
+  'volume-rename': finishRename,
+  'volume-resize': finishResize,
+  'volume-restore': finishRestore,
 }
 
 async function undoConnect(parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>): Promise<void> {

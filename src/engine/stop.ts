@@ -14,7 +14,7 @@ import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { forgetFlows, portRules } from './published.ts'
 import { volumeReleases } from './volume-mounts.ts'
-import { removeVolume } from './volumes.ts'
+import { removeVolumes } from './volume-removal.ts'
 
 /** Runs all of `steps`, whatever fails, and throws the failures together. */
 async function all(steps: readonly (() => unknown)[]): Promise<void> {
@@ -247,15 +247,4 @@ function anonymousVolumes(parts: Parts, container: ContainerRecord): string[] {
   return container.mounts
     .filter(({ type, name }) => type === 'volume' && parts.store.volumes.get(name)?.anonymous === true)
     .map(({ name }) => name)
-}
-
-/** Volumes of a container that is gone; what another container has come to use stays. Safe to repeat. */
-export async function removeVolumes(parts: Parts, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    const volume = parts.store.volumes.get(name)
-    if (volume === undefined) continue
-    await removeVolume(parts, volume).catch((error: unknown) => {
-      parts.log.warn({ err: error, volume: volume.name }, 'an anonymous volume stays')
-    })
-  }
 }

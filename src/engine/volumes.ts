@@ -1,49 +1,77 @@
 import { TsnetError } from '../errors.ts'
-import type { ContainerRecord, VolumeRecord, VolumeSpec } from '../store/records.ts'
+import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 import { newId } from '../values/id.ts'
 import { checkVolumeName } from '../values/name.ts'
 import type { Volumes } from './engine.ts'
 import type { Parts } from './parts.ts'
+import { VolumePruner } from './prune-volumes.ts'
+import { renameVolume } from './rename-volume.ts'
+import { updateVolume } from './update-volume.ts'
+import { findVolume, removeVolume } from './volume-removal.ts'
+import { createVolumeTrash } from './volume-trash.ts'
+import { volumeUsers } from './volume-users.ts'
 
-const anonymousLabel = 'com.docker.volume.anonymous'
+/** Marks anonymous volumes; the value is empty. Also told by Docker's `volume ls --filter label=`. */
+export const anonymousLabel = 'com.docker.volume.anonymous'
 
-/** Creates a volume, or returns the one that has the name. Throws kind 'conflict' when that is of another driver. */
-export async function createVolume(parts: Parts, spec: VolumeSpec): Promise<VolumeRecord> {
-  const anonymous = spec.name === ''
-  const name = anonymous ? newId() : spec.name
+/** How a volume is made, besides what its user wants of it. */
+export interface Making {
+  /** It has a name that nobody gave it. */
+  readonly anonymous?: boolean
+  readonly protected?: boolean
+  readonly origin?: VolumeRecord['origin']
+}
+
+/**
+ * Creates a volume, or returns the one that has the name. Without a driver any will do, and a new one is local. Throws kind
+ * 'conflict' when the name is that of another driver's.
+ */
+export async function createVolume(
+  parts: Parts,
+  spec: VolumeSpec,
+  making: Making = {},
+): Promise<VolumeRecord> {
+  const name = spec.name === '' ? newId() : spec.name
   const driver = parts.volumeDriver(spec.driver || 'local')
   checkVolumeName(name)
   driver.checkOptions(spec.options)
   return parts.locks.run(`volume ${name}`, async () => {
     const present = parts.store.volumes.get(name)
-    if (present !== undefined) return sameDriver(present, driver.name)
+    if (present !== undefined) return sameDriver(present, spec.driver)
     const { journal } = parts.store
     const entry = journal.begin('volume-create', name, { driver: driver.name })
-    const mountpoint = await driver.create(name, spec.options)
-    const labels = anonymous ? { ...spec.labels, [anonymousLabel]: '' } : spec.labels
-    const volume: VolumeRecord = {
-      ...spec,
-      id: newId(),
-      name,
-      driver: driver.name,
-      labels,
-      anonymous,
-      protected: false,
-      origin: null,
-      mountpoint,
-      createdAt: new Date().toISOString(),
-    }
+    await using undo = new AsyncDisposableStack()
+    undo.defer(() => journal.clear(entry))
+    const planned = planVolume({ ...spec, name, driver: driver.name }, making, spec.name === '')
+    undo.defer(() => driver.remove(planned))
+    const volume = { ...planned, mountpoint: await driver.create(name, spec.options) }
     parts.store.transaction(() => {
       parts.store.volumes.put(name, volume)
       journal.clear(entry)
     })
+    undo.move()
     parts.events.emit('volume', 'create', name, { driver: driver.name })
     return volume
   })
 }
 
+/** The record before there is any data. */
+function planVolume(spec: VolumeSpec, making: Making, isNameless: boolean): VolumeRecord {
+  const anonymous = making.anonymous ?? isNameless
+  return {
+    ...spec,
+    id: newId(),
+    labels: anonymous ? { ...spec.labels, [anonymousLabel]: '' } : spec.labels,
+    anonymous,
+    protected: making.protected ?? false,
+    origin: making.origin ?? null,
+    mountpoint: '',
+    createdAt: new Date().toISOString(),
+  }
+}
+
 function sameDriver(present: VolumeRecord, driver: string): VolumeRecord {
-  if (present.driver === driver) return present
+  if (driver === '' || present.driver === driver) return present
   throw new TsnetError(
     'conflict',
     'volume-exists',
@@ -51,52 +79,17 @@ function sameDriver(present: VolumeRecord, driver: string): VolumeRecord {
   )
 }
 
-export function volumeUsers(parts: Parts, name: string): ContainerRecord[] {
-  return [...parts.store.containers.values()].filter((container) =>
-    container.mounts.some((mount) => mount.type === 'volume' && mount.name === name),
-  )
-}
-
-/** Throws kind 'conflict' naming the containers that use it. */
-export async function removeVolume(parts: Parts, volume: VolumeRecord): Promise<void> {
-  await parts.locks.run(`volume ${volume.name}`, async () => {
-    // Looked up again: another removal may have been before.
-    findVolume(parts, volume.name)
-    const users = volumeUsers(parts, volume.name)
-    if (users.length > 0) {
-      throw new TsnetError(
-        'conflict',
-        'volume-in-use',
-        `remove ${volume.name}: volume is in use - [${users.map((user) => user.id).join(', ')}]`,
-      )
-    }
-    // The record goes first and at once: nobody can begin to use what is about to be removed.
-    const { store } = parts
-    const entry = store.transaction(() => {
-      store.volumes.delete(volume.name)
-      return store.journal.begin('volume-remove', volume.name, volume)
-    })
-    await parts.volumeDriver(volume.driver).remove(volume)
-    store.journal.clear(entry)
-    parts.events.emit('volume', 'destroy', volume.name, { driver: volume.driver })
-  })
-}
-
-function findVolume(parts: Parts, name: string): VolumeRecord {
-  const volume = parts.store.volumes.get(name)
-  if (volume === undefined) throw new TsnetError('not-found', 'no-such-volume', `get ${name}: no such volume`)
-  return volume
-}
-
 export function createVolumes(parts: Parts): Volumes {
+  const pruner = new VolumePruner(parts)
   return {
-    create: (spec) => createVolume(parts, spec),
-    remove: async (name, force) => {
-      if (force && !parts.store.volumes.has(name)) return
-      await removeVolume(parts, findVolume(parts, name))
-    },
+    create: (spec, isProtected = false) => createVolume(parts, spec, { protected: isProtected }),
+    remove: (name, removal) => removeVolume(parts, name, removal),
+    prune: (selected, pruning) => pruner.prune(selected, pruning),
+    update: (name, change) => updateVolume(parts, name, change),
+    rename: (name, wanted) => renameVolume(parts, name, wanted),
+    trash: createVolumeTrash(parts),
     get: (name) => findVolume(parts, name),
     list: () => [...parts.store.volumes.values()],
-    users: (name) => volumeUsers(parts, name),
+    users: () => volumeUsers(parts),
   }
 }

@@ -19,6 +19,8 @@ import type {
 /** Records of one kind by key. Values are frozen; put a changed copy. */
 export interface Collection<V> {
   readonly size: number
+  /** Differs after every change. */
+  readonly writes: number
   get(key: string): V | undefined
   has(key: string): boolean
   /** In order of first insertion since the start, then of key. */
@@ -72,6 +74,7 @@ class StoredCollection<V> implements Collection<V> {
   readonly #put
   readonly #delete
   readonly #onWrite: (revert: Revert) => void
+  #writes = 0
 
   constructor(db: DatabaseSync, name: string, onWrite: (revert: Revert) => void) {
     this.#name = name
@@ -85,6 +88,10 @@ class StoredCollection<V> implements Collection<V> {
 
   get size(): number {
     return this.#values.size
+  }
+
+  get writes(): number {
+    return this.#writes
   }
 
   get(key: string): V | undefined {
@@ -102,16 +109,22 @@ class StoredCollection<V> implements Collection<V> {
   put(key: string, value: V): void {
     const before = this.#values.get(key)
     this.#put.run(this.#name, key, JSON.stringify(value))
-    this.#values.set(key, freeze(value))
-    this.#onWrite(() => (before === undefined ? this.#values.delete(key) : this.#values.set(key, before)))
+    this.#set(key, freeze(value))
+    this.#onWrite(() => this.#set(key, before))
   }
 
   delete(key: string): void {
     const before = this.#values.get(key)
     if (before === undefined) return
     this.#delete.run(this.#name, key)
-    this.#values.delete(key)
-    this.#onWrite(() => this.#values.set(key, before))
+    this.#set(key, undefined)
+    this.#onWrite(() => this.#set(key, before))
+  }
+
+  #set(key: string, value: V | undefined): void {
+    this.#writes++
+    if (value === undefined) this.#values.delete(key)
+    else this.#values.set(key, value)
   }
 }
 

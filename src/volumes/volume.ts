@@ -3,6 +3,7 @@
  * its own and rejects with kind 'unavailable' when that is over; nothing it does may block the daemon's thread.
  */
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
+import type { SnapshotId, VolumeId } from '../values/id.ts'
 
 export interface VolumeDriver {
   readonly name: string
@@ -46,6 +47,10 @@ export interface VolumeStorage {
   discard(volume: VolumeRecord): Promise<void>
   /** Brings back under `name` what was discarded, and returns the path of the data. */
   revive(volume: VolumeRecord, name: string): Promise<string>
-  /** Removes what was discarded. */
-  purge(volume: VolumeRecord): Promise<void>
+  /** Removes what was discarded, with its snapshots. */
+  purge(id: VolumeId, snapshots: readonly SnapshotId[]): Promise<void>
+  /** What is discarded now, of volumes of this driver that are known and of others. */
+  discarded(): Promise<readonly VolumeId[]>
+  /** bytes that a discarded volume takes */
+  measure(id: VolumeId): Promise<number>
 }

@@ -130,8 +130,9 @@ function containerUsage({ containers, images }: SystemBackend) {
 
 /** How much a volume holds is not counted: that would take a walk over all of it. */
 function volumeUsage({ volumes }: SystemBackend) {
+  const users = volumes.users()
   return volumes.list().map((volume) => ({
     ...toVolume(volume),
-    UsageData: { Size: -1, RefCount: volumes.users(volume.name).length },
+    UsageData: { Size: -1, RefCount: users.get(volume.name)?.length ?? 0 },
   }))
 }

@@ -2,8 +2,16 @@ import type { Volumes } from '../../engine/engine.ts'
 import type { App } from '../app.ts'
 import { parseFilters } from '../filters.ts'
 import { flagParameter, type Query } from '../query.ts'
-import { VolumeCreate, type VolumeList } from '../schema/volume.ts'
-import { selectVolumes, toVolume, toVolumeSpec, volumeFilters } from '../wire/volume.ts'
+import { VolumeCreate, type VolumeList, VolumeRename, VolumeUpdate } from '../schema/volume.ts'
+import {
+  pruneFilters,
+  selectPruned,
+  selectVolumes,
+  toVolume,
+  toVolumeSpec,
+  toVolumesPruned,
+  volumeFilters,
+} from '../wire/volume.ts'
 
 export interface VolumesBackend {
   readonly volumes: Volumes
@@ -17,18 +25,49 @@ interface Named {
 export function volumeRoutes(app: App, { volumes }: VolumesBackend): void {
   app.get<{ Querystring: Query }>('/volumes', async (request): Promise<VolumeList> => {
     const filters = parseFilters(request.query, volumeFilters)
-    const selected = selectVolumes(volumes.list(), filters, ({ name }) => volumes.users(name).length > 0)
+    const users = volumes.users()
+    const selected = selectVolumes(volumes.list(), filters, ({ name }) => users.has(name))
     return { Volumes: selected.map(toVolume), Warnings: null }
   })
 
   app.get<Named>('/volumes/:name', async (request) => toVolume(volumes.get(request.params.name)))
 
   app.post('/volumes/create', { schema: { body: VolumeCreate } }, async (request, reply) => {
-    return reply.code(201).send(toVolume(await volumes.create(toVolumeSpec(request.body))))
+    const isProtected = request.body.Protected === true
+    return reply.code(201).send(toVolume(await volumes.create(toVolumeSpec(request.body), isProtected)))
   })
 
   app.delete<Named>('/volumes/:name', async (request, reply) => {
-    await volumes.remove(request.params.name, flagParameter(request.query, 'force'))
+    await volumes.remove(request.params.name, {
+      force: flagParameter(request.query, 'force'),
+      now: flagParameter(request.query, 'now'),
+    })
     return reply.code(204).send()
+  })
+
+  app.post<{ Querystring: Query }>('/volumes/prune', async (request) => {
+    const selected = selectPruned(parseFilters(request.query, pruneFilters), request.apiVersion)
+    const pruned = await volumes.prune(selected, {
+      dryRun: flagParameter(request.query, 'dryRun'),
+      now: flagParameter(request.query, 'now'),
+    })
+    return toVolumesPruned(pruned)
+  })
+
+  app.post('/tsnet/v1/volumes/:name/update', { schema: { body: VolumeUpdate } }, async (request) => {
+    const { name } = request.params as { name: string }
+    const { LabelsAdd, LabelsRemove, Protected, Size } = request.body
+    const volume = await volumes.update(name, {
+      labelsAdd: LabelsAdd ?? {},
+      labelsRemove: LabelsRemove ?? [],
+      protected: Protected ?? null,
+      size: Size ?? '',
+    })
+    return toVolume(volume)
+  })
+
+  app.post('/tsnet/v1/volumes/:name/rename', { schema: { body: VolumeRename } }, async (request) => {
+    const { name } = request.params as { name: string }
+    return toVolume(await volumes.rename(name, request.body.Name ?? ''))
   })
 }

@@ -1,7 +1,7 @@
 /** Volumes: the body of create, and the answers. */
 import Type, { type Static } from 'typebox'
 import type { Labels } from '../../store/records.ts'
-import { text, textMap, unknown } from './fields.ts'
+import { flag, text, textMap, texts, unknown } from './fields.ts'
 
 export const VolumeCreate = Type.Object({
   Name: text,
@@ -9,6 +9,7 @@ export const VolumeCreate = Type.Object({
   DriverOpts: textMap,
   Labels: textMap,
   ClusterVolumeSpec: unknown,
+  Protected: flag,
 })
 export type VolumeCreate = Static<typeof VolumeCreate>
 
@@ -22,6 +23,42 @@ export interface Volume {
   Scope: string
   /** Only in what /system/df tells; a size of -1 is not known. */
   UsageData?: { Size: number; RefCount: number }
+  /** tsnet's own, where it holds: neither rm nor prune removes it. */
+  Protected?: true
+  /** tsnet's own: for which container an anonymous one was made. */
+  Origin?: { Container: string; Image: string; Target: string }
+}
+
+/** tsnet's own: what is to change of a volume. */
+export const VolumeUpdate = Type.Object({
+  LabelsAdd: textMap,
+  LabelsRemove: texts,
+  Protected: flag,
+  Size: text,
+})
+
+export const VolumeRename = Type.Object({ Name: text })
+
+export interface VolumesPruned {
+  VolumesDeleted: readonly string[] | null
+  /** bytes */
+  SpaceReclaimed: number
+  /** tsnet's own: of each what it takes, -1 where that is not known. */
+  Volumes: readonly (Pick<Volume, 'Name' | 'Origin'> & { Size: number })[]
+}
+
+/** A removed volume that can be restored. */
+export interface TrashedVolume extends Omit<Volume, 'Mountpoint' | 'Scope' | 'UsageData'> {
+  Id: string
+  /** bytes, -1 while not known */
+  Size: number
+  RemovedAt: string
+  /** When it goes for good. */
+  EndsAt: string
+}
+
+export interface VolumeTrashList {
+  Volumes: readonly TrashedVolume[]
 }
 
 export interface VolumeList {

@@ -1,7 +1,15 @@
 /** Volumes on the wire. */
-import type { Labels, VolumeRecord, VolumeSpec } from '../../store/records.ts'
-import { booleanFilter, type Filters, matchesAny, matchesLabels, matchesName } from '../filters.ts'
-import type { Volume, VolumeCreate } from '../schema/volume.ts'
+import type { PrunedVolume } from '../../engine/engine.ts'
+import type { Labels, TrashRecord, VolumeRecord, VolumeSpec } from '../../store/records.ts'
+import {
+  booleanFilter,
+  type Filters,
+  matchesAny,
+  matchesLabels,
+  matchesLabelsNot,
+  matchesName,
+} from '../filters.ts'
+import type { TrashedVolume, Volume, VolumeCreate, VolumesPruned } from '../schema/volume.ts'
 import { unsupported } from './unsupported-options.ts'
 
 export function toVolumeSpec(body: VolumeCreate): VolumeSpec {
@@ -10,7 +18,7 @@ export function toVolumeSpec(body: VolumeCreate): VolumeSpec {
   }
   return {
     name: body.Name ?? '',
-    driver: body.Driver || 'local',
+    driver: body.Driver ?? '',
     options: body.DriverOpts ?? {},
     labels: body.Labels ?? {},
   }
@@ -25,6 +33,33 @@ export function toVolume(volume: VolumeRecord): Volume {
     Name: volume.name,
     Options: orNull(volume.options),
     Scope: 'local',
+    ...extras(volume),
+  }
+}
+
+/** What Docker's answers do not have: only there when there is something to tell. */
+function extras({ protected: isProtected, origin }: VolumeRecord): Pick<Volume, 'Protected' | 'Origin'> {
+  return {
+    ...(isProtected && { Protected: true }),
+    ...(origin !== null && {
+      Origin: { Container: origin.container, Image: origin.image, Target: origin.target },
+    }),
+  }
+}
+
+export function toTrashedVolume({ volume, removedAt, size }: TrashRecord, endsAt: string): TrashedVolume {
+  const { Mountpoint: _, Scope: __, ...rest } = toVolume(volume)
+  return { ...rest, Id: volume.id, Size: size, RemovedAt: removedAt, EndsAt: endsAt }
+}
+
+export function toVolumesPruned(pruned: readonly PrunedVolume[]): VolumesPruned {
+  return {
+    VolumesDeleted: pruned.length > 0 ? pruned.map(({ volume }) => volume.name) : null,
+    SpaceReclaimed: pruned.reduce((sum, { size }) => sum + Math.max(0, size), 0),
+    Volumes: pruned.map(({ volume, size }) => {
+      const { Name, Origin } = toVolume(volume)
+      return { Name, Size: size, ...(Origin && { Origin }) }
+    }),
   }
 }
 
@@ -34,6 +69,31 @@ function orNull(labels: Labels): Labels | null {
 
 export const volumeFilters: readonly string[] = ['dangling', 'driver', 'label', 'name']
 
+export const pruneFilters: readonly string[] = ['all', 'label', 'label!']
+
+/** Since 1.42 only anonymous ones, unless the filter `all` says otherwise. */
+export function selectPruned(filters: Filters, apiVersion: number): (volume: VolumeRecord) => boolean {
+  const all = booleanFilter(filters, 'all') ?? apiVersion < 42
+  return (volume) =>
+    (all || volume.anonymous) &&
+    matchesLabels(filters, volume.labels) &&
+    matchesLabelsNot(filters, volume.labels)
+}
+
+export const trashFilters: readonly string[] = ['driver', 'label', 'name']
+
+export function selectTrashed(trashed: readonly TrashRecord[], filters: Filters): TrashRecord[] {
+  return trashed.filter(({ volume }) => isSelected(volume, filters))
+}
+
+function isSelected(volume: VolumeRecord, filters: Filters): boolean {
+  return (
+    matchesName(filters, 'name', volume.name) &&
+    matchesAny(filters, 'driver', (driver) => driver === volume.driver) &&
+    matchesLabels(filters, volume.labels)
+  )
+}
+
 /** `isUsed` tells whether a container mounts it. */
 export function selectVolumes(
   volumes: readonly VolumeRecord[],
@@ -42,10 +102,6 @@ export function selectVolumes(
 ): VolumeRecord[] {
   const dangling = booleanFilter(filters, 'dangling')
   return volumes.filter(
-    (volume) =>
-      matchesName(filters, 'name', volume.name) &&
-      matchesAny(filters, 'driver', (driver) => driver === volume.driver) &&
-      matchesLabels(filters, volume.labels) &&
-      (dangling === undefined || dangling === !isUsed(volume)),
+    (volume) => isSelected(volume, filters) && (dangling === undefined || dangling === !isUsed(volume)),
   )
 }

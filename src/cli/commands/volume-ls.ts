@@ -1,16 +1,10 @@
+import type { Volume } from '../../api/schema/volume.ts'
 import { text, toggle, value } from '../argv.ts'
 import { defineCommand } from '../command.ts'
 import { type Columns, formatLabels, printList } from '../output.ts'
+import { formatOrigin } from '../pruned-volumes.ts'
 import { compareNaturally } from '../sort.ts'
 import { addFilter } from '../values/filter.ts'
-
-interface Volume {
-  readonly Name: string
-  readonly Driver: string
-  readonly Scope: string
-  readonly Mountpoint: string
-  readonly Labels: Readonly<Record<string, string>> | null
-}
 
 const columns: Columns<Volume> = {
   Name: ['VOLUME NAME', ({ Name }) => Name],
@@ -21,6 +15,8 @@ const columns: Columns<Volume> = {
   // Only a disk usage report knows these two, and Docker's list says so in the same way.
   Links: ['LINKS', () => 'N/A'],
   Size: ['SIZE', () => 'N/A'],
+  Origin: ['ORIGIN', formatOrigin],
+  Protected: ['PROTECTED', ({ Protected }) => String(Protected === true)],
 }
 
 export const command = defineCommand({
@@ -38,8 +34,9 @@ export const command = defineCommand({
     })
     const volumes = (Volumes ?? []).sort((one, other) => compareNaturally(one.Name, other.Name))
     const labels = ({ Labels }: Volume) => Labels
+    const origin = volumes.some(({ Origin }) => Origin !== undefined) ? '\t{{.Origin}}' : ''
     printList(
-      { columns, table: '{{.Driver}}\t{{.Name}}', quiet: '{{.Name}}', labels },
+      { columns, table: `{{.Driver}}\t{{.Name}}${origin}`, quiet: '{{.Name}}', labels },
       volumes,
       flags.format,
       flags.quiet,

@@ -12,6 +12,7 @@ import { VolumeMounts } from './mounts.ts'
 import { parseLocalOptions } from './options.ts'
 import { plainBacking } from './plain.ts'
 import { releaseDirectory } from './project-quota.ts'
+import { createLocalStorage } from './storage.ts'
 
 export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDriver {
   const root = `${dataRoot}/volumes`
@@ -29,6 +30,7 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
   return {
     name: 'local',
     scope: 'local',
+    storage: createLocalStorage(root, workers, mounts),
 
     checkOptions: (options) => void parseLocalOptions(options),
 

@@ -4,6 +4,7 @@ import { makeImage } from './make-image.ts'
 import { measureTree } from './measure-tree.ts'
 import { mountImage } from './mount-image.ts'
 import { mountSource } from './mount-source.ts'
+import { removeTree } from './remove-tree.ts'
 import { resizeImage } from './resize-image.ts'
 import { statSources } from './stat-sources.ts'
 import { unmount } from './unmount.ts'
@@ -13,6 +14,7 @@ export const jobs = {
   'measure-tree': measureTree,
   'mount-image': mountImage,
   'mount-source': mountSource,
+  'remove-tree': removeTree,
   'resize-image': resizeImage,
   'stat-sources': statSources,
   unmount,

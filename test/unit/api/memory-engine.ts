@@ -15,12 +15,15 @@ import type {
   EndpointRequest,
   ImageRecord,
   NetworkRecord,
+  TrashRecord,
   VolumeRecord,
 } from '../../../src/store/records.ts'
 import { type ContainerId, type ExecId, type ImageId, type NetworkId, newId } from '../../../src/values/id.ts'
 
 export interface MemoryEngine extends Engine {
   readonly records: Map<string, ContainerRecord>
+  /** What is in the trash. */
+  readonly trashed: TrashRecord[]
   /** Calls as they came, for what leaves no record. */
   readonly calls: { name: string; args: readonly unknown[] }[]
   /** Ends a container as its program would. */
@@ -125,6 +128,7 @@ export function createMemoryEngine(): MemoryEngine {
   const records = new Map<string, ContainerRecord>()
   const networks = new Map<string, NetworkRecord>([[bridge.id, bridge]])
   const volumes = new Map<string, VolumeRecord>()
+  const trashed: TrashRecord[] = []
   const images = new Map<string, ImageRecord>([[demoImage.id, demoImage]])
   const execs = new Map<string, ExecRecord>()
   const listeners = new Set<(event: EngineEvent) => void>()
@@ -165,6 +169,7 @@ export function createMemoryEngine(): MemoryEngine {
 
   const engine: MemoryEngine = {
     records,
+    trashed,
     calls,
     exit,
     emit,
@@ -312,14 +317,15 @@ export function createMemoryEngine(): MemoryEngine {
         ),
     },
     volumes: {
-      create: async (spec) => {
+      create: async (spec, isProtected = false) => {
         const name = spec.name || newId()
         const made: VolumeRecord = volumes.get(name) ?? {
           ...spec,
           id: newId(),
-          protected: false,
+          protected: isProtected,
           origin: null,
           name,
+          driver: spec.driver || 'local',
           createdAt: '2026-01-01T00:00:00.123Z',
           anonymous: spec.name === '',
           mountpoint: `/root/volumes/${name}/_data`,
@@ -327,9 +333,34 @@ export function createMemoryEngine(): MemoryEngine {
         volumes.set(name, made)
         return made
       },
-      remove: async (name, force) => {
-        note('volume-remove', name, force)
+      remove: async (name, removal) => {
+        note('volume-remove', name, removal)
         volumes.delete(name)
+      },
+      prune: async (selected, pruning) => {
+        note('volume-prune', pruning)
+        return [...volumes.values()].filter(selected).map((volume) => ({ volume, size: 4096 }))
+      },
+      update: async (name, change) => {
+        note('volume-update', name, change)
+        return volumes.get(name)!
+      },
+      rename: async (name, wanted) => {
+        note('volume-rename', name, wanted)
+        return { ...volumes.get(name)!, name: wanted }
+      },
+      trash: {
+        list: () => trashed,
+        restore: async (ref, as) => {
+          note('volume-restore', ref, as)
+          return trashed[0]!.volume
+        },
+        remove: async (ref) => {
+          note('trash-remove', ref)
+          return trashed[0]!
+        },
+        empty: async () => trashed,
+        endsAt: () => '2026-01-03T00:00:00.000Z',
       },
       get: (name) => {
         const found = volumes.get(name)
@@ -337,7 +368,11 @@ export function createMemoryEngine(): MemoryEngine {
         return found
       },
       list: () => [...volumes.values()],
-      users: (name) => [...records.values()].filter((one) => one.mounts.some((mount) => mount.name === name)),
+      users: () =>
+        Map.groupBy(
+          [...records.values()].filter(({ mounts }) => mounts.length > 0),
+          ({ mounts }) => mounts[0]!.name,
+        ),
     },
     images: {
       get: findImage,

@@ -27,7 +27,7 @@ test('a volume is made, listed, inspected and removed', async () => {
 
   const removed = await app.inject({ method: 'DELETE', url: '/volumes/data?force=1' })
   expect(removed.statusCode).toBe(204)
-  expect(engine.calls).toEqual([{ name: 'volume-remove', args: ['data', true] }])
+  expect(engine.calls).toEqual([{ name: 'volume-remove', args: ['data', { force: true, now: false }] }])
   expect((await app.inject('/volumes/data')).statusCode).toBe(404)
 })
 

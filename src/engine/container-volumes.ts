@@ -1,0 +1,68 @@
+/**
+ * The volumes of a container that is being created. Others may remove one at any time until the container's record refers to it:
+ * what is missing is made, and the record is put in the same turn in which all are seen to be there.
+ */
+import type { ContainerRecord, ContainerSpec, MountPoint } from '../store/records.ts'
+import { newId } from '../values/id.ts'
+import { cleanPath } from '../values/path.ts'
+import type { Parts } from './parts.ts'
+import { createVolume } from './volumes.ts'
+
+export interface NamedVolumes {
+  readonly container: ContainerRecord
+  /** Names of those that are this container's own. */
+  readonly anonymous: readonly string[]
+}
+
+/** Names the volumes that have none, before anything is made: a crash leaves nothing that nobody knows. */
+export function nameVolumes(planned: ContainerRecord): NamedVolumes {
+  const anonymous: string[] = []
+  const mounts = planned.mounts.map((mount) => {
+    if (mount.type !== 'volume' || mount.name !== '') return mount
+    const name = newId()
+    anonymous.push(name)
+    return { ...mount, name }
+  })
+  return { container: { ...planned, mounts }, anonymous }
+}
+
+/** Makes the volumes that are not there, and calls `record` in the turn in which all are. */
+export async function withVolumes<T>(
+  parts: Parts,
+  { container, anonymous }: NamedVolumes,
+  spec: ContainerSpec,
+  record: (container: ContainerRecord) => T,
+): Promise<T> {
+  const volumes = container.mounts.filter(({ type }) => type === 'volume')
+  // All of them at first: one that is there may be of another driver.
+  let wanted = volumes
+  do {
+    for (const mount of wanted) await makeVolume(parts, container, mount, spec, anonymous)
+    wanted = volumes.filter(({ name }) => !parts.store.volumes.has(name))
+  } while (wanted.length > 0)
+  return record({ ...container, mounts: container.mounts.map((mount) => locate(parts, mount)) })
+}
+
+function locate(parts: Parts, mount: MountPoint): MountPoint {
+  if (mount.type !== 'volume') return mount
+  const volume = parts.store.volumes.get(mount.name)
+  return volume === undefined ? mount : { ...mount, driver: volume.driver, source: volume.mountpoint }
+}
+
+async function makeVolume(
+  parts: Parts,
+  container: ContainerRecord,
+  mount: MountPoint,
+  spec: ContainerSpec,
+  anonymous: readonly string[],
+): Promise<void> {
+  const request = spec.mounts.find((candidate) => cleanPath(candidate.target) === mount.target)
+  const wanted = {
+    name: mount.name,
+    driver: request?.driver ?? '',
+    options: { ...request?.driverOptions, ...(mount.own !== '' && { own: mount.own }) },
+    labels: request?.labels ?? {},
+  }
+  const origin = { container: container.name, image: spec.image, target: mount.target }
+  await createVolume(parts, wanted, anonymous.includes(mount.name) ? { anonymous: true, origin } : {})
+}

@@ -1,0 +1,82 @@
+/**
+ * Names and the trash: `<data-root>/volumes/NAME`, `.trash/<volume id>` and `.snapshots/<snapshot id>` beside them, so that
+ * each move is one rename within the file system. What is mounted inside a directory moves along with it.
+ */
+import { access, mkdir, readdir, rename } from 'node:fs/promises'
+import { TsnetError } from '../../errors.ts'
+import type { VolumeRecord } from '../../store/records.ts'
+import type { VolumeId } from '../../values/id.ts'
+import type { VolumeStorage } from '../volume.ts'
+import type { Workers } from '../workers.ts'
+import type { VolumeMounts } from './mounts.ts'
+import { releaseDirectory } from './project-quota.ts'
+
+/** Milliseconds without progress. */
+const deadline = 60_000
+
+/** `root` is the directory of the volumes. */
+export function createLocalStorage(
+  root: string,
+  workers: Pick<Workers, 'run'>,
+  mounts: Pick<VolumeMounts, 'sweep'>,
+): VolumeStorage {
+  const trash = `${root}/.trash`
+  const remove = async (path: string): Promise<void> => {
+    // What somebody has mounted there is no volume's to remove.
+    await mounts.sweep(path, () => false)
+    releaseDirectory(`${path}/_data`)
+    await workers.run('remove-tree', { path }, { subject: path, deadline })
+  }
+  return {
+    rename: async ({ name }, wanted) => {
+      await moveDirectory(`${root}/${name}`, `${root}/${wanted}`)
+      return `${root}/${wanted}/_data`
+    },
+
+    discard: async (volume: VolumeRecord) => {
+      await mounts.sweep(`${root}/${volume.name}`, () => false)
+      await mkdir(trash, { mode: 0o700, recursive: true })
+      await moveDirectory(`${root}/${volume.name}`, `${trash}/${volume.id}`)
+    },
+
+    revive: async ({ id }, name) => {
+      await moveDirectory(`${trash}/${id}`, `${root}/${name}`)
+      return `${root}/${name}/_data`
+    },
+
+    purge: async (id, snapshots) => {
+      await remove(`${trash}/${id}`)
+      for (const snapshot of snapshots) await remove(`${root}/.snapshots/${snapshot}`)
+    },
+
+    discarded: async () => ((await exists(trash)) ? ((await readdir(trash)) as VolumeId[]) : []),
+
+    measure: (id) => {
+      const path = `${trash}/${id}`
+      return workers.run('measure-tree', { path }, { subject: path, deadline })
+    },
+  }
+}
+
+/** Once more is as good: what is at `to` is taken for what was at `from` when nothing is there any more. */
+async function moveDirectory(from: string, to: string): Promise<void> {
+  if (await exists(to)) {
+    if (!(await exists(from))) return
+    throw new TsnetError(
+      'conflict',
+      'volume-in-the-way',
+      `${to} exists and belongs to no volume: move it away`,
+    )
+  }
+  await rename(from, to)
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
+}
