@@ -39,12 +39,3 @@ function find(directory: number, name: CName, status: FileStatus): boolean {
     throw error
   }
 }
-
-function namesIn(directory: Buffer): Buffer[] {
-  try {
-    return readdirSync(directory, { encoding: 'buffer' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
