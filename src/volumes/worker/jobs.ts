@@ -1,20 +1,26 @@
 /** All jobs by name. */
+
+import { copyTree } from './copy-tree.ts'
 import type { Job } from './job.ts'
 import { makeImage } from './make-image.ts'
 import { measureTree } from './measure-tree.ts'
 import { mountImage } from './mount-image.ts'
 import { mountSource } from './mount-source.ts'
 import { removeTree } from './remove-tree.ts'
+import { replaceTree, settleTree } from './replace-tree.ts'
 import { resizeImage } from './resize-image.ts'
 import { statSources } from './stat-sources.ts'
 import { unmount } from './unmount.ts'
 
 export const jobs = {
+  'copy-tree': copyTree,
   'make-image': makeImage,
-  'measure-tree': measureTree,
   'mount-image': mountImage,
   'mount-source': mountSource,
+  'measure-tree': measureTree,
   'remove-tree': removeTree,
+  'replace-tree': replaceTree,
+  'settle-tree': settleTree,
   'resize-image': resizeImage,
   'stat-sources': statSources,
   unmount,
