@@ -22,6 +22,8 @@ export interface VolumeDriver {
   restore(
     volumes: readonly { readonly volume: VolumeRecord; readonly users: readonly string[] }[],
   ): Promise<void>
+  /** What is known of the volume without a question to anybody, as `inspect` shows it; null when there is nothing to say. */
+  status?(volume: VolumeRecord): VolumeStatus | null
   /** What the data takes; rejects when it cannot be told in time. */
   usage?(volume: VolumeRecord): Promise<VolumeUsage>
   /** What is used of a limit, told at once; null for a volume without one. */
@@ -31,6 +33,9 @@ export interface VolumeDriver {
   /** Only of drivers which keep their data on this host. */
   readonly storage?: VolumeStorage
 }
+
+/** In the driver's own words. */
+export type VolumeStatus = Readonly<Record<string, string | number | boolean>>
 
 export interface VolumeUsage {
   /** bytes */

@@ -82,6 +82,12 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
       await backing.resize(locate(name))
     },
 
+    status: ({ id, name, options }) => {
+      if (!backingOf(options).isMounted) return null
+      const { trouble, ...known } = mounts.status(id, locate(name).data)
+      return { ...known, ...(trouble !== '' && { trouble }) }
+    },
+
     restore: async (volumes) => {
       for (const { volume, users } of volumes) mounts.adopt(volume.id, users)
       const wanted = volumes.filter(({ users }) => users.length > 0)

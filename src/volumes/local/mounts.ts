@@ -2,6 +2,7 @@
  * Which volumes are mounted for whom. The first user mounts, the last one unmounts; the kernel's own table says what is mounted,
  * so that a crash at any instruction leaves nothing to guess.
  */
+import { errorMessage } from '../../errors.ts'
 import { readMounts } from '../../sys/mountinfo.ts'
 import type { Workers } from '../workers.ts'
 
@@ -10,10 +11,19 @@ const unmountDeadline = 10_000
 /** The same while the daemon starts, where nobody uses the volume. */
 const sweepDeadline = 2000
 
+/** What is known of a volume's mount without a question to its server. */
+export interface MountStatus {
+  readonly mounted: boolean
+  readonly users: number
+  /** Why the last mount failed or the last unmount had to leave something behind; '' when all went well. */
+  readonly trouble: string
+}
+
 export class VolumeMounts {
   readonly #workers: Workers
   /** Users by the volume's id. */
   readonly #users = new Map<string, Set<string>>()
+  readonly #troubles = new Map<string, string>()
   readonly #turns = new Map<string, Promise<unknown>>()
 
   constructor(workers: Workers) {
@@ -23,7 +33,7 @@ export class VolumeMounts {
   /** Runs `mount` where nothing is mounted at `target`, and counts the user. Safe to repeat for the same user. */
   add(volume: string, user: string, target: string, mount: () => Promise<void>): Promise<void> {
     return this.#inTurn(volume, async () => {
-      if (!isMounted(target)) await mount()
+      if (!isMounted(target)) await this.#attempt(volume, mount)
       this.#usersOf(volume).add(user)
     })
   }
@@ -35,7 +45,8 @@ export class VolumeMounts {
       users.delete(user)
       if (users.size > 0) return
       this.#users.delete(volume)
-      await this.#release(target, unmountDeadline)
+      const trouble = await this.#release(target, unmountDeadline)
+      if (trouble !== '') this.#troubles.set(volume, trouble)
     })
   }
 
@@ -44,8 +55,12 @@ export class VolumeMounts {
     this.#users.set(volume, new Set(users))
   }
 
-  isUsed(volume: string): boolean {
-    return (this.#users.get(volume)?.size ?? 0) > 0
+  status(volume: string, target: string): MountStatus {
+    return {
+      mounted: isMounted(target),
+      users: this.#users.get(volume)?.size ?? 0,
+      trouble: this.#troubles.get(volume) ?? '',
+    }
   }
 
   /** Unmounts all below `directory` that `keeps` does not want. */
@@ -61,17 +76,30 @@ export class VolumeMounts {
     return users
   }
 
-  async #release(target: string, deadline: number): Promise<void> {
+  async #attempt(volume: string, mount: () => Promise<void>): Promise<void> {
+    try {
+      await mount()
+      this.#troubles.delete(volume)
+    } catch (error) {
+      this.#troubles.set(volume, errorMessage(error))
+      throw error
+    }
+  }
+
+  /** Resolves with what was in the way, '' for nothing. */
+  async #release(target: string, deadline: number): Promise<string> {
+    let trouble = ''
     while (isMounted(target)) {
-      const input = { target, lazy: false }
-      const options = { subject: target, deadline }
+      const options = { subject: `unmounting ${target}`, deadline }
       try {
-        await this.#workers.run('unmount', input, options)
-      } catch {
+        await this.#workers.run('unmount', { target, lazy: false }, options)
+      } catch (error) {
         // Busy, or its server is dead: it goes when the last one who holds it lets go.
-        await this.#workers.run('unmount', { ...input, lazy: true }, options)
+        trouble = errorMessage(error)
+        await this.#workers.run('unmount', { target, lazy: true }, options)
       }
     }
+    return trouble
   }
 
   /** One change at a time for each volume. */
