@@ -61,6 +61,8 @@ export interface HostConfig {
   Sysctls: Readonly<Record<string, string>>
   Tmpfs: Readonly<Record<string, string>>
   Ulimits: readonly Ulimit[]
+  VolumeDriver: string
+  VolumesFrom: readonly string[]
 }
 
 /** Body of POST /containers/create. null for Cmd and Entrypoint takes the image's, which an empty list would not. */
@@ -178,6 +180,8 @@ function hostConfig(
     Sysctls: flags.sysctl,
     Tmpfs: Object.fromEntries(flags.tmpfs.map(parseTmpfs)),
     Ulimits: ulimits(flags),
+    VolumeDriver: flags['volume-driver'],
+    VolumesFrom: flags['volumes-from'],
   }
 }
 

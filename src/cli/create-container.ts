@@ -50,26 +50,41 @@ interface Created {
   readonly Warnings?: readonly string[] | null
 }
 
-/** Creates; when the daemon lacks the image or a network, sees to that and tries again. */
+/** Creates; when the daemon lacks an image or a network, sees to that and tries again. */
 async function createWithNeeds(client: Client, body: CreateBody, options: CreateOptions): Promise<Created> {
   const query = { name: options.name, platform: options.platform }
-  let isPulled = false
+  const pulled = new Set<string>()
   for (;;) {
     try {
       return await client.call<Created>('POST', '/containers/create', { query, body })
     } catch (error) {
       if (!(error instanceof TsnetError)) throw error
       if (await createMissingNetwork(client, error)) continue
-      if (error.kind !== 'not-found') throw error
-      const isMissingImage = /No such image|image not found|not found: does not exist/i.test(error.message)
-      if (!isMissingImage || isPulled || options.pull !== 'missing') throw error
-      isPulled = true
-      if (!options.quiet) {
-        printError(`Unable to find image '${withDefaultTag(splitReference(body.Image))}' locally`)
-      }
-      await pull(client, body.Image, options)
+      const image = missingImage(error, body)
+      if (image === undefined || pulled.has(image) || options.pull !== 'missing') throw error
+      pulled.add(image)
+      if (!options.quiet) printError(`Unable to find image '${fullName(image)}' locally`)
+      await pull(client, image, options)
     }
   }
+}
+
+/** Which image of the request the daemon lacks, as far as its words tell: the container's own, or one to be mounted. */
+function missingImage(error: TsnetError, body: CreateBody): string | undefined {
+  const name = /No such image: (\S+)/i.exec(error.message)?.[1]
+  const mounted = body.HostConfig.Mounts.filter(({ Type }) => Type === 'image').map(
+    ({ Source }) => Source ?? '',
+  )
+  const meant = mounted.find((image) => image === name || fullName(image) === name)
+  if (meant !== undefined && fullName(body.Image) !== name) return meant
+  const isOwn = error.kind === 'not-found' && missingImageWords.test(error.message)
+  return isOwn ? body.Image : undefined
+}
+
+const missingImageWords = /No such image|image not found|not found: does not exist/i
+
+function fullName(image: string): string {
+  return withDefaultTag(splitReference(image))
 }
 
 async function pull(client: Client, image: string, { platform, quiet }: CreateOptions): Promise<void> {

@@ -100,6 +100,8 @@ export const containerFlags = {
   ulimit: list('Ulimit options', { placeholder: 'ulimit', parse: parseUlimit }),
   user: text('Username or UID (format: <name|uid>[:<group|gid>])', { short: 'u' }),
   volume: list('Bind mount a volume', { short: 'v' }),
+  'volume-driver': text('Optional volume driver for the container'),
+  'volumes-from': list('Mount volumes from the specified container(s)'),
   workdir: text('Working directory inside the container', { short: 'w' }),
 }
 

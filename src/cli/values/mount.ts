@@ -18,15 +18,21 @@ export interface Mount {
     CreateMountpoint?: boolean
     ReadOnlyNonRecursive?: boolean
     ReadOnlyForceRecursive?: boolean
-  }
+  } & Owners
   VolumeOptions?: {
     NoCopy?: boolean
     Subpath?: string
     Labels?: Record<string, string>
     DriverConfig?: { Name?: string; Options?: Record<string, string> }
-  }
+  } & Owners
   ImageOptions?: { Subpath?: string }
   TmpfsOptions?: { SizeBytes?: number; Mode?: number }
+}
+
+/** tsnet's own: how owners on disk are seen, and who owns what the mount makes. */
+interface Owners {
+  IDMap?: string
+  Own?: string
 }
 
 type Setter = (mount: Mount, text: string, key: string, directory: string) => void
@@ -94,6 +100,9 @@ const setters: Readonly<Record<string, Setter>> = {
   },
 }
 
+/** Of binds and volumes alike. */
+const ownerKeys: Readonly<Record<string, keyof Owners>> = { idmap: 'IDMap', own: 'Own' }
+
 const switches = new Set(['readonly', 'ro', 'volume-nocopy', 'bind-nonrecursive', 'bind-create-src'])
 
 /** Reads `type=bind,src=./data,dst=/data,readonly`. A relative source is taken from `directory`. */
@@ -101,12 +110,14 @@ export function parseMount(given: string, directory: string): Mount {
   const text = given.trim()
   if (text === '') throw badValue('value is empty')
   const mount: Mount = { Type: 'volume' }
-  for (const field of parseCsvLine(text)) setField(mount, field, directory)
+  const owners: Owners = {}
+  for (const field of parseCsvLine(text)) setField(mount, owners, field, directory)
+  setOwners(mount, owners)
   checkOptions(mount)
   return mount
 }
 
-function setField(mount: Mount, field: string, directory: string): void {
+function setField(mount: Mount, owners: Owners, field: string, directory: string): void {
   const [named, content] = cut(field, '=')
   if (named.trim() !== named) {
     throw badValue(`invalid option '${named.trim()}' in '${field}': option should not have whitespace`)
@@ -119,9 +130,22 @@ function setField(mount: Mount, field: string, directory: string): void {
   if (content === undefined && !switches.has(key)) {
     throw badValue(`invalid field '${field}' must be a key=value pair`)
   }
+  const ownerKey = Object.hasOwn(ownerKeys, key) ? ownerKeys[key] : undefined
+  if (ownerKey !== undefined) {
+    owners[ownerKey] = content ?? ''
+    return
+  }
   const setter = Object.hasOwn(setters, key) ? setters[key] : undefined
   if (!setter) throw badValue(`unknown option '${key}' in '${field}'`)
   setter(mount, content ?? 'true', key, directory)
+}
+
+/** The type may be given after them. */
+function setOwners(mount: Mount, owners: Owners): void {
+  if (Object.keys(owners).length === 0) return
+  if (mount.Type === 'bind') Object.assign(bindOptions(mount), owners)
+  else if (mount.Type === 'volume') Object.assign(volumeOptions(mount), owners)
+  else throw badValue(`cannot use 'idmap' and 'own' with mount type '${mount.Type}'`)
 }
 
 function setRecursive(mount: Mount, text: string, key: string): void {

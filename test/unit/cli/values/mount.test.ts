@@ -35,6 +35,45 @@ describe('parseMount', () => {
       'type=bind,src=/a,dst=/b,bind-recursive=disabled',
       { Type: 'bind', Source: '/a', Target: '/b', BindOptions: { NonRecursive: true } },
     ],
+    [
+      'type=bind,src=/a,dst=/b,ro,bind-recursive=writable,consistency=Cached',
+      {
+        Type: 'bind',
+        Source: '/a',
+        Target: '/b',
+        ReadOnly: true,
+        Consistency: 'cached',
+        BindOptions: { ReadOnlyNonRecursive: true },
+      },
+    ],
+    [
+      'type=bind,src=/a,dst=/b,ro=1,bind-recursive=readonly,bind-propagation=rprivate',
+      {
+        Type: 'bind',
+        Source: '/a',
+        Target: '/b',
+        ReadOnly: true,
+        BindOptions: { ReadOnlyForceRecursive: true, Propagation: 'rprivate' },
+      },
+    ],
+    ['type=bind,src=/a,dst=/b,bind-recursive=enabled', { Type: 'bind', Source: '/a', Target: '/b' }],
+    [
+      'own=1:2,idmap=uid:1:0:1;gid:1:0:1,type=bind,src=/a,dst=/b,bind-create-src',
+      {
+        Type: 'bind',
+        Source: '/a',
+        Target: '/b',
+        BindOptions: { CreateMountpoint: true, Own: '1:2', IDMap: 'uid:1:0:1;gid:1:0:1' },
+      },
+    ],
+    [
+      'src=data,dst=/b,volume-subpath=a/b,own=1:2',
+      { Type: 'volume', Source: 'data', Target: '/b', VolumeOptions: { Subpath: 'a/b', Own: '1:2' } },
+    ],
+    [
+      'type=image,src=demo:1,dst=/b,image-subpath=etc',
+      { Type: 'image', Source: 'demo:1', Target: '/b', ImageOptions: { Subpath: 'etc' } },
+    ],
     ['type=bind,"src=/a,b",dst=/b', { Type: 'bind', Source: '/a,b', Target: '/b' }],
   ])('reads %s', (text, expected) => {
     expect(read(text)).toEqual(expected)
@@ -58,6 +97,14 @@ describe('parseMount', () => {
       'type=bind,src=/a,dst=/b,bind-recursive=readonly',
       "option 'bind-recursive=readonly' requires 'readonly'",
     ],
+    ['type=tmpfs,dst=/a,own=1:1', "cannot use 'idmap' and 'own' with mount type 'tmpfs'"],
+    ['idmap=1:0:1,type=image,src=a,dst=/a', "cannot use 'idmap' and 'own' with mount type 'image'"],
+    ['type=volume,dst=/a,image-subpath=x', "cannot mix 'image-*' options with mount type 'volume'"],
+    [
+      'type=bind,src=/a,dst=/b,bind-recursive=yes',
+      'invalid value for bind-recursive: yes (must be "enabled"',
+    ],
+    ['dst=/a,own', "invalid field 'own' must be a key=value pair"],
     [
       'type=bind,src=/a,dst=/b,bind-nonrecursive',
       'bind-nonrecursive is deprecated, use bind-recursive=disabled instead',
