@@ -63,7 +63,9 @@ async function makeDefault(parts: Parts, spec: NetworkSpec): Promise<void> {
     return
   }
   await dismantleNetwork(parts, present)
-  await make(parts, spec, present.id)
+  // what is not the daemon's to say stays
+  const { labels, dnsServers } = present
+  await make(parts, { ...spec, labels, dnsServers }, present.id)
 }
 
 function hasUsers(parts: Parts, { id }: NetworkRecord): boolean {

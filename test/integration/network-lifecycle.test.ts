@@ -367,12 +367,19 @@ describe('the default network', () => {
       ...['-o', 'com.docker.network.driver.mtu=1234', 'special'],
     )
     expect([mtuOf('given'), mtuOf('own')]).toEqual(['1300', '1234'])
+    const { stderr } = await other.docker(
+      ...['network', 'create', '-o', 'com.docker.network.bridge.name=own', 'twin'],
+    )
+    expect(stderr).toContain('conflicts with network special (own): networks have same bridge name')
+    expect(mtuOf('own')).toBe('1234')
+    await own.tsnet('network', 'update', '--label-add', 'team=a', 'bridge')
     await other.terminate()
     writeFileSync(file, JSON.stringify({ bip: '10.201.0.1/24' }))
     await other.launch()
     const changed = await own.inspect('network', 'bridge')
     expect(changed.IPAM.Config[0]).toEqual({ Subnet: '10.201.0.0/24', Gateway: '10.201.0.1' })
     expect([changed.Id, changed.EnableIPv6]).toEqual([Id, false])
+    expect(changed.Labels).toEqual({ team: 'a' })
     expect(other.inNetns('ip', ['-br', 'addr', 'show', other.mark])).toContain('10.201.0.1/24')
     rmSync(directory, { recursive: true })
   })

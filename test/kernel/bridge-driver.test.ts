@@ -169,8 +169,9 @@ describe('the bridge', () => {
     await bridgeDriver.createNetwork(context, first)
     const second = withOptions({ 'com.docker.network.bridge.name': 'br-one' }, { name: 'second' })
     await expect(bridgeDriver.createNetwork(context, second)).rejects.toMatchObject({
-      kind: 'conflict',
-      message: `network second: bridge br-one belongs to network ${first.id}: give another name`,
+      kind: 'forbidden',
+      message:
+        'cannot create network second (br-one): conflicts with network contract (br-one): networks have same bridge name',
     })
     ip('link add v-user type veth peer name v-peer')
     const third = withOptions({ 'com.docker.network.bridge.name': 'v-user' }, { name: 'third' })

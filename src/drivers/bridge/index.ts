@@ -11,6 +11,7 @@ import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
 import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
 import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
+import { BridgeNames } from './names.ts'
 import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
 import { createPort, forgetNeighbours, limitPort, removePort } from './ports.ts'
 import { applyRates } from './rates.ts'
@@ -24,6 +25,7 @@ export type { BridgeOptions }
 export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   const retired = new RetiredBridges()
   const announcer = new Announcer()
+  const names = new BridgeNames()
   return {
     name: 'bridge',
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
@@ -39,11 +41,13 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       const options = parseBridgeOptions(network)
       using socket = openRouteSocket()
       retired.defer()
+      names.take(bridgeNameOf(network, options), network)
       ensureBridge(socket, context.mark, network, options)
       return bridgeRules(network, options, bridgeNameOf(network, options))
     },
 
     async removeNetwork(context, network) {
+      names.release(network)
       using socket = openRouteSocket()
       for (const link of ownBridges(socket, context.mark, network, parseBridgeOptions(network)))
         retired.retire(context, socket, link)
@@ -83,6 +87,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     },
 
     async sweep(context, networks, endpoints) {
+      names.keep(networks)
       using socket = openRouteSocket()
       const removed = await sweepLinks(
         socket,
