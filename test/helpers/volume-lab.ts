@@ -10,19 +10,19 @@ import { createLocalVolumes } from '../../src/volumes/local/local.ts'
 import type { VolumeDriver } from '../../src/volumes/volume.ts'
 import { Workers } from '../../src/volumes/workers.ts'
 
-const worker = join(import.meta.dirname, '../../src/volumes/worker/main.ts')
+/** One for all: it takes longer to start than most tests. It ends with the test's process. */
+const workers = new Workers(join(import.meta.dirname, '../../src/volumes/worker/main.ts'))
 
 export class LocalLab {
   readonly root = mkdtempSync(join(tmpdir(), 'tsnet-volumes-'))
-  readonly workers = new Workers(worker)
-  readonly driver: VolumeDriver = createLocalVolumes(this.root, this.workers)
+  readonly driver: VolumeDriver = createLocalVolumes(this.root, workers)
 
   constructor() {
     mkdirSync(join(this.root, 'volumes'))
   }
 
   restart(): VolumeDriver {
-    return createLocalVolumes(this.root, this.workers)
+    return createLocalVolumes(this.root, workers)
   }
 
   /** Where something of this lab's is mounted, by the type of the file system. */
@@ -41,7 +41,6 @@ export class LocalLab {
   }
 
   close(): Promise<void> {
-    this.workers.close()
     for (const { target } of readMounts().reverse()) {
       if (target.startsWith(`${this.root}/`)) umount(target, MNT_DETACH)
     }
