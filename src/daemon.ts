@@ -28,6 +28,7 @@ import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
+import { watchQuotas } from './engine/quota-watch.ts'
 import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
 import { watchRoutes } from './engine/route-watch.ts'
@@ -288,6 +289,7 @@ async function main(argv: readonly string[]): Promise<void> {
   watchRoutes(parts)
   const drift = watchDrift(parts)
   const trash = keepTrash(parts)
+  const quotas = watchQuotas(parts)
   // Endings between the restore and now have not been heard.
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.
@@ -302,6 +304,7 @@ async function main(argv: readonly string[]): Promise<void> {
     await supervisor.close(true)
     drift[Symbol.dispose]()
     trash[Symbol.dispose]()
+    quotas[Symbol.dispose]()
     await leaveHost(parts)
     parts.workers.close()
     // Nothing is left in it unless containers go on.

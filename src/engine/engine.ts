@@ -17,6 +17,7 @@ import type {
   VolumeSpec,
 } from '../store/records.ts'
 import type { ContainerId, ExecId } from '../values/id.ts'
+import type { VolumeUsage } from '../volumes/volume.ts'
 
 export interface LogOptions {
   readonly stdout: boolean
@@ -175,6 +176,10 @@ export interface Volumes {
   readonly trash: VolumeTrash
   get(name: string): VolumeRecord
   list(): readonly VolumeRecord[]
+  /** What is used of a volume's limit, told at once; null without a limit. */
+  quota(name: string): Promise<VolumeUsage | null>
+  /** bytes that each volume takes, by name; those that cannot be told in time are missing. */
+  sizes(): Promise<ReadonlyMap<string, number>>
   /** Containers that mount volumes, by the volumes' names. */
   users(): ReadonlyMap<string, readonly ContainerRecord[]>
 }

@@ -9,6 +9,7 @@ import { renameVolume } from './rename-volume.ts'
 import { updateVolume } from './update-volume.ts'
 import { findVolume, removeVolume } from './volume-removal.ts'
 import { createVolumeTrash } from './volume-trash.ts'
+import { measureVolumes, quotaOfVolume } from './volume-usage.ts'
 import { volumeUsers } from './volume-users.ts'
 
 /** Marks anonymous volumes; the value is empty. Also told by Docker's `volume ls --filter label=`. */
@@ -91,5 +92,7 @@ export function createVolumes(parts: Parts): Volumes {
     get: (name) => findVolume(parts, name),
     list: () => [...parts.store.volumes.values()],
     users: () => volumeUsers(parts),
+    quota: (name) => quotaOfVolume(parts, name),
+    sizes: () => measureVolumes(parts),
   }
 }

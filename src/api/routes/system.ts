@@ -17,7 +17,7 @@ import { summarize } from './containers.ts'
 export interface SystemBackend {
   readonly containers: Pick<Containers, 'list'>
   readonly images: Pick<Images, 'list' | 'get'>
-  readonly volumes: Pick<Volumes, 'list' | 'users'>
+  readonly volumes: Pick<Volumes, 'list' | 'users' | 'sizes'>
   readonly info: Engine['info']
   readonly subscribe: Engine['subscribe']
 }
@@ -97,7 +97,11 @@ function eventStream(subscribe: Engine['subscribe'], filters: Filters, until: nu
 
 const objectTypes = ['container', 'image', 'volume', 'build-cache'] as const
 
-function diskUsage(backend: SystemBackend, query: Query, apiVersion: number): Partial<DiskUsage> {
+async function diskUsage(
+  backend: SystemBackend,
+  query: Query,
+  apiVersion: number,
+): Promise<Partial<DiskUsage>> {
   const asked = apiVersion < 42 ? [] : listParameter(query, 'type')
   for (const type of asked) {
     if (!objectTypes.some((known) => known === type)) {
@@ -108,7 +112,7 @@ function diskUsage(backend: SystemBackend, query: Query, apiVersion: number): Pa
   return {
     ...(wants('image') && imageUsage(backend, apiVersion)),
     ...(wants('container') && { Containers: containerUsage(backend) }),
-    ...(wants('volume') && { Volumes: volumeUsage(backend) }),
+    ...(wants('volume') && { Volumes: await volumeUsage(backend) }),
     ...(wants('build-cache') && { BuildCache: [] }),
   }
 }
@@ -128,11 +132,11 @@ function containerUsage({ containers, images }: SystemBackend) {
   return summarize(containers.list(), (ref) => byTag.get(ref) ?? byTag.get(`${ref}:latest`))
 }
 
-/** How much a volume holds is not counted: that would take a walk over all of it. */
-function volumeUsage({ volumes }: SystemBackend) {
+async function volumeUsage({ volumes }: SystemBackend) {
+  const sizes = await volumes.sizes()
   const users = volumes.users()
   return volumes.list().map((volume) => ({
     ...toVolume(volume),
-    UsageData: { Size: -1, RefCount: users.get(volume.name)?.length ?? 0 },
+    UsageData: { Size: sizes.get(volume.name) ?? -1, RefCount: users.get(volume.name)?.length ?? 0 },
   }))
 }

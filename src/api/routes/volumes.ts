@@ -27,10 +27,13 @@ export function volumeRoutes(app: App, { volumes }: VolumesBackend): void {
     const filters = parseFilters(request.query, volumeFilters)
     const users = volumes.users()
     const selected = selectVolumes(volumes.list(), filters, ({ name }) => users.has(name))
-    return { Volumes: selected.map(toVolume), Warnings: null }
+    return { Volumes: selected.map((volume) => toVolume(volume)), Warnings: null }
   })
 
-  app.get<Named>('/volumes/:name', async (request) => toVolume(volumes.get(request.params.name)))
+  app.get<Named>('/volumes/:name', async ({ params: { name } }) => {
+    const quota = await volumes.quota(name)
+    return toVolume(volumes.get(name), quota)
+  })
 
   app.post('/volumes/create', { schema: { body: VolumeCreate } }, async (request, reply) => {
     const isProtected = request.body.Protected === true

@@ -1,6 +1,7 @@
 /** Volumes on the wire. */
 import type { PrunedVolume } from '../../engine/engine.ts'
 import type { Labels, TrashRecord, VolumeRecord, VolumeSpec } from '../../store/records.ts'
+import type { VolumeUsage } from '../../volumes/volume.ts'
 import {
   booleanFilter,
   type Filters,
@@ -24,7 +25,8 @@ export function toVolumeSpec(body: VolumeCreate): VolumeSpec {
   }
 }
 
-export function toVolume(volume: VolumeRecord): Volume {
+/** `quota` is what is used of the volume's limit, if it has one. */
+export function toVolume(volume: VolumeRecord, quota: VolumeUsage | null = null): Volume {
   return {
     CreatedAt: volume.createdAt.replace(/\.\d+/, ''),
     Driver: volume.driver,
@@ -33,6 +35,7 @@ export function toVolume(volume: VolumeRecord): Volume {
     Name: volume.name,
     Options: orNull(volume.options),
     Scope: 'local',
+    ...(quota !== null && { Status: { Size: quota.limit, Used: quota.used } }),
     ...extras(volume),
   }
 }

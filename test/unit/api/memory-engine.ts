@@ -368,6 +368,9 @@ export function createMemoryEngine(): MemoryEngine {
         return found
       },
       list: () => [...volumes.values()],
+      quota: async (name) =>
+        volumes.get(name)?.options['size'] === undefined ? null : { used: 1024, limit: 4096 },
+      sizes: async () => new Map([...volumes.keys()].slice(0, 1).map((name) => [name, 8192])),
       users: () =>
         Map.groupBy(
           [...records.values()].filter(({ mounts }) => mounts.length > 0),

@@ -66,7 +66,7 @@ describe('disk usage', () => {
       LayersSize: demoImage.size,
       Images: [{ Id: demoImage.id, Containers: 1 }],
       Containers: [{ Names: ['/user'], Image: 'demo' }],
-      Volumes: [{ Name: 'data', UsageData: { Size: -1, RefCount: 1 } }],
+      Volumes: [{ Name: 'data', UsageData: { Size: 8192, RefCount: 1 } }],
       BuildCache: [],
     })
   })
