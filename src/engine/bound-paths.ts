@@ -17,12 +17,18 @@ export async function boundPath(
     propagation: mount.propagation || 'rprivate',
     recursion: mount.recursion,
     createSource: mount.type === 'bind' && mount.createSource,
-    own: mount.own,
+    own: ownOf(parts, mount),
     subpath: mount.subpath,
     userNamespace: mount.idmap === '' ? '' : await requireUserNamespace(parts.execRoot, mount.idmap),
     copyUp: isFilled(container, mount),
     ...(mount.type === 'image' ? imageOf(parts, mount) : {}),
   }
+}
+
+/** The owner of what a bind makes; a volume has got its own when it was created. */
+function ownOf(parts: Parts, mount: MountPoint): string {
+  if (mount.type !== 'volume') return mount.own
+  return parts.store.volumes.get(mount.name)?.options['own'] ?? ''
 }
 
 /** By the container's first start alone, as Docker's create does: what is emptied later stays so. */

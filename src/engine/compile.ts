@@ -198,7 +198,9 @@ function lockOf({ readOnly, recursion }: BoundPath): '' | 'top' | 'all' {
 
 /** While nothing but the image is there: a mount above would show something else at a volume's target. */
 function fillSteps(binds: readonly BoundPath[]): Step[] {
-  const volumes = binds.flatMap(({ copyUp, target }, index) => (copyUp ? [{ index, target }] : []))
+  const volumes = binds.flatMap(({ type, copyUp, target, own, subpath }, index) =>
+    type === 'volume' && subpath === '' ? [{ index, target, fill: copyUp, keepOwner: own !== '' }] : [],
+  )
   return volumes.length === 0 ? [] : [{ op: 'fill-volumes', volumes }]
 }
 

@@ -1,15 +1,76 @@
-/** Gives an empty volume what the image has at its target. */
-import { readdirSync } from 'node:fs'
-import { copyUp } from './copy-up.ts'
+/**
+ * Gives an empty volume what the image has at its target. It becomes visible when it is whole: a container that starts at the
+ * same time waits for it, and what a kill leaves is repaired by the next start with that volume.
+ */
+import { chownSync, fstatSync, lstatSync, readdirSync, statfsSync } from 'node:fs'
+import { copyTree } from '../sys/copy-tree.ts'
+import { SyscallError } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { fillEmptyTree, settleStagedTree } from '../sys/staged-tree.ts'
 import { type OpenSource, tell } from './sources.ts'
-import { markCopy } from './steps.ts'
+import { StartError } from './start-error.ts'
+import type { FilledVolume } from './steps.ts'
 import { findTarget } from './targets.ts'
 
-export function fillVolume({ tree, directory }: OpenSource, index: number, target: string): void {
-  tell(markCopy, index)
-  const volume = `/proc/self/fd/${tree.number}`
-  if (!directory || readdirSync(volume).length > 0) return
-  using image = findTarget(target)
-  if (image === null) return
-  copyUp(`/proc/self/fd/${image.number}`, volume)
+export function fillVolume(volume: OpenSource, wanted: FilledVolume): void {
+  if (!volume.directory) return
+  tell('wait', wanted.index)
+  using image = wanted.fill ? findDirectory(wanted.target) : null
+  try {
+    if (image === null) settleStagedTree(volume.tree)
+    else fillEmptyTree(volume.tree, (staged) => copyImage(image, staged, volume, wanted))
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    // Nothing can be put into a read-only file system, and nobody expects it.
+    if (error.errnoName === 'EROFS') return
+    throw image === null ? error : explain(error, image, volume, wanted.target)
+  }
+}
+
+/** null where the image has none */
+function findDirectory(target: string): Fd | null {
+  const place = findTarget(target)
+  if (place === null || fstatSync(place.number).isDirectory()) return place
+  place.close()
+  return null
+}
+
+function copyImage(image: Fd, staged: Fd, volume: OpenSource, { index, keepOwner }: FilledVolume): void {
+  let steps = 0
+  const progress = (): void => tell('copy', index, ` ${++steps % 1_000_000}`)
+  progress()
+  copyTree(image, staged, { progress })
+  if (!keepOwner) return
+  const { uid, gid } = fstatSync(volume.tree.number)
+  chownSync(`/proc/self/fd/${staged.number}`, uid, gid)
+}
+
+function explain(error: SyscallError, image: Fd, volume: OpenSource, target: string): Error {
+  const { path } = volume.source
+  if (['ENOSPC', 'EDQUOT'].includes(error.errnoName)) {
+    const needed = formatSize(sizeOf(`/proc/self/fd/${image.number}`))
+    const { bavail, bsize } = statfsSync(`/proc/self/fd/${volume.tree.number}`)
+    return new StartError(
+      `no space left in ${path} for what the image has at ${target}: ${needed} needed, ${formatSize(bavail * bsize)} free`,
+    )
+  }
+  if (volume.source.userNamespace !== '' && ['EOVERFLOW', 'EINVAL'].includes(error.errnoName)) {
+    return new StartError(
+      `what the image has at ${target} has owners to whom the mount's idmap gives no place on disk (${error.message}): map them too, or give volume-nocopy`,
+    )
+  }
+  return new StartError(`copying what the image has at ${target} into ${path}: ${error.message}`)
+}
+
+/** bytes on disk of a directory and all below */
+function sizeOf(directory: string): number {
+  let blocks = 0
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    blocks += lstatSync(`${entry.parentPath}/${entry.name}`).blocks
+  }
+  return blocks * 512
+}
+
+function formatSize(bytes: number): string {
+  return bytes < 1_048_576 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

@@ -56,7 +56,7 @@ export const mountSteps: Pick<Handlers, MountOp> = {
   },
   root: enterRoot,
   'fill-volumes': (step, state) => {
-    for (const { index, target } of step.volumes) fillVolume(sourceAt(state, index), index, target)
+    for (const volume of step.volumes) fillVolume(sourceAt(state, volume.index), volume)
   },
   mount: (step) => {
     using target = openTarget(step.target, true)

@@ -10,7 +10,7 @@ import { setThreadName } from '../sys/process.ts'
 import { applyMapping } from './id-mapping.ts'
 import { refusePrivate } from './propagation.ts'
 import { StartError } from './start-error.ts'
-import { type MountSource, markSource } from './steps.ts'
+import type { Mark, MountSource } from './steps.ts'
 
 /** A tree that belongs to no namespace yet. */
 export interface OpenSource {
@@ -20,7 +20,7 @@ export interface OpenSource {
 }
 
 /** What init is at, for those who wait for it. */
-export function tell(mark: string, index: number, progress = ''): void {
+export function tell(mark: Mark, index: number, progress = ''): void {
   setThreadName(`${mark} ${index}${progress}`)
 }
 
@@ -28,7 +28,7 @@ export function tell(mark: string, index: number, progress = ''): void {
 export function openSources(sources: readonly MountSource[]): (OpenSource | undefined)[] {
   return sources.map((source, index) => {
     if (source.type === 'image') return undefined
-    tell(markSource, index)
+    tell('source', index)
     using place = openSourcePath(source)
     if (source.propagation.flag !== MS_PRIVATE) refusePrivate(source, place)
     return cloneSource(source, place)

@@ -113,10 +113,19 @@ export interface MountFilesystem {
   readonly data: string
 }
 
-/** Copies what the image has at the targets into those sources that are empty, before anything is attached. */
+/** Before anything is attached: repairs what a kill left in volumes, and gives the empty ones what the image has at their targets. */
 export interface FillVolumes {
   readonly op: 'fill-volumes'
-  readonly volumes: readonly { readonly index: number; readonly target: string }[]
+  readonly volumes: readonly FilledVolume[]
+}
+
+export interface FilledVolume {
+  readonly index: number
+  readonly target: string
+  /** Otherwise it is only repaired. */
+  readonly fill: boolean
+  /** The volume's own directory stays with the owner it has. */
+  readonly keepOwner: boolean
 }
 
 /** Attaches a source. The target is made as a directory or file, like the source. */
@@ -208,11 +217,10 @@ export type InitMessage =
   | { readonly error: { readonly message: string; readonly exitCode: number } }
 
 /**
- * init's thread is named after what it is at, which is all that can be learnt of it while the kernel keeps it waiting: `source 3`
- * is the third source, counted from 0, and `copy 3 17` the filling of a volume from that index, which goes on.
+ * init's thread is named after what it is at: all that can be learnt of it while the kernel keeps it waiting. `source 3` is
+ * the third source, counted from 0, `wait 3` for whoever else fills that, and `copy 3 17` the filling of it, which goes on.
  */
-export const markSource = 'source'
-export const markCopy = 'copy'
+export type Mark = 'source' | 'wait' | 'copy'
 
 /** The exit codes of a start that failed, as in a shell. */
 export const exitNotExecutable = 126

@@ -31,6 +31,9 @@ export class StartFailed extends TsnetError {
 /** How long after its end a program's output may still trickle in. */
 const drainTime = 2_000
 
+/** How long an init that failed is waited for; the kernel may not let go of one that was killed. */
+const endTime = 5_000
+
 export class Children {
   readonly #execRoot: string
   readonly #pool: InitPool
@@ -98,7 +101,7 @@ export class Children {
       await this.#run(init, params, exec)
     } catch (error) {
       init?.dismiss()
-      await init?.exited
+      await init?.ended(endTime)
       this.#drop(id)
       throw error
     } finally {

@@ -10,6 +10,7 @@ import type { InitMessage, InitPlan } from '../init/steps.ts'
 import { CLONE_NEWPID } from '../sys/constants/sched.ts'
 import { setns, unshare } from '../sys/process.ts'
 import { LineSplitter } from './lines.ts'
+import { defaultPatience, watchInit } from './patience.ts'
 
 /** What a shell ends with when the failure is not the program's, as init does. */
 const exitFailed = 128
@@ -78,10 +79,29 @@ export class Init {
     }
   }
 
-  /** Hands the plan over; resolves when the program runs or init has said why not. */
-  run(plan: InitPlan): Promise<Outcome> {
+  /**
+   * Hands the plan over; resolves when the program runs or init has said why not. It is killed when it does not come further
+   * for `patience` ms.
+   */
+  async run(plan: InitPlan, patience = defaultPatience): Promise<Outcome> {
     this.#plans.write(`${JSON.stringify(plan)}\n`)
-    return this.#outcome.promise
+    const endWatch = watchInit(this.pid, plan, patience, (why) => {
+      this.#fail(why)
+      this.process.kill('SIGKILL')
+    })
+    try {
+      return await this.#outcome.promise
+    } finally {
+      endWatch()
+    }
+  }
+
+  /** Resolves when it has exited, or after `time` ms. */
+  async ended(time: number): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, time)
+    await Promise.race([this.exited, late.promise])
+    clearTimeout(timer)
   }
 
   /** Ends an init that waits: it reads the end of its input. */

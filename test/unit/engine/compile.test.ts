@@ -214,9 +214,12 @@ describe('the mounts of the steps', () => {
   })
 
   test('fill volumes from the image alone: before anything of the user’s is attached', () => {
-    const binds = [bind('/plain'), bind('/data', { copyUp: true })]
+    const data = bind('/data', { type: 'volume', copyUp: true })
+    const binds = [bind('/plain'), data, bind('/part', { type: 'volume', subpath: 'a' })]
     const { steps } = compile({}, { binds })
-    expect(steps.find((step) => step.op === 'fill-volumes')?.volumes).toEqual([{ index: 1, target: '/data' }])
+    expect(steps.find((step) => step.op === 'fill-volumes')?.volumes).toEqual([
+      { index: 1, target: '/data', fill: true, keepOwner: false },
+    ])
     const ops = steps.map(({ op }) => op)
     expect(ops.indexOf('fill-volumes')).toBe(ops.indexOf('root') + 2)
     expect(ops.indexOf('fill-volumes')).toBeLessThan(ops.indexOf('attach'))
