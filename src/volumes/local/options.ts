@@ -14,6 +14,8 @@ export interface MountedSource {
   readonly type: string
   readonly device: string
   readonly options: string
+  /** Milliseconds that a server has to let itself be mounted. */
+  readonly deadline: number
 }
 
 export interface Owner {
@@ -26,6 +28,9 @@ export interface LocalOptions {
   /** Of the data's root as it is made; null for root. */
   readonly own: Owner | null
 }
+
+const usualDeadline = 30_000
+const longestTimeout = 3600
 
 const known = new Set(['type', 'o', 'device', 'size', 'inodes', 'own'])
 
@@ -56,12 +61,24 @@ function placeOf({ type = '', device = '', o = '', size, inodes = '0' }: Labels)
       'conflicting options: "size" and "device": what is mounted has its own size; a tmpfs takes it in "o", as size=64m',
     )
   }
-  if (isMounted) return { kind: 'mount', type, device, options: o }
+  if (isMounted) return { kind: 'mount', type, device, ...takeTimeout(o) }
   const bytes = parseSize(size ?? '0')
   // as in Docker, 0 is no limit
   return bytes === 0
     ? { kind: 'directory' }
     : { kind: 'limited', limit: { bytes, inodes: parseInodes(inodes) } }
+}
+
+/** `timeout=` in seconds, as podman has it, is for the driver; the kernel gets the other options. */
+function takeTimeout(o: string): Pick<MountedSource, 'options' | 'deadline'> {
+  const isTimeout = (option: string): boolean => option.startsWith('timeout=')
+  const given = o.split(',')
+  const options = given.filter((option) => !isTimeout(option)).join(',')
+  const timeout = given.findLast(isTimeout)?.slice('timeout='.length)
+  if (timeout === undefined) return { options, deadline: usualDeadline }
+  const seconds = /^\d+$/.test(timeout) ? Number(timeout) : 0
+  if (seconds >= 1 && seconds <= longestTimeout) return { options, deadline: seconds * 1000 }
+  throw invalid(`invalid timeout: "${timeout}": give seconds, from 1 to ${longestTimeout}`)
 }
 
 /** What a file system with a journal can be made in, as a sparse file. Bytes. */

@@ -22,7 +22,20 @@ describe('options of the local driver', () => {
       type: 'nfs',
       device: ':/export',
       options: 'addr=10.0.0.1,rw',
+      deadline: 30_000,
     })
+  })
+
+  test('say how long a server is waited for, which the kernel is not told', () => {
+    const mounted = { type: 'nfs', device: ':/export' }
+    expect(parseLocalOptions({ ...mounted, o: 'addr=10.0.0.1,timeout=5,rw' }).place).toMatchObject({
+      options: 'addr=10.0.0.1,rw',
+      deadline: 5000,
+    })
+    for (const timeout of ['', '0', '-1', '1.5', '3601'])
+      expect(message({ ...mounted, o: `timeout=${timeout}` })).toBe(
+        `invalid timeout: "${timeout}": give seconds, from 1 to 3600`,
+      )
   })
 
   test('that are empty mount nothing, as with Docker', () => {
