@@ -1,5 +1,5 @@
 /** A file system whose server never answers: who looks into it waits, until it is killed or the server is gone. */
-import { mkdirSync, openSync } from 'node:fs'
+import { mkdirSync, openSync, rmdirSync } from 'node:fs'
 import { MNT_DETACH } from '../../src/sys/constants/mount.ts'
 import { Fd } from '../../src/sys/fd.ts'
 import { mount, umount } from '../../src/sys/mount.ts'
@@ -17,9 +17,14 @@ export class HangingFs implements Disposable {
     mount('hanging', path, 'fuse', 0, `fd=${this.#server.number},rootmode=40000,user_id=0,group_id=0`)
   }
 
-  /** Who waits gets an error from now on. */
-  [Symbol.dispose](): void {
+  /** The server goes: who waits gets an error, and so does who comes later. */
+  abandon(): void {
     this.#server.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.abandon()
     umount(this.path, MNT_DETACH)
+    rmdirSync(this.path)
   }
 }
