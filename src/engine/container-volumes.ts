@@ -2,7 +2,8 @@
  * The volumes of a container that is being created. Others may remove one at any time until the container's record refers to it:
  * what is missing is made, and the record is put in the same turn in which all are seen to be there.
  */
-import type { ContainerRecord, ContainerSpec, MountPoint } from '../store/records.ts'
+import { TsnetError } from '../errors.ts'
+import type { ContainerRecord, ContainerSpec, MountPoint, VolumeSpec } from '../store/records.ts'
 import { newId } from '../values/id.ts'
 import { cleanPath } from '../values/path.ts'
 import type { Parts } from './parts.ts'
@@ -33,20 +34,53 @@ export async function withVolumes<T>(
   spec: ContainerSpec,
   record: (container: ContainerRecord) => T,
 ): Promise<T> {
-  const volumes = container.mounts.filter(({ type }) => type === 'volume')
+  const volumes = container.mounts.filter(
+    ({ type, syntax }) => type === 'volume' && syntax !== 'volumes-from',
+  )
   // All of them at first: one that is there may be of another driver.
   let wanted = volumes
   do {
     for (const mount of wanted) await makeVolume(parts, container, mount, spec, anonymous)
     wanted = volumes.filter(({ name }) => !parts.store.volumes.has(name))
   } while (wanted.length > 0)
+  refuseVanished(parts, container)
   return record({ ...container, mounts: container.mounts.map((mount) => locate(parts, mount)) })
+}
+
+/** What cannot be made again: images, and the volumes of other containers. They may have been removed since they were found. */
+function refuseVanished({ store }: Parts, { image, mounts }: ContainerRecord): void {
+  if (!store.images.has(image)) throw new TsnetError('not-found', 'no-such-image', `No such image: ${image}`)
+  for (const { type, syntax, name, source } of mounts) {
+    if (type === 'image' && !store.images.has(source))
+      throw new TsnetError('invalid', 'no-such-image', `No such image: ${name}`)
+    if (type === 'volume' && syntax === 'volumes-from' && !store.volumes.has(name))
+      throw new TsnetError('invalid', 'no-such-volume', `get ${name}: no such volume`)
+  }
 }
 
 function locate(parts: Parts, mount: MountPoint): MountPoint {
   if (mount.type !== 'volume') return mount
   const volume = parts.store.volumes.get(mount.name)
   return volume === undefined ? mount : { ...mount, driver: volume.driver, source: volume.mountpoint }
+}
+
+/** Throws what the drivers have against the volumes that would be made, while nothing is; kind 'not-found' for no such driver. */
+export function checkVolumes(parts: Parts, { mounts }: ContainerRecord, spec: ContainerSpec): void {
+  for (const mount of mounts) {
+    if (mount.type !== 'volume' || mount.syntax === 'volumes-from') continue
+    const { driver, options } = wantedVolume(mount, spec)
+    parts.volumeDriver(driver || 'local').checkOptions(options)
+  }
+}
+
+function wantedVolume(mount: MountPoint, spec: ContainerSpec): VolumeSpec {
+  const request = spec.mounts.find((candidate) => cleanPath(candidate.target) === mount.target)
+  return {
+    name: mount.name,
+    driver: mount.driver,
+    options: { ...request?.driverOptions, ...(mount.own !== '' && { own: mount.own }) },
+    labels: request?.labels ?? {},
+  }
 }
 
 async function makeVolume(
@@ -56,13 +90,7 @@ async function makeVolume(
   spec: ContainerSpec,
   anonymous: readonly string[],
 ): Promise<void> {
-  const request = spec.mounts.find((candidate) => cleanPath(candidate.target) === mount.target)
-  const wanted = {
-    name: mount.name,
-    driver: request?.driver ?? '',
-    options: { ...request?.driverOptions, ...(mount.own !== '' && { own: mount.own }) },
-    labels: request?.labels ?? {},
-  }
   const origin = { container: container.name, image: spec.image, target: mount.target }
-  await createVolume(parts, wanted, anonymous.includes(mount.name) ? { anonymous: true, origin } : {})
+  const making = anonymous.includes(mount.name) ? { anonymous: true, origin } : {}
+  await createVolume(parts, wantedVolume(mount, spec), making)
 }

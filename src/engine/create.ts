@@ -6,7 +6,7 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { requireBindSources } from '../volumes/bind-sources.ts'
 import { reserveFixed } from './addresses.ts'
-import { nameVolumes, withVolumes } from './container-volumes.ts'
+import { checkVolumes, nameVolumes, withVolumes } from './container-volumes.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
@@ -65,6 +65,7 @@ export async function createContainer(
   })
   refuseEgress(parts, planned)
   refuseMissingLinks(parts, planned)
+  wantedOf(() => checkVolumes(parts, planned, spec))
   await requireBindSources(parts.workers, planned.mounts)
   const container = await withName(parts, name, () => recordContainer(parts, planned, spec))
   return { id, warnings: [...limits.warnings, ...warningsFor(parts, container)] }

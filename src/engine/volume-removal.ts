@@ -114,6 +114,7 @@ async function removeForGood(parts: Parts, volume: VolumeRecord, force: boolean)
 export async function removeVolumes(parts: Parts, names: readonly string[]): Promise<void> {
   for (const name of names) {
     await removeVolume(parts, name, { force: true, now: true }).catch((error: unknown) => {
+      if (error instanceof TsnetError && error.code === 'volume-in-use') return
       parts.log.warn({ err: error, volume: name }, 'an anonymous volume stays')
     })
   }
