@@ -155,6 +155,8 @@ export interface PrunedVolume {
   readonly volume: VolumeRecord
   /** bytes, -1 when it cannot be told */
   readonly size: number
+  /** ISO 8601: until when it can be restored; null when it cannot be. */
+  readonly endsAt: string | null
 }
 
 export interface Volumes {
@@ -191,8 +193,8 @@ export interface VolumeTrash {
   /** Under its own name, or under `as` unless that is ''. */
   restore(ref: string, as: string): Promise<VolumeRecord>
   /** For good. Returns what it was. */
-  remove(ref: string): Promise<TrashRecord>
-  empty(): Promise<readonly TrashRecord[]>
+  remove(ref: string): Promise<PrunedVolume>
+  empty(): Promise<readonly PrunedVolume[]>
   /** ISO 8601: when it goes by itself. */
   endsAt(record: TrashRecord): string
 }

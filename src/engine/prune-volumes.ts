@@ -1,9 +1,10 @@
-import { TsnetError } from '../errors.ts'
+import { errorKind, TsnetError } from '../errors.ts'
 import type { VolumeRecord } from '../store/records.ts'
 import type { PrunedVolume } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { PruneGate } from './prune-gate.ts'
 import { removeVolume } from './volume-removal.ts'
+import { trashEnd } from './volume-trash.ts'
 import { volumeUsers } from './volume-users.ts'
 
 export interface VolumePruning {
@@ -33,7 +34,9 @@ export class VolumePruner {
   async #pruneAll(selected: (volume: VolumeRecord) => boolean, now: boolean): Promise<PrunedVolume[]> {
     const removed: PrunedVolume[] = []
     for (const candidate of await this.#weighAll(selected)) {
-      if (await this.#removeUnused(candidate, now)) removed.push(candidate)
+      if (await this.#removeUnused(candidate, now)) {
+        removed.push({ ...candidate, endsAt: trashEnd(this.#parts, candidate.volume) })
+      }
     }
     this.#parts.events.emit('volume', 'prune', '', { reclaimed: String(sumOf(removed)) })
     return removed
@@ -48,7 +51,9 @@ export class VolumePruner {
   /** Before anything is removed: who reads it wants to know what has gone. */
   async #weighAll(selected: (volume: VolumeRecord) => boolean): Promise<PrunedVolume[]> {
     const weighed: PrunedVolume[] = []
-    for (const volume of this.#candidates(selected)) weighed.push({ volume, size: await this.#weigh(volume) })
+    for (const volume of this.#candidates(selected)) {
+      weighed.push({ volume, size: await this.#weigh(volume), endsAt: null })
+    }
     return weighed
   }
 
@@ -57,7 +62,10 @@ export class VolumePruner {
     try {
       return (await this.#parts.volumeDriver(volume.driver).usage?.(volume))?.used ?? -1
     } catch (error) {
-      this.#parts.log.warn({ err: error, volume: volume.name }, 'what a volume takes could not be told')
+      // Some are never walked through.
+      if (errorKind(error) !== 'unsupported') {
+        this.#parts.log.warn({ err: error, volume: volume.name }, 'what a volume takes could not be told')
+      }
       return -1
     }
   }

@@ -153,8 +153,8 @@ const recoveries: Readonly<
   },
   'volume-create': async (parts, entry) => {
     if (parts.store.volumes.has(entry.subject)) return
-    const { driver } = entry.data as { driver: string }
-    await parts.volumeDriver(driver).remove({ name: entry.subject, driver } as VolumeRecord)
+    const volume = entry.data as VolumeRecord
+    await parts.volumeDriver(volume.driver).remove(volume)
   },
   'volume-discard': finishDiscard,
   'volume-remove': finishVolumeRemoval,

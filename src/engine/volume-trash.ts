@@ -5,7 +5,7 @@ import type { JournalEntry } from '../store/store.ts'
 import type { VolumeId } from '../values/id.ts'
 import { checkVolumeName } from '../values/name.ts'
 import type { VolumeStorage } from '../volumes/volume.ts'
-import type { VolumeTrash } from './engine.ts'
+import type { PrunedVolume, VolumeTrash } from './engine.ts'
 import { forgetSnapshots } from './forget-snapshots.ts'
 import type { Parts } from './parts.ts'
 import { namedAs, storageOf } from './rename-volume.ts'
@@ -17,7 +17,7 @@ export function createVolumeTrash(parts: Parts): VolumeTrash {
     remove: async (ref) => {
       const record = findTrashed(parts, ref)
       await purge(parts, record)
-      return record
+      return gone(record)
     },
     empty: () => emptyTrash(parts),
     endsAt: ({ removedAt }) => new Date(endOf(parts, removedAt)).toISOString(),
@@ -32,6 +32,12 @@ function listTrash(parts: Parts): TrashRecord[] {
 /** Milliseconds since the epoch at which something removed at `removedAt` has been kept long enough. */
 export function endOf(parts: Pick<Parts, 'trashLimits'>, removedAt: string): number {
   return Date.parse(removedAt) + parts.trashLimits.age
+}
+
+/** ISO 8601: until when a removed volume can be restored; null when it cannot be. */
+export function trashEnd(parts: Parts, { id }: VolumeRecord): string | null {
+  const record = parts.store.trash.get(id)
+  return record === undefined ? null : new Date(endOf(parts, record.removedAt)).toISOString()
 }
 
 /** By the name that it had, the latest of them, else by the beginning of its id. Throws kind 'not-found'. */
@@ -110,10 +116,14 @@ export async function purge(parts: Parts, { volume }: TrashRecord): Promise<void
   })
 }
 
-async function emptyTrash(parts: Parts): Promise<TrashRecord[]> {
+function gone({ volume, size }: TrashRecord): PrunedVolume {
+  return { volume, size, endsAt: null }
+}
+
+async function emptyTrash(parts: Parts): Promise<PrunedVolume[]> {
   const trashed = listTrash(parts)
   for (const record of trashed) await purge(parts, record)
-  return trashed
+  return trashed.map(gone)
 }
 
 /** After a crash: a volume that was about to come back does. */

@@ -40,10 +40,10 @@ export async function createVolume(
     const present = parts.store.volumes.get(name)
     if (present !== undefined) return sameDriver(present, spec.driver)
     const { journal } = parts.store
-    const entry = journal.begin('volume-create', name, { driver: driver.name })
+    const planned = planVolume({ ...spec, name, driver: driver.name }, making, spec.name === '')
+    const entry = journal.begin('volume-create', name, planned)
     await using undo = new AsyncDisposableStack()
     undo.defer(() => journal.clear(entry))
-    const planned = planVolume({ ...spec, name, driver: driver.name }, making, spec.name === '')
     undo.defer(() => driver.remove(planned))
     const volume = { ...planned, mountpoint: await driver.create(name, spec.options) }
     parts.store.transaction(() => {

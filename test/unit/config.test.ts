@@ -52,6 +52,7 @@ describe('settings', () => {
       logLevel: 'info',
       pidfile: '',
       userlandProxy: true,
+      trash: { age: 86_400_000, space: 0.1 },
       firewallBackend: 'auto',
       initPool: 2,
     })
@@ -64,6 +65,7 @@ describe('settings', () => {
       ...['--default-address-pool=size=64,base=fd00::/48', '--dns', '1.1.1.1', '--dns', 'fd00::53'],
       ...['--dns-search', 'a.example', '--dns-search', 'b.example', '--dns-opt', 'ndots:2'],
       ...['--dns-host-listen=127.0.0.54', '--host-gateway-ip', '10.9.0.7'],
+      ...['--volume-trash-age', '1h30m', '--volume-trash-space', '0%'],
       ...[
         '-l',
         'debug',
@@ -95,6 +97,7 @@ describe('settings', () => {
       logLevel: 'debug',
       pidfile: '/pid',
       userlandProxy: false,
+      trash: { age: 5_400_000, space: 0 },
       firewallBackend: 'nftables',
       initPool: 0,
     })

@@ -45,8 +45,8 @@ export interface VolumesPruned {
   VolumesDeleted: readonly string[] | null
   /** bytes */
   SpaceReclaimed: number
-  /** tsnet's own: of each what it takes, -1 where that is not known. */
-  Volumes: readonly (Pick<Volume, 'Name' | 'Origin'> & { Size: number })[]
+  /** tsnet's own: of each what it takes, -1 where that is not known, and until when it can be restored, if it can. */
+  Volumes: readonly (Pick<Volume, 'Name' | 'Origin'> & { Size: number; EndsAt?: string })[]
 }
 
 /** A removed volume that can be restored. */

@@ -59,9 +59,9 @@ export function toVolumesPruned(pruned: readonly PrunedVolume[]): VolumesPruned 
   return {
     VolumesDeleted: pruned.length > 0 ? pruned.map(({ volume }) => volume.name) : null,
     SpaceReclaimed: pruned.reduce((sum, { size }) => sum + Math.max(0, size), 0),
-    Volumes: pruned.map(({ volume, size }) => {
+    Volumes: pruned.map(({ volume, size, endsAt }) => {
       const { Name, Origin } = toVolume(volume)
-      return { Name, Size: size, ...(Origin && { Origin }) }
+      return { Name, Size: size, ...(Origin && { Origin }), ...(endsAt !== null && { EndsAt: endsAt }) }
     }),
   }
 }

@@ -1,6 +1,6 @@
 import type { VolumesPruned } from '../../api/schema/volume.ts'
 import { toggle, value } from '../argv.ts'
-import { defineCommand, print } from '../command.ts'
+import { defineCommand } from '../command.ts'
 import { confirm } from '../confirm.ts'
 import { printPruned } from '../pruned-volumes.ts'
 import { badValue } from '../values/bad-value.ts'
@@ -28,9 +28,8 @@ export const command = defineCommand({
     }
     const query = { filters: withAll(flags.filter, all), dryRun, now }
     const pruned = await client.call<VolumesPruned>('POST', '/volumes/prune', { query })
-    printPruned(dryRun ? 'Would be deleted:' : 'Deleted Volumes:', pruned)
-    if (dryRun || now || pruned.Volumes.length === 0) return 0
-    print('tsnet volume trash lists what can be restored, and until when')
+    if (dryRun) printPruned('Would be deleted:', pruned, 'Total reclaimable space')
+    else printPruned('Deleted Volumes:', pruned)
     return 0
   },
 })

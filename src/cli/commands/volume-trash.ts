@@ -59,6 +59,6 @@ async function empty(client: Client, names: readonly string[], force: boolean): 
   for (const path of paths) gone.push(await client.call<VolumesPruned>('DELETE', path))
   const Volumes = gone.flatMap((one) => one.Volumes)
   const SpaceReclaimed = gone.reduce((sum, one) => sum + one.SpaceReclaimed, 0)
-  printPruned('Deleted Volumes:', { Volumes, SpaceReclaimed, VolumesDeleted: null })
+  printPruned('Deleted Volumes:', { Volumes, SpaceReclaimed })
   return 0
 }

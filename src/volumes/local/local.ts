@@ -1,5 +1,5 @@
 /** Volumes below `<data-root>/volumes`, each in a directory of its own. */
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { TsnetError } from '../../errors.ts'
 import type { Labels, VolumeRecord } from '../../store/records.ts'
 import type { VolumeDriver } from '../volume.ts'
@@ -11,7 +11,6 @@ import { mountedBacking } from './mounted.ts'
 import { VolumeMounts } from './mounts.ts'
 import { parseLocalOptions } from './options.ts'
 import { plainBacking } from './plain.ts'
-import { releaseDirectory } from './project-quota.ts'
 import { createLocalStorage } from './storage.ts'
 
 export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDriver {
@@ -27,10 +26,11 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
     if (place.kind === 'mount') return mountedBacking(workers, place)
     return place.kind === 'limited' ? limitedBacking(workers, place.limit, own) : plainBacking(own)
   }
+  const storage = createLocalStorage(root, workers, mounts)
   return {
     name: 'local',
     scope: 'local',
-    storage: createLocalStorage(root, workers, mounts),
+    storage,
 
     checkOptions: (options) => void parseLocalOptions(options),
 
@@ -43,17 +43,10 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
       return at.data
     },
 
-    remove: async ({ name }) => {
-      const { directory } = locate(name)
-      await mounts.sweep(directory, () => false)
-      releaseDirectory(`${directory}/_data`)
-      // Renamed first, so that a removal cut short never leaves half a volume under its name.
-      const doomed = `${root}/.removed-${name}`
-      await rm(doomed, { recursive: true, force: true })
-      await rename(directory, doomed).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-      })
-      await rm(doomed, { recursive: true, force: true })
+    // In one step out of the way, so that a removal cut short never leaves half a volume under its name.
+    remove: async (volume) => {
+      await storage.discard(volume)
+      await storage.purge(volume.id, [])
     },
 
     mount: async ({ id, name, options }, user) => {

@@ -4,7 +4,6 @@
  */
 import { access, mkdir, readdir, rename } from 'node:fs/promises'
 import { TsnetError } from '../../errors.ts'
-import type { VolumeRecord } from '../../store/records.ts'
 import type { VolumeId } from '../../values/id.ts'
 import type { VolumeStorage } from '../volume.ts'
 import type { Workers } from '../workers.ts'
@@ -33,10 +32,12 @@ export function createLocalStorage(
       return `${root}/${wanted}/_data`
     },
 
-    discard: async (volume: VolumeRecord) => {
-      await mounts.sweep(`${root}/${volume.name}`, () => false)
+    discard: async ({ name, id }) => {
+      const directory = `${root}/${name}`
+      await mounts.sweep(directory, () => false)
       await mkdir(trash, { mode: 0o700, recursive: true })
-      await moveDirectory(`${root}/${volume.name}`, `${trash}/${volume.id}`)
+      // One that somebody has removed by hand is gone already.
+      if (await exists(directory)) await moveDirectory(directory, `${trash}/${id}`)
     },
 
     revive: async ({ id }, name) => {
@@ -51,8 +52,9 @@ export function createLocalStorage(
 
     discarded: async () => ((await exists(trash)) ? ((await readdir(trash)) as VolumeId[]) : []),
 
-    measure: (id) => {
+    measure: async (id) => {
       const path = `${trash}/${id}`
+      if (!(await exists(path))) return 0
       return workers.run('measure-tree', { path }, { subject: path, deadline })
     },
   }
@@ -60,15 +62,17 @@ export function createLocalStorage(
 
 /** Once more is as good: what is at `to` is taken for what was at `from` when nothing is there any more. */
 async function moveDirectory(from: string, to: string): Promise<void> {
-  if (await exists(to)) {
-    if (!(await exists(from))) return
+  const [isThere, isDone] = await Promise.all([exists(from), exists(to)])
+  if (isThere && isDone) {
     throw new TsnetError(
       'conflict',
       'volume-in-the-way',
       `${to} exists and belongs to no volume: move it away`,
     )
   }
-  await rename(from, to)
+  if (isThere) await rename(from, to)
+  else if (!isDone)
+    throw new TsnetError('not-found', 'volume-data-gone', `${from} is gone: somebody has removed it`)
 }
 
 async function exists(path: string): Promise<boolean> {

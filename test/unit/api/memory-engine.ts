@@ -339,7 +339,11 @@ export function createMemoryEngine(): MemoryEngine {
       },
       prune: async (selected, pruning) => {
         note('volume-prune', pruning)
-        return [...volumes.values()].filter(selected).map((volume) => ({ volume, size: 4096 }))
+        return [...volumes.values()].filter(selected).map((volume) => ({
+          volume,
+          size: 4096,
+          endsAt: null,
+        }))
       },
       update: async (name, change) => {
         note('volume-update', name, change)
@@ -357,9 +361,9 @@ export function createMemoryEngine(): MemoryEngine {
         },
         remove: async (ref) => {
           note('trash-remove', ref)
-          return trashed[0]!
+          return { ...trashed[0]!, endsAt: null }
         },
-        empty: async () => trashed,
+        empty: async () => trashed.map((record) => ({ ...record, endsAt: null })),
         endsAt: () => '2026-01-03T00:00:00.000Z',
       },
       get: (name) => {

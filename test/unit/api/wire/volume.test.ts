@@ -5,7 +5,7 @@ import type { VolumeRecord } from '../../../../src/store/records.ts'
 import { newId } from '../../../../src/values/id.ts'
 
 test('a body with nothing asks for an anonymous local volume', () => {
-  expect(toVolumeSpec({})).toEqual({ name: '', driver: 'local', options: {}, labels: {} })
+  expect(toVolumeSpec({})).toEqual({ name: '', driver: '', options: {}, labels: {} })
 })
 
 test('a cluster volume is not supported', () => {
