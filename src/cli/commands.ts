@@ -36,15 +36,17 @@ const image = {
 
 const ps = () => import('./commands/ps.ts')
 const images = () => import('./commands/images.ts')
+const events = () => import('./commands/events.ts')
+const info = () => import('./commands/info.ts')
 const rmi = () => import('./commands/rmi.ts')
 
 /** What is called by its name alone. */
 export const commands: Readonly<Record<string, Load>> = {
   ...container,
   ...image,
-  events: () => import('./commands/events.ts'),
+  events,
   images,
-  info: () => import('./commands/info.ts'),
+  info,
   inspect: () => import('./commands/inspect.ts'),
   ps,
   rmi,
@@ -81,6 +83,10 @@ export const groups: Readonly<Record<string, Group>> = {
       add: () => import('./commands/publish-add.ts'),
       rm: () => import('./commands/publish-rm.ts'),
     },
+  },
+  system: {
+    summary: 'Manage tsnet',
+    commands: { df: () => import('./commands/system-df.ts'), events, info },
   },
   volume: {
     summary: 'Manage volumes',

@@ -109,7 +109,13 @@ describe('a volume with a size', () => {
     const usage = (body as DiskUsage).Volumes.map(({ Name, UsageData }) => [Name, UsageData])
     const size = { Size: expect.closeTo(10 * MIB, -5), RefCount: 0 }
     expect(Object.fromEntries(usage)).toEqual({ told: size, plain: size })
-    expect(await docker('system', 'df', '-v')).toMatch(/^told +0 +10\.\d+MB$/m)
+    const heads = (text: string): string[] => text.split('\n').filter((line) => /^[A-Z]{2}/.test(line))
+    const volumeLines = (text: string): string[] => text.split('\n').filter((line) => /told|plain/.test(line))
+    const [byDocker, byTsnet] = [await docker('system', 'df', '-v'), await tsnet('system', 'df', '-v')]
+    expect(volumeLines(byDocker)[1]).toMatch(/^told +0 +10\.\d+MB$/)
+    expect(volumeLines(byTsnet)).toEqual(volumeLines(byDocker))
+    expect(heads(byTsnet)).toEqual(heads(byDocker))
+    expect(await tsnet('system', 'df')).toMatch(/^Local Volumes +2 +0 +2\d\.\d+MB +2\d\.\d+MB \(100%\)$/m)
   })
 
   it('is mounted while it is used, and leaves no loop device behind', async () => {

@@ -6,7 +6,7 @@ import { formatDuration, formatSize } from '../units.ts'
 import { addFilter } from '../values/filter.ts'
 import { splitReference } from '../values/reference.ts'
 
-interface Summary {
+export interface Summary {
   readonly Id: string
   readonly RepoTags: readonly string[] | null
   readonly RepoDigests: readonly string[] | null
@@ -17,7 +17,7 @@ interface Summary {
 }
 
 /** One name of an image; an image has a line for each. */
-interface Line {
+export interface Line {
   readonly image: Summary
   readonly repository: string
   readonly tag: string
@@ -53,7 +53,7 @@ export const command = defineCommand({
   },
 })
 
-function imageColumns(isShort: boolean): Columns<Line> {
+export function imageColumns(isShort: boolean) {
   return {
     ID: ['IMAGE ID', ({ image }) => (isShort ? shortId(image.Id) : image.Id)],
     Repository: ['REPOSITORY', ({ repository }) => repository],
@@ -63,13 +63,13 @@ function imageColumns(isShort: boolean): Columns<Line> {
     CreatedAt: ['CREATED AT', ({ image }) => formatTime(image.Created)],
     Size: ['SIZE', ({ image }) => formatSize(image.Size)],
     Containers: ['CONTAINERS', ({ image }) => (image.Containers === -1 ? 'N/A' : String(image.Containers))],
-  }
+  } satisfies Columns<Line>
 }
 
 const none = '<none>'
 
 /** A line per tag; for an image without tags one per digest, or one of nothing but `<none>`. */
-function linesOf(image: Summary, showsDigests: boolean): Line[] {
+export function linesOf(image: Summary, showsDigests: boolean): Line[] {
   const isNamed = (name: string) => !name.startsWith(none)
   const tags = (image.RepoTags ?? []).filter(isNamed).map(splitReference)
   const digests = (image.RepoDigests ?? []).filter(isNamed).map(splitReference)

@@ -8,7 +8,7 @@ import { formatDuration, formatSize } from '../units.ts'
 import { addFilter } from '../values/filter.ts'
 import { splitReference } from '../values/reference.ts'
 
-interface Summary {
+export interface Summary {
   readonly Id: string
   readonly Names: readonly string[] | null
   readonly Image: string
@@ -85,7 +85,7 @@ function labels(item: Summary) {
   return item.Labels
 }
 
-function containerColumns(isShort: boolean): Columns<Summary> {
+export function containerColumns(isShort: boolean) {
   return {
     ID: ['CONTAINER ID', (item) => (isShort ? shortId(item.Id) : item.Id)],
     Names: ['NAMES', (item) => formatNames(item, isShort)],
@@ -101,7 +101,7 @@ function containerColumns(isShort: boolean): Columns<Summary> {
     Mounts: ['MOUNTS', (item) => formatMounts(item, isShort)],
     LocalVolumes: ['LOCAL VOLUMES', (item) => String(localVolumes(item))],
     Networks: ['NETWORKS', (item) => Object.keys(item.NetworkSettings?.Networks ?? {}).join(',')],
-  }
+  } satisfies Columns<Summary>
 }
 
 /** The short form leaves out the names that links give, which have a second slash. */
