@@ -47,9 +47,8 @@ const longestPath = 4095
 const longestName = 255
 
 /** Names of an entry's path below the root, from which an absolute one starts too. Throws for those that lead out by `..`. */
-export function splitName(name: string, refuse: Refuse): string[] {
-  if (name.includes('\0') || name.length > longestPath)
-    throw refuse(name.slice(0, 80), 'has an impossible name')
+export function splitName(name: string, refuse: Refuse, longest = longestPath): string[] {
+  if (name.includes('\0') || name.length > longest) throw refuse(name.slice(0, 80), 'has an impossible name')
   const parts: string[] = []
   for (const part of name.split('/')) {
     if (part === '' || part === '.') continue

@@ -1,5 +1,5 @@
 /** The ways in which GNU tar stores files with holes ("Sparse Formats" of its manual). */
-import type { ByteSource } from './byte-source.ts'
+import type { ByteQueue, Wanting } from './byte-queue.ts'
 import type { Refuse, Segment } from './entry.ts'
 import type { PaxRecords } from './pax.ts'
 import { blockSize, readNumber } from './tar-header.ts'
@@ -9,7 +9,7 @@ const mostSegments = 1_000_000
 
 /** An entry's data, of which this many bytes are read, or fewer at its end. */
 interface Data {
-  take(length: number): Promise<Buffer>
+  take(length: number): Wanting<Buffer>
 }
 
 /** The file's real name, which stands in a record of its own beside that of the stored data. */
@@ -33,12 +33,12 @@ export function readSparseHeader(
 }
 
 /** The format 1.0: numbers, one a line, fill whole blocks before the data. The first says how many pairs follow. */
-export async function parseSparseMap(body: Data, name: string, refuse: Refuse): Promise<readonly Segment[]> {
+export function* parseSparseMap(body: Data, name: string, refuse: Refuse): Wanting<readonly Segment[]> {
   const numbers: string[] = []
   let rest = ''
   let wanted = 1
   while (numbers.length < wanted) {
-    const block = await body.take(blockSize)
+    const block = yield* body.take(blockSize)
     if (block.length < blockSize) throw refuse(name, 'is cut short')
     const lines = (rest + block.toString('latin1')).split('\n')
     rest = lines.pop()!
@@ -52,17 +52,17 @@ export async function parseSparseMap(body: Data, name: string, refuse: Refuse): 
 }
 
 /** The oldest format: up to four parts in the header, 21 in each further block. */
-export async function readGnuSegments(
+export function* readGnuSegments(
   header: Buffer,
-  bytes: ByteSource,
+  input: ByteQueue,
   name: string,
   refuse: Refuse,
-): Promise<{ readonly size: number; readonly data: readonly Segment[] }> {
+): Wanting<{ readonly size: number; readonly data: readonly Segment[] }> {
   const size = readNumber(header, 483, 12)
   const data = segmentsAt(header, 386, 4)
   let isMore = header[482] !== 0
   while (isMore) {
-    const block = await bytes.exactly(blockSize)
+    const block = yield* input.exactly(blockSize)
     if (block.length < blockSize) throw refuse(name, 'is cut short')
     data.push(...segmentsAt(block, 0, 21))
     isMore = block[504] !== 0

@@ -4,18 +4,15 @@
  * says, memory stays bounded.
  */
 
-import { ByteSource } from './byte-source.ts'
+import type { ByteQueue, Wanting } from './byte-queue.ts'
 import type { ArchiveEntry, EntryType, Refuse, Segment } from './entry.ts'
 import { type PaxRecords, parsePax, parseTime, xattrPrefix } from './pax.ts'
 import { aclFromText } from './posix-acl.ts'
 import { parseSparseMap, readGnuSegments, readSparseHeader, sparseName } from './sparse.ts'
 import { blockSize, isZero, parseHeader, type RawHeader } from './tar-header.ts'
 
-export interface ReadEntry {
-  readonly entry: ArchiveEntry
-  /** The data as it is stored, without holes. What is not read of it is passed over. */
-  readonly body: AsyncIterable<Buffer>
-}
+/** An entry, then its data as it is stored, without holes, in pieces that last until the next one is asked for. */
+export type TarEvent = ArchiveEntry | Buffer
 
 /** A header that describes the next entry is no longer than this: 256 attributes of the largest size fit. */
 const longestExtension = 16 << 20
@@ -37,53 +34,79 @@ const types: Readonly<Record<string, EntryType>> = {
   S: 'file',
 }
 
-/** Yields the entries up to the end mark. Throws by `refuse` what is malformed, of an unknown type, or cut short. */
-export async function* readTar(source: AsyncIterable<Buffer>, refuse: Refuse): AsyncGenerator<ReadEntry> {
-  const bytes = new ByteSource(source)
+/**
+ * Yields what is in the archive up to its end mark, and null when it wants a chunk, which is to be pushed to `input`. Throws by
+ * `refuse` what is malformed, of an unknown type, or cut short.
+ */
+export function* parseTar(input: ByteQueue, refuse: Refuse): Generator<TarEvent | null, void, void> {
   let common = noRecords
-  let own = noRecords
-  let gnu: { name?: string; target?: string } = {}
-  let last = 'the first'
+  let next: Extension = noExtension
+  let last = 'before the first'
   for (;;) {
-    const block = await bytes.exactly(blockSize)
+    const block = yield* input.exactly(blockSize)
     if (block.length < blockSize) throw refuse(last, 'is followed by nothing: the archive is cut short')
     if (isZero(block)) return
     const header = parseHeader(block)
     if (header === null) throw refuse(last, 'is followed by something that is no tar header')
-    if ('xgLK'.includes(header.type)) {
-      const text = await readExtension(bytes, header, refuse)
-      if (header.type === 'L') gnu = { ...gnu, name: text.replace(/\0.*$/s, '') }
-      else if (header.type === 'K') gnu = { ...gnu, target: text.replace(/\0.*$/s, '') }
-      else {
-        const records = parsePax(text)
-        if (records === null) throw refuse(last, 'is followed by an extended header that does not parse')
-        if (header.type === 'x') own = records
-        else common = new Map([...common, ...records])
-      }
-      continue
+    if (header.type === 'g') common = new Map([...common, ...(yield* readRecords(input, header, refuse))])
+    else if (header.type === 'x') next = { ...next, records: yield* readRecords(input, header, refuse) }
+    else if (header.type === 'L') next = { ...next, name: yield* readGnuText(input, header, refuse) }
+    else if (header.type === 'K') next = { ...next, target: yield* readGnuText(input, header, refuse) }
+    else {
+      const records = common.size === 0 ? next.records : new Map([...common, ...next.records])
+      last = sparseName(records) ?? records.get('path') ?? next.name ?? header.name
+      const target = records.get('linkpath') ?? next.target ?? header.target
+      yield* readEntry(input, { header, block, records, name: last, target }, refuse)
+      next = noExtension
     }
-    const records = common.size === 0 ? own : new Map([...common, ...own])
-    const name = sparseName(records) ?? records.get('path') ?? gnu.name ?? header.name
-    last = name
-    const body = new Body(bytes, sizeOf(header, records, name, refuse))
-    // a label of the whole archive, of GNU tar
-    if (header.type !== 'V') {
-      const target = records.get('linkpath') ?? gnu.target ?? header.target
-      const data = await readSegments(header, block, records, bytes, body, name, refuse)
-      yield { entry: toEntry({ header, records, name, target, data, stored: body.left }, refuse), body }
-    }
-    if (!(await body.pass())) throw refuse(last, 'is cut short')
-    own = noRecords
-    gnu = {}
   }
 }
 
-async function readExtension(bytes: ByteSource, header: RawHeader, refuse: Refuse): Promise<string> {
+/** What headers before an entry's own say of it. */
+interface Extension {
+  readonly records: PaxRecords
+  readonly name?: string
+  readonly target?: string
+}
+
+const noExtension: Extension = { records: noRecords }
+
+interface Raw {
+  readonly header: RawHeader
+  readonly block: Buffer
+  readonly records: PaxRecords
+  readonly name: string
+  readonly target: string
+}
+
+function* readEntry(input: ByteQueue, raw: Raw, refuse: Refuse): Generator<TarEvent | null, void, void> {
+  const { name } = raw
+  const body = new Body(input, sizeOf(raw, refuse))
+  // a label of the whole archive, of GNU tar
+  if (raw.header.type !== 'V') {
+    const sparse = yield* readSparse(raw, input, body, refuse)
+    yield toEntry(raw, sparse, body.left, refuse)
+    for (let part = yield* body.next(); part.length > 0; part = yield* body.next()) yield part
+  }
+  if (!(yield* body.pass())) throw refuse(name, 'is cut short')
+}
+
+function* readRecords(input: ByteQueue, header: RawHeader, refuse: Refuse): Wanting<PaxRecords> {
+  const records = parsePax(yield* readExtension(input, header, refuse))
+  if (records === null) throw refuse(header.name, 'has an extended header that does not parse')
+  return records
+}
+
+function* readGnuText(input: ByteQueue, header: RawHeader, refuse: Refuse): Wanting<string> {
+  return (yield* readExtension(input, header, refuse)).replace(/\0.*$/s, '')
+}
+
+function* readExtension(input: ByteQueue, header: RawHeader, refuse: Refuse): Wanting<string> {
   if (!(header.size <= longestExtension)) throw refuse(header.name, 'has an extended header that is too long')
-  const content = Buffer.from(await bytes.exactly(header.size)).toString('latin1')
-  if (content.length < header.size || !(await bytes.skip(padding(header.size))))
+  const text = (yield* input.exactly(header.size)).toString('latin1')
+  if (text.length < header.size || !(yield* input.skip(padding(header.size))))
     throw refuse(header.name, 'is cut short')
-  return content
+  return text
 }
 
 function padding(size: number): number {
@@ -91,14 +114,13 @@ function padding(size: number): number {
 }
 
 /** An entry's data in the archive. */
-class Body implements AsyncIterable<Buffer> {
-  readonly #bytes: ByteSource
+class Body {
+  readonly #input: ByteQueue
   readonly #padding: number
   #left: number
-  #isCut = false
 
-  constructor(bytes: ByteSource, size: number) {
-    this.#bytes = bytes
+  constructor(input: ByteQueue, size: number) {
+    this.#input = input
     this.#left = size
     this.#padding = padding(size)
   }
@@ -107,36 +129,29 @@ class Body implements AsyncIterable<Buffer> {
     return this.#left
   }
 
-  /** Some bytes; null at the end, which is also where the archive ends too early. */
-  async next(): Promise<Buffer | null> {
-    if (this.#left === 0) return null
-    const part = await this.#bytes.some(this.#left)
-    if (part === null) {
-      this.#isCut = true
-      return null
-    }
+  /** Some bytes; none at the end, which is also where the archive ends too early. */
+  *next(): Wanting<Buffer> {
+    const part = this.#left === 0 ? nothing : yield* this.#input.some(this.#left)
     this.#left -= part.length
     return part
   }
 
   /** Exactly as many bytes, or fewer at the end. */
-  async take(length: number): Promise<Buffer> {
-    const part = await this.#bytes.exactly(Math.min(length, this.#left))
+  *take(length: number): Wanting<Buffer> {
+    const part = yield* this.#input.exactly(Math.min(length, this.#left))
     this.#left -= part.length
     return part
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
-    for (let part = await this.next(); part !== null; part = await this.next()) yield part
-  }
-
   /** Goes to the next header; false when the archive ends before. */
-  async pass(): Promise<boolean> {
-    return !this.#isCut && (await this.#bytes.skip(this.#left + this.#padding))
+  *pass(): Wanting<boolean> {
+    return yield* this.#input.skip(this.#left + this.#padding)
   }
 }
 
-function sizeOf(header: RawHeader, records: PaxRecords, name: string, refuse: Refuse): number {
+const nothing = Buffer.alloc(0)
+
+function sizeOf({ header, records, name }: Raw, refuse: Refuse): number {
   const type = types[header.type]
   // Links of some archives tell the size of what they lead to, with nothing stored.
   if (type !== undefined && type !== 'file') return 0
@@ -146,19 +161,12 @@ function sizeOf(header: RawHeader, records: PaxRecords, name: string, refuse: Re
 }
 
 /** Where a sparse file's data lies: its list stands in the header, in the records, or before the data. */
-async function readSegments(
-  header: RawHeader,
-  block: Buffer,
-  records: PaxRecords,
-  bytes: ByteSource,
-  body: Body,
-  name: string,
-  refuse: Refuse,
-): Promise<Sparse | null> {
-  if (header.type === 'S') return await readGnuSegments(block, bytes, name, refuse)
+function* readSparse(raw: Raw, input: ByteQueue, body: Body, refuse: Refuse): Wanting<Sparse | null> {
+  const { header, block, records, name } = raw
+  if (header.type === 'S') return yield* readGnuSegments(block, input, name, refuse)
   const sparse = readSparseHeader(records, name, refuse)
   if (sparse === null) return null
-  return { size: sparse.size, data: sparse.data ?? (await parseSparseMap(body, name, refuse)) }
+  return { size: sparse.size, data: sparse.data ?? (yield* parseSparseMap(body, name, refuse)) }
 }
 
 interface Sparse {
@@ -166,20 +174,15 @@ interface Sparse {
   readonly data: readonly Segment[]
 }
 
-interface Parts {
-  readonly header: RawHeader
-  readonly records: PaxRecords
-  readonly name: string
-  readonly target: string
-  readonly data: Sparse | null
-  /** bytes of data that follow */
-  readonly stored: number
-}
-
-function toEntry({ header, records, name, target, data, stored }: Parts, refuse: Refuse): ArchiveEntry {
+function toEntry(
+  { header, records, name, target }: Raw,
+  sparse: Sparse | null,
+  stored: number,
+  refuse: Refuse,
+): ArchiveEntry {
   const type = types[header.type]
   if (type === undefined) throw refuse(name, `is of the type "${header.type}", which is not supported`)
-  if (data !== null) checkSegments(data, stored, name, refuse)
+  if (sparse !== null) checkSegments(sparse, stored, name, refuse)
   const time = records.get('mtime')
   const mtime = time === undefined ? BigInt(header.mtime) * 1_000_000_000n : parseTime(time)
   if (mtime === null) throw refuse(name, `is malformed: ${time} is not a time`)
@@ -191,8 +194,8 @@ function toEntry({ header, records, name, target, data, stored }: Parts, refuse:
     uid: toId(records.get('uid') ?? header.uid, name, refuse),
     gid: toId(records.get('gid') ?? header.gid, name, refuse),
     mtime,
-    size: type === 'file' ? (data?.size ?? stored) : 0,
-    data: data?.data ?? null,
+    size: type === 'file' ? (sparse?.size ?? stored) : 0,
+    data: sparse?.data ?? null,
     target: type === 'link' || type === 'symlink' ? target : '',
     major: header.major,
     minor: header.minor,

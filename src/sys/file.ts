@@ -54,13 +54,19 @@ function makeNode(path: string | Buffer, mode: number, device: bigint): void {
   check(nativeMknod(cPath(path), mode, device), 'mknod', path.toString())
 }
 
-/** utimensat(2): sets the modification time in nanoseconds since the epoch and leaves the access time. */
-export function setModified(path: string | Buffer, nanoseconds: bigint): void {
+/** Nanoseconds since the epoch as calls take the modification time, with which the access time is left as it is. */
+export function modificationTime(nanoseconds: bigint): Buffer {
   // struct timespec[2]: seconds and nanoseconds, 64 bits each; nanoseconds are never negative
   const times = Buffer.alloc(32)
   times.writeBigInt64LE(UTIME_OMIT, 8)
   const fraction = ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
   times.writeBigInt64LE((nanoseconds - fraction) / 1_000_000_000n, 16)
   times.writeBigInt64LE(fraction, 24)
+  return times
+}
+
+/** utimensat(2): sets the modification time in nanoseconds since the epoch and leaves the access time. */
+export function setModified(path: string | Buffer, nanoseconds: bigint): void {
+  const times = modificationTime(nanoseconds)
   check(nativeUtimensat(AT_FDCWD, cPath(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path.toString())
 }

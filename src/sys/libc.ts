@@ -18,10 +18,13 @@ const koffi = loadKoffi()
 
 export const libc = koffi.load('libc.so.6')
 
-/** Loads a shared library, or returns null when this machine does not have it. */
-export function loadLibrary(name: string): LibraryHandle | null {
+/**
+ * Loads a shared library, or returns null when this machine does not have it. With `deep` it calls its own functions where node
+ * has others of the same names, as of the compression libraries that are part of it (dlopen(3), RTLD_DEEPBIND).
+ */
+export function loadLibrary(name: string, { deep = false } = {}): LibraryHandle | null {
   try {
-    return koffi.load(name)
+    return koffi.load(name, { deep })
   } catch {
     return null
   }

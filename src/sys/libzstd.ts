@@ -1,6 +1,6 @@
 /**
- * libzstd, for what node's own copy does not do: compress with several threads to the very end of a stream. dpkg needs the
- * library, so that every Debian has it.
+ * libzstd, for what node's own copy does not do: compress with several threads to the very end of a stream, and both ways
+ * without an event loop. dpkg needs the library, so that every Debian has it.
  */
 import { availableParallelism } from 'node:os'
 import { TsnetError } from '../errors.ts'
@@ -20,7 +20,7 @@ const nothing = Buffer.alloc(0)
 type Stream = unknown
 
 function openLibrary() {
-  const library = loadLibrary('libzstd.so.1')
+  const library = loadLibrary('libzstd.so.1', { deep: true })
   if (library === null) {
     throw new TsnetError(
       'unsupported',
@@ -47,6 +47,19 @@ function openLibrary() {
       inputSize: number,
       inputAt: Buffer,
       directive: number,
+    ) => number | bigint,
+    createReader: library.func('void *ZSTD_createDCtx()') as () => Stream,
+    freeReader: library.func('size_t ZSTD_freeDCtx(void *stream)') as (stream: Stream) => number,
+    decompress: library.func(
+      'size_t ZSTD_decompressStream_simpleArgs(void *stream, void *out, size_t outSize, void *outAt, const void *in, size_t inSize, void *inAt)',
+    ) as (
+      stream: Stream,
+      out: Buffer,
+      outSize: number,
+      outAt: Buffer,
+      input: Buffer,
+      inputSize: number,
+      inputAt: Buffer,
     ) => number | bigint,
     isError: library.func('uint32_t ZSTD_isError(size_t code)') as (code: number | bigint) => number,
     errorName: library.func('const char *ZSTD_getErrorName(size_t code)') as (
@@ -129,4 +142,63 @@ export class ZstdCompressor implements Disposable {
     if (this.#library.isError(code) === 0) return
     throw new TsnetError('internal', 'zstd', `zstd failed: ${this.#library.errorName(code)}`)
   }
+}
+
+/** All frames of a stream, one after the other. */
+export class ZstdDecompressor implements Disposable {
+  readonly #library = libzstd()
+  readonly #read: () => Buffer
+  readonly #out = Buffer.alloc(outputSize)
+  readonly #outAt = Buffer.alloc(8)
+  readonly #inAt = Buffer.alloc(8)
+  #input: Buffer = nothing
+  #stream: Stream
+  #isInFrame = false
+
+  /** `read` returns the next compressed bytes, none at the end. */
+  constructor(read: () => Buffer) {
+    this.#read = read
+    this.#stream = this.#library.createReader()
+  }
+
+  /** The next bytes, which last until the next call; none at the end. Throws kind 'invalid' for what zstd has not written. */
+  next(): Buffer {
+    for (;;) {
+      const length = this.#step()
+      if (length > 0) return this.#out.subarray(0, length)
+      if (this.#inAt.readUInt32LE() < this.#input.length) continue
+      this.#input = this.#read()
+      this.#inAt.writeBigUInt64LE(0n)
+      if (this.#input.length > 0) continue
+      if (this.#isInFrame) throw unreadable('it is cut short')
+      return nothing
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#stream !== null) this.#library.freeReader(this.#stream)
+    this.#stream = null
+  }
+
+  #step(): number {
+    // A step without input at a frame's end would begin another one.
+    if (!this.#isInFrame && this.#inAt.readUInt32LE() === this.#input.length) return 0
+    this.#outAt.writeBigUInt64LE(0n)
+    const left = this.#library.decompress(
+      this.#stream,
+      this.#out,
+      outputSize,
+      this.#outAt,
+      this.#input,
+      this.#input.length,
+      this.#inAt,
+    )
+    if (this.#library.isError(left) !== 0) throw unreadable(this.#library.errorName(left))
+    this.#isInFrame = Number(left) !== 0
+    return this.#outAt.readUInt32LE()
+  }
+}
+
+function unreadable(problem: string): TsnetError {
+  return new TsnetError('invalid', 'archive', `the archive cannot be decompressed: ${problem}`)
 }

@@ -1,6 +1,7 @@
 /** All jobs by name. */
 
 import { copyTree } from './copy-tree.ts'
+import { exportVolume } from './export-volume.ts'
 import type { Job } from './job.ts'
 import { makeImage } from './make-image.ts'
 import { measureTree } from './measure-tree.ts'
@@ -11,9 +12,12 @@ import { replaceTree, settleTree } from './replace-tree.ts'
 import { resizeImage } from './resize-image.ts'
 import { statSources } from './stat-sources.ts'
 import { unmount } from './unmount.ts'
+import { unpackVolume } from './unpack-volume.ts'
+import { verifyArchive } from './verify-archive.ts'
 
 export const jobs = {
   'copy-tree': copyTree,
+  'export-volume': exportVolume,
   'make-image': makeImage,
   'mount-image': mountImage,
   'mount-source': mountSource,
@@ -24,6 +28,8 @@ export const jobs = {
   'resize-image': resizeImage,
   'stat-sources': statSources,
   unmount,
+  'unpack-volume': unpackVolume,
+  'verify-archive': verifyArchive,
 } satisfies Readonly<Record<string, Job>>
 
 export type JobName = keyof typeof jobs

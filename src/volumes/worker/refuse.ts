@@ -1,0 +1,7 @@
+import { TsnetError } from '../../errors.ts'
+
+/** The refusal of an entry of a volume's archive. Its bytes are shown as the text that they most likely are. */
+export function refuse(name: string, problem: string): TsnetError {
+  const shown = Buffer.from(name, 'latin1').toString()
+  return new TsnetError('invalid', 'archive-refused', `archive entry "${shown}" ${problem}`)
+}
