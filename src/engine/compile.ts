@@ -1,7 +1,7 @@
 /** From a container's record, its root and its mounts to the plan that init runs. Pure. */
 
 import type { Rootfs } from '../images/rootfs.ts'
-import type { InitPlan, MountSource, Program, Step } from '../init/steps.ts'
+import type { InitPlan, MountSource, Owner, OwnerMapping, Program, Step } from '../init/steps.ts'
 import type { ContainerRecord, MountPoint, Recursion } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import {
@@ -29,8 +29,7 @@ export interface BoundPath {
   readonly createSource: boolean
   readonly own: string
   readonly subpath: string
-  /** Path of the user namespace that maps owners, '' for none. */
-  readonly userNamespace: string
+  readonly mapping: OwnerMapping | null
   readonly copyUp: boolean
   /** image: below the root's `layersDir`, bottom first */
   readonly layers: readonly string[]
@@ -48,7 +47,7 @@ export function plainBind(source: string, target: string, readOnly: boolean): Bo
     createSource: false,
     own: '',
     subpath: '',
-    userNamespace: '',
+    mapping: null,
     copyUp: false,
     layers: [],
   }
@@ -145,16 +144,17 @@ function sourceOf(bind: BoundPath): MountSource {
     path: bind.source,
     layers: bind.layers.toReversed(),
     subpath: bind.subpath,
-    make: bind.createSource ? ownerOf(bind.own) : null,
+    make: bind.createSource ? makerOf(bind) : null,
     recursive: bind.recursion !== 'disabled',
     propagation: { flag: propagationFlag(bind.propagation), recursive: /^(r|$)/.test(bind.propagation) },
-    userNamespace: bind.userNamespace,
+    mapping: bind.mapping,
   }
 }
 
-/** `uid:gid`; '' is root */
-function ownerOf(own: string): { uid: number; gid: number } {
-  const [uid = 0, gid = 0] = own === '' ? [] : own.split(':').map(Number)
+/** Whose a missing source becomes: root's, or his who is seen as root. */
+function makerOf({ own, mapping }: BoundPath): Owner {
+  if (own === '') return mapping?.root ?? { uid: 0, gid: 0 }
+  const [uid = 0, gid = 0] = own.split(':').map(Number)
   return { uid, gid }
 }
 

@@ -10,7 +10,7 @@ import { fillEmptyTree, settleStagedTree } from '../sys/staged-tree.ts'
 import { type OpenSource, tell } from './sources.ts'
 import { StartError } from './start-error.ts'
 import type { FilledVolume } from './steps.ts'
-import { findTarget } from './targets.ts'
+import { findTarget, refuseProc } from './targets.ts'
 
 export function fillVolume(volume: OpenSource, wanted: FilledVolume): void {
   if (!volume.directory) return
@@ -30,7 +30,9 @@ export function fillVolume(volume: OpenSource, wanted: FilledVolume): void {
 /** null where the image has none */
 function findDirectory(target: string): Fd | null {
   const place = findTarget(target)
-  if (place === null || fstatSync(place.number).isDirectory()) return place
+  if (place === null) return null
+  refuseProc(target, place)
+  if (fstatSync(place.number).isDirectory()) return place
   place.close()
   return null
 }
@@ -54,7 +56,7 @@ function explain(error: SyscallError, image: Fd, volume: OpenSource, target: str
       `no space left in ${path} for what the image has at ${target}: ${needed} needed, ${formatSize(bavail * bsize)} free`,
     )
   }
-  if (volume.source.userNamespace !== '' && ['EOVERFLOW', 'EINVAL'].includes(error.errnoName)) {
+  if (volume.source.mapping !== null && ['EOVERFLOW', 'EINVAL', 'EACCES'].includes(error.errnoName)) {
     return new StartError(
       `what the image has at ${target} has owners to whom the mount's idmap gives no place on disk (${error.message}): map them too, or give volume-nocopy`,
     )

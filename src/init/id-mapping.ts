@@ -1,20 +1,28 @@
 /** Owners as another user namespace maps them, on a mount's tree alone (MOUNT_ATTR_IDMAP, mount_setattr(2)). */
-import { openSync } from 'node:fs'
+import { chownSync, fstatSync, openSync } from 'node:fs'
 import { SyscallError } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { changeMountTree, cloneMountTree, openPlace } from '../sys/mount.ts'
 import { type MountEntry, mountOf, readMounts } from '../sys/mountinfo.ts'
+import { isTreeEmpty } from '../sys/staged-tree.ts'
 import { StartError } from './start-error.ts'
-import type { MountSource } from './steps.ts'
+import type { MountSource, Owner, OwnerMapping } from './steps.ts'
 
 /** Throws StartError naming the file system that has no such thing. */
-export function applyMapping(source: MountSource, tree: Fd): void {
-  using userNamespace = new Fd(openSync(source.userNamespace, 'r'))
+export function applyMapping(source: MountSource, mapping: OwnerMapping, place: Fd, tree: Fd): void {
+  if (mapping.root !== null) handOver(place, mapping.root)
+  using userNamespace = new Fd(openSync(mapping.userNamespace, 'r'))
   try {
     changeMountTree(tree, { userNamespace, recursive: source.recursive })
   } catch (error) {
     throw explain(source, userNamespace, error)
   }
+}
+
+/** A new volume is root's, who may not be mapped: nobody could put anything into it. */
+function handOver(place: Fd, { uid, gid }: Owner): void {
+  const { uid: present } = fstatSync(place.number)
+  if (present === 0 && isTreeEmpty(place)) chownSync(`/proc/self/fd/${place.number}`, uid, gid)
 }
 
 function explain(source: MountSource, userNamespace: Fd, error: unknown): unknown {

@@ -10,7 +10,7 @@ import { setThreadName } from '../sys/process.ts'
 import { applyMapping } from './id-mapping.ts'
 import { refusePrivate } from './propagation.ts'
 import { StartError } from './start-error.ts'
-import type { Mark, MountSource } from './steps.ts'
+import type { Mark, MountSource, Owner } from './steps.ts'
 
 /** A tree that belongs to no namespace yet. */
 export interface OpenSource {
@@ -41,7 +41,7 @@ export function cloneSource(source: MountSource, place: Fd): OpenSource {
   const tree = cloneMountTree(shown ?? place, source.recursive)
   const { flag, recursive } = source.propagation
   changeMountTree(tree, { propagation: flag, recursive })
-  if (source.userNamespace !== '') applyMapping(source, tree)
+  if (source.mapping !== null) applyMapping(source, source.mapping, place, tree)
   return { source, tree, directory: fstatSync(tree.number).isDirectory() }
 }
 
@@ -69,7 +69,7 @@ function missing({ type, path }: MountSource): StartError {
 }
 
 /** All directories that are made get the owner. A step of the path that others swap for a link meanwhile is not followed. */
-function makeSource(path: string, owner: { uid: number; gid: number }): void {
+function makeSource(path: string, owner: Owner): void {
   let parent = new Fd(openSync('/', constants.O_RDONLY))
   try {
     for (const name of path.split('/').filter((part) => part !== '')) {
@@ -84,7 +84,7 @@ function makeSource(path: string, owner: { uid: number; gid: number }): void {
   }
 }
 
-function enterOrMake(parent: Fd, name: string, owner: { uid: number; gid: number }): Fd {
+function enterOrMake(parent: Fd, name: string, owner: Owner): Fd {
   const flags = O_PATH | constants.O_DIRECTORY
   try {
     return openResolved(parent, name, { flags, resolve: 0 })

@@ -77,12 +77,24 @@ export interface MountSource {
   /** What is shown of it, '' for all. */
   readonly subpath: string
   /** Makes a missing directory, owned so. */
-  readonly make: { readonly uid: number; readonly gid: number } | null
+  readonly make: Owner | null
   /** The mounts below come along. */
   readonly recursive: boolean
   readonly propagation: Propagation
-  /** Path of a user namespace by whose mapping owners are seen, '' for none. */
+  readonly mapping: OwnerMapping | null
+}
+
+/** Owners are seen otherwise than they are on disk. */
+export interface OwnerMapping {
+  /** Path of a user namespace that has the mapping. */
   readonly userNamespace: string
+  /** Who on disk is seen as root: gets a volume's directory that is empty and root's own. null leaves it. */
+  readonly root: Owner | null
+}
+
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
 }
 
 export interface Propagation {

@@ -24,6 +24,8 @@ import { mountRequest, plan } from './samples.ts'
 
 const golden = join(import.meta.dirname, '../../golden/init/container.json')
 
+const mapping = { userNamespace: '/run/tsnet/userns/m', root: { uid: 1000, gid: 100 } }
+
 const rootfs = {
   layersDir: '/var/lib/tsnet/layers',
   lower: ['top', 'bottom'],
@@ -91,7 +93,7 @@ describe('the steps of a container', () => {
       {
         binds: [
           bind('/data/deep', { readOnly: true, propagation: 'rslave' }),
-          bind('/data', { type: 'volume', copyUp: true, userNamespace: '/run/tsnet/userns/m' }),
+          bind('/data', { type: 'volume', copyUp: true, mapping }),
           bind('/etc/hosts', { propagation: 'rshared' }),
           bind('/usr', { type: 'image', source: 'tools:1', layers: ['one', 'two'], subpath: 'usr' }),
         ],
@@ -209,8 +211,10 @@ describe('the mounts of the steps', () => {
   test('make a missing source for the owner that was asked for, and only where one may be made', () => {
     expect(sourceOf(bind('/data'))?.make).toBeNull()
     expect(sourceOf(bind('/data', { createSource: true }))?.make).toEqual({ uid: 0, gid: 0 })
-    const make = sourceOf(bind('/data', { createSource: true, own: '1000:100' }))?.make
-    expect(make).toEqual({ uid: 1000, gid: 100 })
+    const own = bind('/data', { createSource: true, own: '7:8', mapping })
+    expect(sourceOf(own)?.make).toEqual({ uid: 7, gid: 8 })
+    const mapped = bind('/data', { createSource: true, mapping })
+    expect(sourceOf(mapped)?.make).toEqual({ uid: 1000, gid: 100 })
   })
 
   test('fill volumes from the image alone: before anything of the user’s is attached', () => {
