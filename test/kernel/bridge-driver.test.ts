@@ -323,6 +323,19 @@ describe('endpoints', () => {
     expect(inside!.addr_info.map(({ family }) => family)).toEqual(['inet'])
   })
 
+  test('ask their neighbours nothing when they come up: whose addresses are whose is settled, and who routes', async () => {
+    const network = networkRecord()
+    const sandbox = places.open()
+    await bridgeDriver.createNetwork(context, network)
+    const endpoint = endpointSpec(network, 2)
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    expect(view(hostVethName(endpoint.id)).addr_info).toEqual([])
+    const inside = ipJson<InterfaceView>('addr show dev eth0 tentative', sandbox)
+    expect(inside.flatMap(({ addr_info = [] }) => addr_info)).toEqual([])
+    const solicitations = 'ipv6/conf/eth0/router_solicitations'
+    expect(inNetns(sandbox.netns, (() => sysctl(solicitations)) as () => never)).toBe('0')
+  })
+
   test('with a reused address are reached at once, though the host knew another hardware address', async () => {
     const network = networkRecord()
     await bridgeDriver.createNetwork(context, network)

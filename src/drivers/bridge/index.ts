@@ -122,7 +122,10 @@ async function attach(
     isolated: !options.interContainer,
     onlyOwnMac: endpoint.onlyOwnMac,
   })
-  const { index } = configureEndpoint(sandbox, endpoint)
+  const { index } = configureEndpoint(sandbox, {
+    ...endpoint,
+    sysctls: { ...quiet(endpoint), ...endpoint.sysctls },
+  })
   const rates = parseRates(endpoint.options)
   if (rates.in !== null || rates.out !== null) {
     using inside = openRouteSocket(sandbox.netns)
@@ -135,4 +138,17 @@ async function attach(
   announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
+}
+
+/**
+ * Settings under which an interface asks all its neighbours nothing when it comes up, which a bridge carries to each of its ports: whether
+ * somebody has its address, which is made of a hardware address of our choice, and, where the gateway is known, who is a router.
+ */
+function quiet({ interfaceName, address6, gateway6 }: EndpointSpec): Record<string, string> {
+  if (address6 === '') return {}
+  const ipv6 = `net/ipv6/conf/${interfaceName}`
+  return {
+    [`${ipv6}/accept_dad`]: '0',
+    ...(gateway6 === '' ? {} : { [`${ipv6}/router_solicitations`]: '0' }),
+  }
 }

@@ -1,5 +1,5 @@
 /** Per endpoint of a bridge network a veth pair: one end a port of the bridge, the other born in the sandbox. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isNetlinkError } from '../../netlink/error.ts'
 import { setForwarding } from '../../netlink/forwarding.ts'
 import { setBridgePort } from '../../netlink/kinds/bridge.ts'
@@ -46,9 +46,16 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
     create()
   }
   const { index } = getLink(socket, name)
+  switchOffIpv6(name)
   // No frame passes before the far end is up.
   joinBridge(socket, index, port)
   return index
+}
+
+/** A port has no use for an address. Else it would take one, tell the container, and look there for routers. */
+function switchOffIpv6(name: string): void {
+  const path = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`
+  if (existsSync(path)) writeFileSync(path, '1')
 }
 
 /** Makes a veth's end on the host a port as it is to be. Port isolation works in the bridge itself, without br_netfilter. */
