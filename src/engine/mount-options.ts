@@ -4,7 +4,7 @@ import { parseMountOptions } from '../sys/mount-options.ts'
 
 /** tmpfs(5) */
 const tmpfsOption =
-  /^((size|nr_blocks|nr_inodes)=\d+[kmg%]?|mode=[0-7]{1,4}|[ug]id=\d+|mpol=(default|prefer|bind|interleave|local)\S*)$/i
+  /^((size|nr_blocks|nr_inodes)=\d+[kmgtpe%]?|mode=0?[0-7]{1,4}|[ug]id=\d+|mpol=(default|prefer|bind|interleave|local)\S*)$/i
 
 /** Throws kind 'invalid' that names the options which no tmpfs has. */
 export function checkTmpfsOptions(options: string): void {
@@ -14,6 +14,6 @@ export function checkTmpfsOptions(options: string): void {
   throw new TsnetError(
     'invalid',
     'bad-tmpfs-option',
-    `invalid tmpfs option ${JSON.stringify(wrong)}: there are size=, mode=, uid=, gid=, nr_inodes=, nr_blocks=, mpol= and mount(8)'s own`,
+    `invalid tmpfs option ${wrong.map((option) => JSON.stringify(option)).join(', ')}: there are size=, mode=, uid=, gid=, nr_inodes=, nr_blocks=, mpol= and mount(8)'s own`,
   )
 }

@@ -32,6 +32,7 @@ const setting = new Map([
   ['relatime', MS_RELATIME],
   ['strictatime', MS_STRICTATIME],
   ['lazytime', MS_LAZYTIME],
+  ['mand', MS_MANDLOCK],
 ])
 
 const clearing = new Map([
@@ -42,6 +43,10 @@ const clearing = new Map([
   ['async', MS_SYNCHRONOUS],
   ['atime', MS_NOATIME],
   ['diratime', MS_NODIRATIME],
+  ['norelatime', MS_RELATIME],
+  ['nostrictatime', MS_STRICTATIME],
+  ['nomand', MS_MANDLOCK],
+  ['defaults', 0],
 ])
 
 /** `flags` are the defaults from which the options depart, in order. */
@@ -59,16 +64,6 @@ export function parseMountOptions(options: string, flags: number): { flags: numb
 const settingOfSource = new Map([
   ['bind', MS_BIND],
   ['rbind', MS_BIND | MS_REC],
-  ['mand', MS_MANDLOCK],
-])
-
-const clearingOfSource = new Map([
-  // mount(8) itself finds a loop device
-  ['loop', 0],
-  ['defaults', 0],
-  ['nomand', MS_MANDLOCK],
-  ['norelatime', MS_RELATIME],
-  ['nostrictatime', MS_STRICTATIME],
 ])
 
 const propagations = new Map(
@@ -98,8 +93,8 @@ export function parseSourceOptions(options: string): SourceOptions {
     const common = parseMountOptions(option, flags)
     if (propagations.has(option)) propagation = propagations.get(option) ?? 0
     else if (settingOfSource.has(option)) flags |= settingOfSource.get(option) ?? 0
-    else if (clearingOfSource.has(option)) flags &= ~(clearingOfSource.get(option) ?? 0)
-    else {
+    // mount(8) itself finds a loop device
+    else if (option !== 'loop') {
       flags = common.flags
       if (common.data !== '') data.push(common.data)
     }

@@ -83,7 +83,7 @@ describe('the mounts of a container', () => {
     [
       'an option that no tmpfs has',
       [{ ...mountRequest, type: 'tmpfs' as const, options: 'size=1m,colour=red' }],
-      'invalid tmpfs option ["colour=red"]',
+      'invalid tmpfs option "colour=red": there are',
     ],
     [
       'a volume name of other characters',
