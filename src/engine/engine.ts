@@ -17,7 +17,7 @@ import type {
   VolumeSpec,
 } from '../store/records.ts'
 import type { ContainerId, ExecId } from '../values/id.ts'
-import type { VolumeUsage } from '../volumes/volume.ts'
+import type { VolumeStatus, VolumeUsage } from '../volumes/volume.ts'
 
 export interface LogOptions {
   readonly stdout: boolean
@@ -180,6 +180,8 @@ export interface Volumes {
   list(): readonly VolumeRecord[]
   /** What is used of a volume's limit, told at once; null without a limit. */
   quota(name: string): Promise<VolumeUsage | null>
+  /** What its driver knows of it without a question to anybody; null when it has nothing to say. */
+  status(name: string): VolumeStatus | null
   /** bytes that each volume takes, by name; those that cannot be told in time are missing. */
   sizes(): Promise<ReadonlyMap<string, number>>
   /** Containers that mount volumes, by the volumes' names. */

@@ -93,6 +93,10 @@ export function createVolumes(parts: Parts): Volumes {
     list: () => [...parts.store.volumes.values()],
     users: () => volumeUsers(parts),
     quota: (name) => quotaOfVolume(parts, name),
+    status: (name) => {
+      const volume = findVolume(parts, name)
+      return parts.volumeDriver(volume.driver).status?.(volume) ?? null
+    },
     sizes: () => measureVolumes(parts),
   }
 }

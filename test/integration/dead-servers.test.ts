@@ -81,6 +81,12 @@ describe('a volume whose server is dead', () => {
       `volume "dead" (none ${daemon.root}/dead/below) did not answer within 1 s: "mount-source" was given up`,
     )
     expect((await daemon.docker('inspect', '-f', '{{.State.Status}}', 'stuck')).stdout).toBe('created\n')
+    const { stdout } = await daemon.docker('volume', 'inspect', '-f', '{{json .Status}}', 'dead')
+    expect(JSON.parse(stdout)).toEqual({
+      Mounted: false,
+      Users: 0,
+      Trouble: expect.stringContaining('did not answer within 1 s'),
+    })
     // it can be removed, and tried again
     expect((await daemon.docker('rm', 'stuck')).code).toBe(0)
     expect((await daemon.docker('volume', 'rm', 'dead')).code).toBe(0)

@@ -32,7 +32,7 @@ export function volumeRoutes(app: App, { volumes }: VolumesBackend): void {
 
   app.get<Named>('/volumes/:name', async ({ params: { name } }) => {
     const quota = await volumes.quota(name)
-    return toVolume(volumes.get(name), quota)
+    return toVolume(volumes.get(name), quota, volumes.status(name))
   })
 
   app.post('/volumes/create', { schema: { body: VolumeCreate } }, async (request, reply) => {

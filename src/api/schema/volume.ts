@@ -22,7 +22,7 @@ export interface Volume {
   Options: Labels | null
   Scope: string
   /** Of a volume with a size limit: what is used of it, in bytes. */
-  Status?: { Size: number; Used: number }
+  Status?: Readonly<Record<string, string | number | boolean>>
   /** Only in what /system/df tells; a size of -1 is not known. */
   UsageData?: { Size: number; RefCount: number }
   /** tsnet's own, where it holds: neither rm nor prune removes it. */

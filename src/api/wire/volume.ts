@@ -1,7 +1,7 @@
 /** Volumes on the wire. */
 import type { PrunedVolume } from '../../engine/engine.ts'
 import type { Labels, TrashRecord, VolumeRecord, VolumeSpec } from '../../store/records.ts'
-import type { VolumeUsage } from '../../volumes/volume.ts'
+import type { VolumeStatus, VolumeUsage } from '../../volumes/volume.ts'
 import {
   booleanFilter,
   type Filters,
@@ -25,8 +25,13 @@ export function toVolumeSpec(body: VolumeCreate): VolumeSpec {
   }
 }
 
-/** `quota` is what is used of the volume's limit, if it has one. */
-export function toVolume(volume: VolumeRecord, quota: VolumeUsage | null = null): Volume {
+/** `quota` is what is used of the volume's limit, if it has one, `known` what its driver has to say. */
+export function toVolume(
+  volume: VolumeRecord,
+  quota: VolumeUsage | null = null,
+  known: VolumeStatus | null = null,
+): Volume {
+  const status = { ...(quota && { Size: quota.limit, Used: quota.used }), ...known }
   return {
     CreatedAt: volume.createdAt.replace(/\.\d+/, ''),
     Driver: volume.driver,
@@ -35,7 +40,7 @@ export function toVolume(volume: VolumeRecord, quota: VolumeUsage | null = null)
     Name: volume.name,
     Options: orNull(volume.options),
     Scope: 'local',
-    ...(quota !== null && { Status: { Size: quota.limit, Used: quota.used } }),
+    ...(Object.keys(status).length > 0 && { Status: status }),
     ...extras(volume),
   }
 }

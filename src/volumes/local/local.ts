@@ -76,9 +76,9 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
     },
 
     status: ({ id, name, options }) => {
-      if (!backingOf(options).isMounted) return null
-      const { trouble, ...known } = mounts.status(id, locate(name).data)
-      return { ...known, ...(trouble !== '' && { trouble }) }
+      if (parseLocalOptions(options).place.kind !== 'mount') return null
+      const { mounted, users, trouble } = mounts.status(id, locate(name).data)
+      return { Mounted: mounted, Users: users, ...(trouble !== '' && { Trouble: trouble }) }
     },
 
     restore: async (volumes) => {

@@ -131,9 +131,9 @@ describe('the last user', () => {
       expect(lab.mounts()).toEqual([])
       expect(readFileSync(fd, 'utf8')).toBe('text')
       expect(lab.driver.status?.(volume)).toEqual({
-        mounted: false,
-        users: 0,
-        trouble: expect.stringContaining('EBUSY'),
+        Mounted: false,
+        Users: 0,
+        Trouble: expect.stringContaining('EBUSY'),
       })
     } finally {
       closeSync(fd)
@@ -158,7 +158,7 @@ describe('a volume whose server is dead', () => {
   test('is mounted, inspected, unmounted and removed without a wait for it', async () => {
     using hanging = new HangingFs(join(lab.root, 'hanging'))
     const { volume } = await use({ type: 'none', device: hanging.path, o: 'bind' })
-    expect(lab.driver.status?.(volume)).toEqual({ mounted: true, users: 1 })
+    expect(lab.driver.status?.(volume)).toEqual({ Mounted: true, Users: 1 })
     await lab.driver.unmount(volume, 'one')
     expect(lab.mounts()).toEqual(['fuse hanging'])
     await lab.driver.remove(volume)
