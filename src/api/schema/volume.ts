@@ -21,7 +21,7 @@ export interface Volume {
   Name: string
   Options: Labels | null
   Scope: string
-  /** Of a volume with a size limit: what is used of it, in bytes. */
+  /** Of a volume with a size limit: Size and Used, in bytes. Of a mounted one: Mounted, Users, and Trouble where there was some. */
   Status?: Readonly<Record<string, string | number | boolean>>
   /** Only in what /system/df tells; a size of -1 is not known. */
   UsageData?: { Size: number; RefCount: number }

@@ -373,6 +373,7 @@ export function createMemoryEngine(): MemoryEngine {
       },
       list: () => [...volumes.values()],
       quota: async (name) =>
+      status: () => null,
         volumes.get(name)?.options['size'] === undefined ? null : { used: 1024, limit: 4096 },
       sizes: async () => new Map([...volumes.keys()].slice(0, 1).map((name) => [name, 8192])),
       users: () =>
