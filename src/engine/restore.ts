@@ -33,6 +33,7 @@ import {
 import { healFirewall } from './heal-firewall.ts'
 import { followLeases } from './lease-changes.ts'
 import { resumeLeases } from './link-leases.ts'
+import { sweepMappings } from './mappings.ts'
 import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
@@ -272,6 +273,7 @@ async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
       .filter((id) => !parts.store.containers.has(id))
       .map((id) => () => removeRootfs(parts.dataRoot, id)),
     () => parts.images.sweep(),
+    () => sweepMappings(parts),
   ])
 }
 

@@ -10,6 +10,7 @@ import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
 import { egressRules } from './egress-policy.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
+import { releaseMappings } from './mappings.ts'
 import { tellMoves } from './network-events.ts'
 import type { Parts } from './parts.ts'
 import { forgetFlows, portRules } from './published.ts'
@@ -226,6 +227,7 @@ export async function removeContainer(
   store.containers.put(container.id, { ...container, state: { ...container.state, status: 'removing' } })
   await finishRemoval(parts, container)
   store.containers.delete(container.id)
+  releaseMappings(parts, container)
   await forgetChild(parts, container.id)
   await removeVolumes(parts, volumes)
   store.journal.clear(entry)
