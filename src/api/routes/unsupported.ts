@@ -27,7 +27,6 @@ const pages: readonly (readonly [method: HTTPMethods | HTTPMethods[], url: strin
   [everyMethod, '/plugins', 'plugin management'],
   [everyMethod, '/plugins/*', 'plugin management'],
   ['POST', '/session', 'building images'],
-  ['POST', '/volumes/prune', 'pruning'],
   ['PUT', '/volumes/:name', 'updating cluster volumes'],
   ...['configs', 'nodes', 'secrets', 'services', 'swarm', 'tasks'].flatMap((resource) => [
     [everyMethod, `/${resource}`, 'swarm mode'] as const,
