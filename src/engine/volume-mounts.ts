@@ -1,5 +1,5 @@
 /** Volumes are reachable for a container from its start to its end. Who uses what is told by the records, so that it is known after any crash. */
-import { errorKind, errorMessage, TsnetError } from '../errors.ts'
+import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
 
@@ -28,9 +28,9 @@ async function mountVolume(parts: Parts, container: ContainerRecord, volume: Vol
   try {
     return await parts.volumeDriver(volume.driver).mount(volume, container.id)
   } catch (error) {
-    const code = error instanceof TsnetError ? error.code : 'internal'
-    const message = `error while mounting volume '${volume.mountpoint}': ${errorMessage(error)}`
-    throw new TsnetError(errorKind(error), code, message, { cause: error })
+    if (!(error instanceof TsnetError)) throw error
+    const message = `error while mounting volume '${volume.mountpoint}': ${error.message}`
+    throw new TsnetError(error.kind, error.code, message, { cause: error })
   }
 }
 

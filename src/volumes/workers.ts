@@ -200,8 +200,13 @@ class Worker {
   #expire(): void {
     if (this.#task === null) return
     const { job, options } = this.#task
-    const text = `${options.subject} did not answer within ${options.deadline / 1000} s: "${job}" was given up`
-    this.#fail(new TsnetError('unavailable', 'volume-timeout', text))
+    this.#fail(
+      new TsnetError(
+        'unavailable',
+        'volume-timeout',
+        `${options.subject} did not answer within ${options.deadline / 1000} s: "${job}" was given up`,
+      ),
+    )
   }
 
   #fail(reason: unknown): void {
@@ -215,8 +220,13 @@ class Worker {
     if (this.#task === null) return
     const { job, options } = this.#task
     if (this.#output !== null) this.#settle()?.resolve(this.#output.value)
-    const text = `${options.subject}: the process for "${job}" ${how}: try again`
-    this.#settle()?.reject(new TsnetError('unavailable', 'volume-worker-lost', text))
+    this.#settle()?.reject(
+      new TsnetError(
+        'unavailable',
+        'volume-worker-lost',
+        `${options.subject}: the process for "${job}" ${how}: try again`,
+      ),
+    )
   }
 
   /** The task is over: returns by what its caller is told. */

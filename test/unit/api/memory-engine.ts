@@ -372,8 +372,8 @@ export function createMemoryEngine(): MemoryEngine {
         return found
       },
       list: () => [...volumes.values()],
-      quota: async (name) =>
       status: () => null,
+      quota: async (name) =>
         volumes.get(name)?.options['size'] === undefined ? null : { used: 1024, limit: 4096 },
       sizes: async () => new Map([...volumes.keys()].slice(0, 1).map((name) => [name, 8192])),
       users: () =>
