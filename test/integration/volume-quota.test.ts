@@ -110,7 +110,11 @@ describe('a volume with a size', () => {
     const size = { Size: expect.closeTo(10 * MIB, -5), RefCount: 0 }
     expect(Object.fromEntries(usage)).toEqual({ told: size, plain: size })
     const heads = (text: string): string[] => text.split('\n').filter((line) => /^[A-Z]{2}/.test(line))
-    const volumeLines = (text: string): string[] => text.split('\n').filter((line) => /told|plain/.test(line))
+    const volumeLines = (text: string): string[] =>
+      text
+        .split('\n')
+        .filter((line) => /^(told|plain) /.test(line))
+        .sort()
     const [byDocker, byTsnet] = [await docker('system', 'df', '-v'), await tsnet('system', 'df', '-v')]
     expect(volumeLines(byDocker)[1]).toMatch(/^told +0 +10\.\d+MB$/)
     expect(volumeLines(byTsnet)).toEqual(volumeLines(byDocker))

@@ -144,7 +144,7 @@ const containerTable: Columns<Container> = {
 const volumeTable: Columns<Volume> = {
   Name: ['VOLUME NAME', ({ Name }) => Name],
   Links: ['LINKS', ({ UsageData }) => String(UsageData.RefCount)],
-  Size: ['SIZE', ({ UsageData: { Size } }) => (Size === -1 ? notAvailable : formatSize(Size))],
+  Size: ['SIZE', ({ UsageData: { Size } }) => (Size === -1 ? notAvailable : formatSize(Size, 4))],
 }
 
 const cacheTable: Columns<never> = {
