@@ -11,6 +11,7 @@ import { networkRoutes } from './routes/networks.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topologyRoutes } from './routes/topology.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
+import { volumeSnapshotRoutes } from './routes/volume-snapshots.ts'
 import { volumeTrashRoutes } from './routes/volume-trash.ts'
 import { volumeRoutes } from './routes/volumes.ts'
 
@@ -55,6 +56,7 @@ export function createApiApp({ engine, log, version }: ApiOptions) {
   networkRoutes(app, engine)
   topologyRoutes(app, engine)
   volumeRoutes(app, engine)
+  volumeSnapshotRoutes(app, engine)
   volumeTrashRoutes(app, engine)
   imageRoutes(app, engine)
   unsupportedRoutes(app)

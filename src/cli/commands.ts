@@ -91,6 +91,7 @@ export const groups: Readonly<Record<string, Group>> = {
   volume: {
     summary: 'Manage volumes',
     commands: {
+      clone: () => import('./commands/volume-clone.ts'),
       create: () => import('./commands/volume-create.ts'),
       inspect: () => import('./commands/volume-inspect.ts'),
       ls: () => import('./commands/volume-ls.ts'),
@@ -98,6 +99,9 @@ export const groups: Readonly<Record<string, Group>> = {
       rename: () => import('./commands/volume-rename.ts'),
       restore: () => import('./commands/volume-restore.ts'),
       rm: () => import('./commands/volume-rm.ts'),
+      rollback: () => import('./commands/volume-rollback.ts'),
+      snapshot: () => import('./commands/volume-snapshot.ts'),
+      snapshots: () => import('./commands/volume-snapshots.ts'),
       trash: () => import('./commands/volume-trash.ts'),
       update: () => import('./commands/volume-update.ts'),
     },

@@ -21,25 +21,27 @@ export interface Display {
   readonly columns?: number
 }
 
-/** Shows the messages until the stream ends; throws at the first that is an error. */
-export async function showProgress(source: Readable, display: Display): Promise<void> {
+/** Shows the messages until the stream ends, and returns the last `aux`; throws at the first that is an error. */
+export async function showProgress(source: Readable, display: Display): Promise<unknown> {
   const show = createProgress(display)
   let rest = ''
+  let result: unknown
   source.setEncoding('utf8')
   for await (const chunk of source) {
     const lines = (rest + chunk).split('\n')
     rest = lines.pop()!
-    for (const line of lines) showLine(line, show)
+    for (const line of lines) result = showLine(line, show) ?? result
   }
-  showLine(rest, show)
+  return showLine(rest, show) ?? result
 }
 
-function showLine(line: string, show: (message: Message) => void): void {
-  if (line.trim() === '') return
+function showLine(line: string, show: (message: Message) => void): unknown {
+  if (line.trim() === '') return undefined
   const message = JSON.parse(line) as Message
   const reason = message.errorDetail?.message ?? message.error
   if (reason !== undefined) throw new TsnetError('internal', 'progress', reason)
   if (message.aux === undefined) show(message)
+  return message.aux
 }
 
 /** On a terminal each id has a line of its own that is overwritten; elsewhere progress is left out. */

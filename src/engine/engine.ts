@@ -12,6 +12,7 @@ import type {
   NetworkRecord,
   NetworkSpec,
   PortBinding,
+  SnapshotRecord,
   TrashRecord,
   VolumeRecord,
   VolumeSpec,
@@ -175,6 +176,9 @@ export interface Volumes {
   update(name: string, change: VolumeChange): Promise<VolumeRecord>
   /** Also while containers use it. */
   rename(name: string, wanted: string): Promise<VolumeRecord>
+  /** Throws kind 'conflict' when the name is taken. */
+  clone(source: string, clone: VolumeClone, watch: CopyWatch): Promise<VolumeRecord>
+  readonly snapshots: VolumeSnapshots
   readonly trash: VolumeTrash
   get(name: string): VolumeRecord
   list(): readonly VolumeRecord[]
@@ -186,6 +190,37 @@ export interface Volumes {
   sizes(): Promise<ReadonlyMap<string, number>>
   /** Containers that mount volumes, by the volumes' names. */
   users(): ReadonlyMap<string, readonly ContainerRecord[]>
+}
+
+/** How a clone differs from its source: null, or '' for the driver, is the source's. */
+export interface VolumeClone {
+  readonly name: string
+  readonly driver: string
+  readonly options: Labels | null
+  readonly labels: Labels | null
+}
+
+/** Somebody who waits for data to be copied. */
+export interface CopyWatch {
+  /** bytes; `total` is what is known of it until now */
+  progress?(bytes: number, total: number): void
+  readonly signal?: AbortSignal
+}
+
+export interface Rollback {
+  /** Without keeping what is there. */
+  readonly now: boolean
+}
+
+/** What a volume held at times. `ref` is a snapshot's name or the beginning of its id. */
+export interface VolumeSnapshots {
+  /** The oldest first. */
+  list(volume: string): readonly SnapshotRecord[]
+  /** Named by the time when `name` is ''. With `pause` the containers that run with the volume stand still meanwhile. */
+  create(volume: string, wanted: { name: string; pause: boolean }, watch: CopyWatch): Promise<SnapshotRecord>
+  remove(volume: string, ref: string): Promise<void>
+  /** Returns the snapshot of what was there before, null with `now`. Throws kind 'conflict' while containers run with the volume. */
+  rollback(volume: string, ref: string, rollback: Rollback, watch: CopyWatch): Promise<SnapshotRecord | null>
 }
 
 /** Removed volumes. `ref` is the name that one had, of which the latest is meant, or the beginning of its id. */

@@ -40,10 +40,13 @@ import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
 import { finishRename } from './rename-volume.ts'
 import { resolverOptions } from './resolver-options.ts'
+import { sweepSnapshots } from './snapshot-data.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
 import { finishResize } from './update-volume.ts'
 import { restoreVolumeMounts } from './volume-mounts.ts'
 import { finishDiscard, finishVolumeRemoval, removeVolumes } from './volume-removal.ts'
+import { finishRollback } from './volume-rollback.ts'
+import { undoSnapshot } from './volume-snapshots.ts'
 import { finishRestore, recallVolumes } from './volume-trash.ts'
 
 export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
@@ -61,7 +64,7 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
     alive,
     unfinished.filter((entry) => !renames.includes(entry)),
   )
-  await attemptAll(parts, [() => recallVolumes(parts)])
+  await attemptAll(parts, [() => recallVolumes(parts), () => sweepSnapshots(parts)])
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, defaultNetwork)
@@ -162,6 +165,8 @@ const recoveries: Readonly<
   'volume-rename': finishRename,
   'volume-resize': finishResize,
   'volume-restore': finishRestore,
+  'volume-rollback': finishRollback,
+  'volume-snapshot': undoSnapshot,
 }
 
 async function undoConnect(parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>): Promise<void> {

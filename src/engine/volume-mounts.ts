@@ -2,6 +2,7 @@
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
+import { refuseReplaced } from './volume-rollback.ts'
 
 /** The paths of a container's volumes on this host, by the volumes' names. */
 export type VolumePaths = ReadonlyMap<string, string>
@@ -13,6 +14,7 @@ export async function mountVolumes(
   container: ContainerRecord,
 ): Promise<VolumePaths> {
   const volumes = volumesOf(container).map((name) => findVolume(parts, name))
+  for (const volume of volumes) refuseReplaced(parts, volume)
   // Before the mount: one that was given up may have come about.
   for (const volume of volumes) {
     undo.defer(() => parts.volumeDriver(volume.driver).unmount(volume, container.id))

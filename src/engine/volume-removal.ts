@@ -5,6 +5,7 @@ import type { JournalEntry } from '../store/store.ts'
 import type { VolumeStorage } from '../volumes/volume.ts'
 import { forgetSnapshots } from './forget-snapshots.ts'
 import type { Parts } from './parts.ts'
+import { removeSnapshotData } from './snapshot-data.ts'
 import { volumeUsers } from './volume-users.ts'
 
 export interface VolumeRemoval {
@@ -106,7 +107,9 @@ async function removeForGood(parts: Parts, volume: VolumeRecord, force: boolean)
     parts.log.warn({ err: error, volume: volume.name }, 'a volume was removed whose driver could not do so')
   }
   // When this fails the entry stays, and the next start tries again.
-  await driver.storage?.purge(volume.id, forgetSnapshots(parts, volume))
+  const snapshots = forgetSnapshots(parts, volume)
+  if (driver.storage === undefined) await removeSnapshotData(parts, snapshots)
+  else await driver.storage.purge(volume.id, snapshots)
   store.journal.clear(entry)
 }
 

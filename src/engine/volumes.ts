@@ -2,12 +2,15 @@ import { TsnetError } from '../errors.ts'
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 import { newId } from '../values/id.ts'
 import { checkVolumeName } from '../values/name.ts'
+import { cloneVolume } from './clone-volume.ts'
 import type { Volumes } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { VolumePruner } from './prune-volumes.ts'
 import { renameVolume } from './rename-volume.ts'
 import { updateVolume } from './update-volume.ts'
 import { findVolume, removeVolume } from './volume-removal.ts'
+import { rollbackVolume } from './volume-rollback.ts'
+import { createSnapshot, listSnapshots, removeSnapshot } from './volume-snapshots.ts'
 import { createVolumeTrash } from './volume-trash.ts'
 import { measureVolumes, quotaOfVolume } from './volume-usage.ts'
 import { volumeUsers } from './volume-users.ts'
@@ -21,6 +24,8 @@ export interface Making {
   readonly anonymous?: boolean
   readonly protected?: boolean
   readonly origin?: VolumeRecord['origin']
+  /** Puts data into it before anybody can use it. */
+  readonly fill?: (volume: VolumeRecord) => Promise<unknown>
 }
 
 /**
@@ -36,29 +41,46 @@ export async function createVolume(
   const driver = parts.volumeDriver(spec.driver || 'local')
   checkVolumeName(name)
   driver.checkOptions(spec.options)
-  return parts.locks.run(`volume ${name}`, async () => {
+  const find = (): VolumeRecord | undefined => {
     const present = parts.store.volumes.get(name)
-    if (present !== undefined) return sameDriver(present, spec.driver)
-    const { journal } = parts.store
-    const planned = planVolume({ ...spec, name, driver: driver.name }, making, spec.name === '')
-    const entry = journal.begin('volume-create', name, planned)
-    await using undo = new AsyncDisposableStack()
-    undo.defer(() => journal.clear(entry))
-    undo.defer(() => driver.remove(planned))
-    const volume = { ...planned, mountpoint: await driver.create(name, spec.options) }
-    parts.store.transaction(() => {
-      parts.store.volumes.put(name, volume)
-      journal.clear(entry)
-    })
-    undo.move()
-    parts.events.emit('volume', 'create', name, { driver: driver.name })
-    return volume
+    return present && sameDriver(present, spec.driver)
+  }
+  const unmade = { ...spec, name, driver: driver.name }
+  const anonymous = making.anonymous ?? spec.name === ''
+  return (
+    // One that is there is not waited for: a snapshot of it may take long.
+    find() ??
+    parts.locks.run(
+      `volume ${name}`,
+      async () => find() ?? (await makeVolume(parts, unmade, { ...making, anonymous })),
+    )
+  )
+}
+
+/** Makes a volume of a name that is free, of a driver that has checked the options. Call under the name's lock. */
+export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making): Promise<VolumeRecord> {
+  const { name } = spec
+  const driver = parts.volumeDriver(spec.driver)
+  const { journal } = parts.store
+  const planned = planVolume(spec, making)
+  const entry = journal.begin('volume-create', name, planned)
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => journal.clear(entry))
+  undo.defer(() => driver.remove(planned))
+  const volume = { ...planned, mountpoint: await driver.create(name, spec.options) }
+  await making.fill?.(volume)
+  parts.store.transaction(() => {
+    parts.store.volumes.put(name, volume)
+    journal.clear(entry)
   })
+  undo.move()
+  parts.events.emit('volume', 'create', name, { driver: driver.name })
+  return volume
 }
 
 /** The record before there is any data. */
-function planVolume(spec: VolumeSpec, making: Making, isNameless: boolean): VolumeRecord {
-  const anonymous = making.anonymous ?? isNameless
+function planVolume(spec: VolumeSpec, making: Making): VolumeRecord {
+  const anonymous = making.anonymous ?? false
   return {
     ...spec,
     id: newId(),
@@ -88,6 +110,13 @@ export function createVolumes(parts: Parts): Volumes {
     prune: (selected, pruning) => pruner.prune(selected, pruning),
     update: (name, change) => updateVolume(parts, name, change),
     rename: (name, wanted) => renameVolume(parts, name, wanted),
+    clone: (source, clone, watch) => cloneVolume(parts, source, clone, watch),
+    snapshots: {
+      list: (name) => listSnapshots(parts, name),
+      create: (name, wanted, watch) => createSnapshot(parts, name, wanted, watch),
+      remove: (name, ref) => removeSnapshot(parts, name, ref),
+      rollback: (name, ref, rollback, watch) => rollbackVolume(parts, name, ref, rollback, watch),
+    },
     trash: createVolumeTrash(parts),
     get: (name) => findVolume(parts, name),
     list: () => [...parts.store.volumes.values()],

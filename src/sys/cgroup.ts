@@ -179,11 +179,21 @@ export function countOomKills(parent: string, id: string): number {
 
 /** Stops all processes where they stand, or lets them go on. In version 1 the kernel may need a moment to stop them. */
 export function setCgroupFrozen(parent: string, id: string, frozen: boolean): void {
+  freeze(freezerOf(parent, id), frozen)
+}
+
+/** Whether none of its processes runs; one that is gone has none. */
+export function isCgroupFrozen(parent: string, id: string): boolean {
+  const isFirst = cgroupHierarchy().version === 1
+  const text = readIfThere(`${freezerOf(parent, id)}/${isFirst ? 'freezer.state' : 'cgroup.events'}`)
+  return text === '' || (isFirst ? text.trim() === 'FROZEN' : /^frozen 1$/m.test(text))
+}
+
+function freezerOf(parent: string, id: string): string {
   const { version, trees } = cgroupHierarchy()
   const tree = trees.get(version === 1 ? 'freezer' : 'unified')
-  if (tree === undefined)
-    throw new TsnetError('unsupported', 'freezer-missing', 'the freezer cgroup is not mounted')
-  freeze(`${tree}/${parent}/${id}`, frozen)
+  if (tree !== undefined) return `${tree}/${parent}/${id}`
+  throw new TsnetError('unsupported', 'freezer-missing', 'the freezer cgroup is not mounted')
 }
 
 function freeze(directory: string, frozen: boolean): void {

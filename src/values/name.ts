@@ -49,6 +49,15 @@ export function checkVolumeName(name: string): string {
   return name
 }
 
+export function checkSnapshotName(name: string): string {
+  if (!oneOrMore.test(name)) {
+    throw invalid(
+      `"${name}" includes invalid characters for a snapshot name, only "${characters}" are allowed`,
+    )
+  }
+  return name
+}
+
 /** A name such as `brisk_noether` for a container that was given none; `attempt` > 0 adds a digit, as Docker does. */
 export function randomName(attempt = 0): string {
   const name = `${pick(adjectives)}_${pick(surnames)}`

@@ -39,6 +39,38 @@ export const VolumeUpdate = Type.Object({
   Size: text,
 })
 
+/** A new volume with the data of another; what is left out is the other's. */
+export const VolumeClone = Type.Object({
+  Name: text,
+  Driver: text,
+  DriverOpts: textMap,
+  Labels: textMap,
+})
+export type VolumeClone = Static<typeof VolumeClone>
+
+export const VolumeSnapshotCreate = Type.Object({ Name: text, Pause: flag })
+
+export const VolumeRollback = Type.Object({ Snapshot: text, Now: flag })
+
+/** What a volume held at a time. */
+export interface VolumeSnapshot {
+  Id: string
+  Name: string
+  CreatedAt: string
+  /** bytes of content */
+  Size: number
+}
+
+export interface VolumeSnapshotList {
+  Snapshots: readonly VolumeSnapshot[]
+}
+
+/** The last message of a rollback. */
+export interface VolumeRolledBack {
+  /** The snapshot of what was there before. */
+  Kept: VolumeSnapshot | null
+}
+
 export const VolumeRename = Type.Object({ Name: text })
 
 export interface VolumesPruned {

@@ -15,6 +15,7 @@ import type {
   EndpointRequest,
   ImageRecord,
   NetworkRecord,
+  SnapshotRecord,
   TrashRecord,
   VolumeRecord,
 } from '../../../src/store/records.ts'
@@ -129,6 +130,13 @@ export function createMemoryEngine(): MemoryEngine {
   const networks = new Map<string, NetworkRecord>([[bridge.id, bridge]])
   const volumes = new Map<string, VolumeRecord>()
   const trashed: TrashRecord[] = []
+  const snapshot: SnapshotRecord = {
+    id: newId(),
+    volume: newId(),
+    name: 'monday',
+    createdAt: '2026-01-05T00:00:00.123Z',
+    size: 4096,
+  }
   const images = new Map<string, ImageRecord>([[demoImage.id, demoImage]])
   const execs = new Map<string, ExecRecord>()
   const listeners = new Set<(event: EngineEvent) => void>()
@@ -352,6 +360,27 @@ export function createMemoryEngine(): MemoryEngine {
       rename: async (name, wanted) => {
         note('volume-rename', name, wanted)
         return { ...volumes.get(name)!, name: wanted }
+      },
+      clone: async (source, clone, watch) => {
+        note('volume-clone', source, clone)
+        watch.progress?.(5, 10)
+        const { name, driver, options, labels } = clone
+        const original = volumes.get(source)!
+        const made = { driver: driver || original.driver, options: options ?? {}, labels: labels ?? {} }
+        return { ...original, ...made, name }
+      },
+      snapshots: {
+        list: () => [snapshot],
+        create: async (volume, wanted, watch) => {
+          note('volume-snapshot', volume, wanted)
+          watch.progress?.(5, 10)
+          return { ...snapshot, name: wanted.name || snapshot.name }
+        },
+        remove: async (volume, ref) => note('snapshot-remove', volume, ref),
+        rollback: async (volume, ref, rollback) => {
+          note('volume-rollback', volume, ref, rollback)
+          return rollback.now ? null : snapshot
+        },
       },
       trash: {
         list: () => trashed,

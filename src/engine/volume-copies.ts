@@ -1,0 +1,58 @@
+/** Copies of a volume's data, for every driver: the engine is a user of the volume as long as it works on it. */
+import { randomBytes } from 'node:crypto'
+import type { VolumeRecord } from '../store/records.ts'
+import type { CopyWatch } from './engine.ts'
+import type { Parts } from './parts.ts'
+
+/** Milliseconds without any sign of the worker. */
+const copyDeadline = 60_000
+
+/** Runs `body` with the path of the volume's data on this host. */
+export async function withVolumeMounted<T>(
+  parts: Parts,
+  volume: VolumeRecord,
+  operation: string,
+  body: (path: string) => Promise<T>,
+): Promise<T> {
+  const driver = parts.volumeDriver(volume.driver)
+  const user = `tsnet-${operation}-${randomBytes(8).toString('hex')}`
+  await using release = new AsyncDisposableStack()
+  // Before the mount: one that was given up may have come about.
+  release.defer(() => driver.unmount(volume, user))
+  return await body(await driver.mount(volume, user))
+}
+
+/**
+ * Copies a whole tree into an empty or missing directory; returns the bytes of its content. Throws what the worker says; what it
+ * has made stays.
+ */
+export async function copyData(
+  parts: Parts,
+  subject: string,
+  tree: { readonly from: string; readonly to: string },
+  watch: CopyWatch,
+): Promise<number> {
+  using total = measureMeanwhile(parts, subject, tree.from, watch)
+  return await parts.workers.run('copy-tree', tree, {
+    subject,
+    deadline: copyDeadline,
+    progress: (bytes) => watch.progress?.(bytes, Math.max(total.bytes, bytes)),
+    ...(watch.signal && { signal: watch.signal }),
+  })
+}
+
+/** How much there is to copy is counted by another process at the same time: counting first would make who watches wait. */
+function measureMeanwhile(parts: Parts, subject: string, path: string, { progress }: CopyWatch) {
+  const stop = new AbortController()
+  const total = { bytes: 0, [Symbol.dispose]: () => stop.abort() }
+  if (progress === undefined) return total
+  parts.workers.run('measure-tree', { path }, { subject, deadline: copyDeadline, signal: stop.signal }).then(
+    (bytes) => {
+      total.bytes = bytes
+    },
+    () => {
+      // The copy goes on without a total, or says itself what is wrong.
+    },
+  )
+  return total
+}
