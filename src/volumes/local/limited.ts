@@ -72,6 +72,9 @@ function usedOfImage(at: Location): number {
 }
 
 function tooFull({ name }: Location, used: number): TsnetError {
-  const text = `volume ${name} has ${used} bytes in use: it cannot be made smaller than that`
-  return new TsnetError('conflict', 'volume-too-full', text)
+  return new TsnetError(
+    'conflict',
+    'volume-too-full',
+    `volume ${name} has ${used} bytes in use: it cannot be made smaller than that`,
+  )
 }
