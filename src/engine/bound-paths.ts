@@ -1,6 +1,7 @@
 /** What a container's mounts are for init. None of their sources is looked at here: a dead file system must not keep the daemon waiting. */
 
 import type { ContainerRecord, MountPoint } from '../store/records.ts'
+import { isWithin } from '../values/path.ts'
 import { type BoundPath, plainBind } from './compile.ts'
 import { mappingOf } from './mappings.ts'
 import type { Parts } from './parts.ts'
@@ -17,6 +18,7 @@ export async function boundPath(
     ...plainBind(source, mount.target, mount.readOnly),
     type: mount.type === 'tmpfs' ? 'bind' : mount.type,
     propagation: mount.propagation || 'rprivate',
+    mayStayPrivate: mount.propagation === 'rslave' && meetsDataRoot(parts.dataRoot, source),
     recursion: mount.recursion,
     createSource: mount.type === 'bind' && mount.createSource,
     own,
@@ -25,6 +27,11 @@ export async function boundPath(
     copyUp: isFilled(container, mount),
     ...(mount.type === 'image' ? imageOf(parts, mount) : {}),
   }
+}
+
+/** Such binds are slaves, so that no container keeps what is unmounted there; which a private one does not do either. */
+function meetsDataRoot(dataRoot: string, source: string): boolean {
+  return isWithin(source, dataRoot) || isWithin(dataRoot, source)
 }
 
 /** The owner of what a bind makes; a volume has got its own when it was created. */

@@ -1,7 +1,7 @@
 /** From a container's record, its root and its mounts to the plan that init runs. Pure. */
 
 import type { Rootfs } from '../images/rootfs.ts'
-import type { InitPlan, MountSource, Owner, OwnerMapping, Program, Step } from '../init/steps.ts'
+import type { InitPlan, MountSource, Owner, OwnerMapping, Program, Propagation, Step } from '../init/steps.ts'
 import type { ContainerRecord, MountPoint, Recursion } from '../store/records.ts'
 import { resolveCapabilities } from '../sys/caps.ts'
 import {
@@ -24,6 +24,8 @@ export interface BoundPath {
   readonly target: string
   readonly readOnly: boolean
   readonly propagation: MountPoint['propagation']
+  /** The propagation is not the user's wish but a precaution: a source that has none is as good. */
+  readonly mayStayPrivate: boolean
   readonly recursion: Recursion
   /** Make a missing directory, with the owner `own`, `uid:gid`. */
   readonly createSource: boolean
@@ -43,6 +45,7 @@ export function plainBind(source: string, target: string, readOnly: boolean): Bo
     target,
     readOnly,
     propagation: 'rprivate',
+    mayStayPrivate: false,
     recursion: 'enabled',
     createSource: false,
     own: '',
@@ -146,7 +149,7 @@ function sourceOf(bind: BoundPath): MountSource {
     subpath: bind.subpath,
     make: bind.createSource ? makerOf(bind) : null,
     recursive: bind.recursion !== 'disabled',
-    propagation: { flag: propagationFlag(bind.propagation), recursive: /^(r|$)/.test(bind.propagation) },
+    propagation: propagationOf(bind),
     mapping: bind.mapping,
   }
 }
@@ -156,6 +159,11 @@ function makerOf({ own, mapping }: BoundPath): Owner {
   if (own === '') return mapping?.root ?? { uid: 0, gid: 0 }
   const [uid = 0, gid = 0] = own.split(':').map(Number)
   return { uid, gid }
+}
+
+function propagationOf({ propagation, mayStayPrivate }: BoundPath): Propagation {
+  const flag = propagationFlag(propagation)
+  return { flag, recursive: /^(r|$)/.test(propagation), required: flag !== MS_PRIVATE && !mayStayPrivate }
 }
 
 function propagationFlag(propagation: MountPoint['propagation']): number {

@@ -113,9 +113,9 @@ function sourceAt(state: State, index: number): OpenSource {
 }
 
 function attachSource(step: AttachSource, state: State): void {
-  const { tree, directory } = sourceAt(state, step.index)
+  const { source, tree, directory } = sourceAt(state, step.index)
   using target = openTarget(step.target, directory)
-  refuseProc(step.target, target)
+  refuseProc(step.target, target, source.path)
   if (step.readOnly !== '') {
     changeMountTree(tree, { set: MOUNT_ATTR_RDONLY, recursive: step.readOnly === 'all' })
   }

@@ -1,7 +1,6 @@
 /** Opens the sources of mounts while the host's tree is there: every look at a foreign file system is here, in a process that can be killed. */
 import { chmodSync, chownSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
-import { MS_PRIVATE } from '../sys/constants/mount.ts'
 import { SyscallError } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { changeMountTree, cloneMountTree, openPlace } from '../sys/mount.ts'
@@ -30,7 +29,7 @@ export function openSources(sources: readonly MountSource[]): (OpenSource | unde
     if (source.type === 'image') return undefined
     tell('source', index)
     using place = openSourcePath(source)
-    if (source.propagation.flag !== MS_PRIVATE) refusePrivate(source, place)
+    if (source.propagation.required) refusePrivate(source, place)
     return cloneSource(source, place)
   })
 }

@@ -102,6 +102,8 @@ export interface Propagation {
   readonly flag: number
   /** Of the mounts below too. */
   readonly recursive: boolean
+  /** A source that does not propagate is refused. */
+  readonly required: boolean
 }
 
 /** Mounts the overlay and makes it the root (pivot_root(2)); the host's tree is gone from here on. */

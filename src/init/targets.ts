@@ -59,10 +59,11 @@ const replaceable: readonly string[] = [
   '/proc/sys/crypto/fips_enabled',
 ]
 
-/** A /proc of the image's making would hide what guards the container. Throws StartError with Docker's sentence. */
-export function refuseProc(path: string, target: Fd): void {
+/** A /proc of the image's making would hide what guards the container; a real one may cover it. Throws StartError with Docker's sentence. */
+export function refuseProc(path: string, target: Fd, source = ''): void {
   const real = readlinkSync(`/proc/self/fd/${target.number}`)
-  if (real === '/proc') throw new StartError(`"${path}" cannot be mounted because it is not of type proc`)
+  if (real === '/proc' && source !== '/proc')
+    throw new StartError(`"${path}" cannot be mounted because it is not of type proc`)
   if (!real.startsWith('/proc/') || replaceable.includes(real)) return
   throw new StartError(`"${path}" cannot be mounted because it is inside /proc`)
 }

@@ -193,7 +193,11 @@ describe('the mounts of the steps', () => {
     ['slave', MS_SLAVE, false],
     ['rslave', MS_SLAVE, true],
   ] as const)('propagate by %j as the kernel’s flag says', (propagation, flag, recursive) => {
-    expect(sourceOf(bind('/data', { propagation }))?.propagation).toEqual({ flag, recursive })
+    const required = flag !== MS_PRIVATE
+    const wanted = { flag, recursive, required }
+    expect(sourceOf(bind('/data', { propagation }))?.propagation).toEqual(wanted)
+    const precaution = sourceOf(bind('/data', { propagation, mayStayPrivate: true }))
+    expect(precaution?.propagation.required).toBe(false)
   })
 
   test.each([
