@@ -131,7 +131,6 @@ const coverable: ReadonlySet<string> = new Set(
     'diskstats',
     'loadavg',
     'meminfo',
-    'net/dev',
     'slabinfo',
     'stat',
     'swaps',
