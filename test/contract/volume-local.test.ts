@@ -44,6 +44,10 @@ describeVolumeDriver(
     return { type: 'none', device, o: 'bind' }
   }),
 )
+describeVolumeDriver(
+  'a volume with a size',
+  open(true, () => ({ size: '8m' })),
+)
 describeVolumeDriver('an image of ext4', open(true, image('ext4')))
 describeVolumeDriver('an image of xfs', open(true, image('xfs')))
 describeVolumeDriver('an image of btrfs', open(true, image('btrfs')))
