@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { busyboxArchive, repository, TestDaemon } from './daemon.ts'
+
+/** A daemon that dies at the journal's writes when it is told to. */
+export class DyingDaemon {
+  readonly daemon: TestDaemon
+  readonly #file: string
+
+  private constructor(daemon: TestDaemon, file: string) {
+    this.daemon = daemon
+    this.#file = file
+  }
+
+  static async start(flags: readonly string[] = []): Promise<DyingDaemon> {
+    const file = join(mkdtempSync(join(tmpdir(), 'tsnet-kill-')), 'at')
+    const preload = `--import=${join(repository, 'test/helpers/kill-at-journal.mjs')}`
+    const daemon = await TestDaemon.start(flags, { NODE_OPTIONS: preload, TSNET_TEST_KILL_FILE: file })
+    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    return new DyingDaemon(daemon, file)
+  }
+
+  async stop(): Promise<void> {
+    await this.daemon.stop()
+    rmSync(dirname(this.#file), { recursive: true })
+  }
+
+  /**
+   * Prepares, and makes the changes until the daemon dies at the first write to the journal, then at the second, and so on, until it
+   * survives all; checks after the next start of each. Returns how often it died.
+   */
+  async atEachWrite(
+    prepare: () => Promise<void>,
+    changes: readonly (readonly string[])[],
+    check: (when: string) => Promise<void>,
+  ): Promise<number> {
+    for (let at = 1; ; at++) {
+      await prepare()
+      writeFileSync(this.#file, String(at))
+      let completed = true
+      for (const change of changes) completed &&= (await this.daemon.tsnet(...change)).code === 0
+      if (completed) await this.daemon.kill()
+      else await this.daemon.ended()
+      rmSync(this.#file, { force: true })
+      await this.daemon.launch()
+      await check(`killed at journal write ${at}`)
+      if (completed) return at - 1
+    }
+  }
+}
