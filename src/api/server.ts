@@ -11,6 +11,7 @@ import { networkRoutes } from './routes/networks.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topologyRoutes } from './routes/topology.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
+import { volumeArchiveRoutes } from './routes/volume-archives.ts'
 import { volumeSnapshotRoutes } from './routes/volume-snapshots.ts'
 import { volumeTrashRoutes } from './routes/volume-trash.ts'
 import { volumeRoutes } from './routes/volumes.ts'
@@ -58,6 +59,7 @@ export function createApiApp({ engine, log, version }: ApiOptions) {
   volumeRoutes(app, engine)
   volumeSnapshotRoutes(app, engine)
   volumeTrashRoutes(app, engine)
+  volumeArchiveRoutes(app, engine)
   imageRoutes(app, engine)
   unsupportedRoutes(app)
   return app

@@ -123,9 +123,12 @@ function pour(stream: Readable, reply: FastifyReply): void {
   stream.pipe(raw)
 }
 
-/** Sends status 200 and the headers now. The reply must be hijacked. */
+/** Sends the status, 200 unless another was set, and the headers now. The reply must be hijacked. */
 export function writeHead(reply: FastifyReply, type: string): void {
-  reply.raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': type })
+  reply.raw.writeHead(reply.statusCode, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': type,
+  })
   reply.raw.flushHeaders()
 }
 

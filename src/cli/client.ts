@@ -94,7 +94,7 @@ async function exchange(
   const json = body === undefined || isStream(body) ? '' : JSON.stringify(body)
   const headers = { ...bodyHeaders(isStream(body), json), ...options.headers, ...extra }
   const request = openRequest(host, { method, path: path + formatQuery(query), headers })
-  if (isStream(body)) body.pipe(request)
+  if (isStream(body)) body.on('error', (error) => request.destroy(error)).pipe(request)
   else request.end(json)
   const reply = await answerOf(request)
   if (reply.answer.statusCode! >= 400) throw await apiError(reply.answer)
@@ -169,6 +169,7 @@ const kinds: Readonly<Record<number, ErrorKind>> = {
   403: 'forbidden',
   404: 'not-found',
   409: 'conflict',
+  412: 'conflict',
   501: 'unsupported',
   503: 'unavailable',
 }
@@ -178,7 +179,7 @@ async function apiError(answer: IncomingMessage): Promise<TsnetError> {
   const kind = kinds[answer.statusCode!] ?? 'internal'
   return new TsnetError(
     kind,
-    'api',
+    answer.statusCode === 412 ? 'precondition' : 'api',
     `Error response from daemon: ${messageOf(body) || `status ${answer.statusCode}`}`,
   )
 }

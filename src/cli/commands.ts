@@ -92,7 +92,10 @@ export const groups: Readonly<Record<string, Group>> = {
     summary: 'Manage volumes',
     commands: {
       clone: () => import('./commands/volume-clone.ts'),
+      copy: () => import('./commands/volume-copy.ts'),
       create: () => import('./commands/volume-create.ts'),
+      export: () => import('./commands/volume-export.ts'),
+      import: () => import('./commands/volume-import.ts'),
       inspect: () => import('./commands/volume-inspect.ts'),
       ls: () => import('./commands/volume-ls.ts'),
       prune: () => import('./commands/volume-prune.ts'),

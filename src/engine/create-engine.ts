@@ -10,6 +10,7 @@ import { createNetworks } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { forgetChild, recordExit, removeContainer } from './stop.ts'
 import { readTopology } from './topology.ts'
+import { createVolumeArchives } from './volume-archives.ts'
 import { createVolumes } from './volumes.ts'
 
 export interface ManagedEngine extends Engine {
@@ -32,6 +33,7 @@ export function createEngine(
     execs,
     networks: createNetworks(parts),
     volumes: createVolumes(parts),
+    volumeArchives: createVolumeArchives(parts),
     images: parts.images,
     info: () => ({
       ...facts,

@@ -200,6 +200,54 @@ export interface VolumeClone {
   readonly labels: Labels | null
 }
 
+/** Volumes out of and into archives (docs/volumes.md). */
+export interface VolumeArchives {
+  /**
+   * The archive from an offset on, and the mark of the state that it shows. Throws kind 'conflict', code 'volume-changed', when
+   * what is to be resumed is of another state. A failure later breaks off the stream.
+   */
+  export(
+    volume: string,
+    resume: VolumeExport['resume'],
+    watch: CopyWatch,
+  ): Promise<{ readonly mark: string; readonly archive: Readable }>
+  /** bytes of an upload that are there; its token is 32 hex digits, chosen by its sender. */
+  uploaded(token: string): Promise<number>
+  /** Goes on with an upload, or begins it anew at 0; returns how much is there. Throws kind 'conflict' for another offset. */
+  receive(token: string, offset: number, bytes: Readable): Promise<number>
+  /** Makes a volume of an upload. Throws kind 'invalid' for an archive that is broken or hostile; nothing is left then. */
+  import(volume: string, token: string, wanted: VolumeImport, watch: CopyWatch): Promise<ImportedVolume>
+}
+
+export interface VolumeExport {
+  /** What of an archive, of which state of the volume, is there already. */
+  readonly resume: { readonly mark: string; readonly offset: number } | null
+}
+
+export interface VolumeImport {
+  /** '' for local */
+  readonly driver: string
+  readonly options: Labels
+  /** null for those that the archive tells */
+  readonly labels: Labels | null
+  /** An existing volume gets the archive's content. */
+  readonly replace: boolean
+  /** With `replace`: without keeping what is there as a snapshot. */
+  readonly now: boolean
+  /** The most bytes of all files; null for what there is room for. */
+  readonly maxSize: number | null
+  readonly maxEntries: number
+}
+
+export interface ImportedVolume {
+  readonly volume: VolumeRecord
+  /** The archive had a check sum, which was right. */
+  readonly isVerified: boolean
+  readonly entries: number
+  /** bytes of all files */
+  readonly bytes: number
+}
+
 /** Somebody who waits for data to be copied. */
 export interface CopyWatch {
   /** bytes; `total` is what is known of it until now */
@@ -294,6 +342,7 @@ export interface Engine {
   readonly execs: Execs
   readonly networks: Networks
   readonly volumes: Volumes
+  readonly volumeArchives: VolumeArchives
   readonly images: Images
   info(): SystemInfo
   topology(): Topology

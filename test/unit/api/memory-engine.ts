@@ -175,6 +175,7 @@ export function createMemoryEngine(): MemoryEngine {
     emit({ type: 'container', action: 'die', id, attributes: { exitCode: String(exitCode) } })
   }
 
+  const uploads = new Map<string, Buffer>()
   const engine: MemoryEngine = {
     records,
     trashed,
@@ -410,6 +411,25 @@ export function createMemoryEngine(): MemoryEngine {
           [...records.values()].filter(({ mounts }) => mounts.length > 0),
           ({ mounts }) => mounts[0]!.name,
         ),
+    },
+    volumeArchives: {
+      export: async (name, resume) => {
+        note('volume-export', name, resume)
+        const archive = Readable.from([Buffer.from('archive').subarray(resume?.offset ?? 0)])
+        return { mark: 'ab'.repeat(32), archive }
+      },
+      uploaded: async (token) => uploads.get(token)?.length ?? 0,
+      receive: async (token, offset, bytes) => {
+        const before = (uploads.get(token) ?? Buffer.alloc(0)).subarray(0, offset)
+        uploads.set(token, Buffer.concat([before, ...(await bytes.toArray())]))
+        return uploads.get(token)!.length
+      },
+      import: async (name, token, wanted, watch) => {
+        note('volume-import', name, uploads.get(token)?.toString(), wanted)
+        watch.progress?.(5, 10)
+        const spec = { name, driver: 'local', options: wanted.options, labels: wanted.labels ?? {} }
+        return { volume: await engine.volumes.create(spec), isVerified: true, entries: 1, bytes: 5 }
+      },
     },
     images: {
       get: findImage,

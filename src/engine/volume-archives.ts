@@ -1,0 +1,196 @@
+/** Volumes as archives, out and in, for every driver: a worker walks the trees, this passes bytes on. */
+import { PassThrough, type Readable } from 'node:stream'
+import { TsnetError } from '../errors.ts'
+import type { VolumeRecord } from '../store/records.ts'
+import { checkVolumeName } from '../values/name.ts'
+import type { ArchiveLabel } from '../values/volume-archive.ts'
+import type { CopyWatch, ImportedVolume, VolumeArchives, VolumeExport, VolumeImport } from './engine.ts'
+import type { Parts } from './parts.ts'
+import { withVolumeMounted } from './volume-copies.ts'
+import { findVolume } from './volume-removal.ts'
+import { VolumeUploads } from './volume-uploads.ts'
+import { anonymousLabel, makeVolume } from './volumes.ts'
+
+/** Milliseconds without any sign of the worker, or of whoever takes the archive. */
+const exportDeadline = 300_000
+const verifyDeadline = 60_000
+/** All of it is written to the disk once, without a sign in between. */
+const unpackDeadline = 600_000
+
+/** hex digits before an archive (worker/export-volume.ts) */
+const markSize = 64
+
+export function createVolumeArchives(parts: Parts): VolumeArchives {
+  const uploads = new VolumeUploads(parts.dataRoot)
+  /** What has been imported lately, for whoever has not heard of it. */
+  const imported = new Map<string, ImportedVolume>()
+  uploads
+    .sweep()
+    .catch((error: unknown) => parts.log.warn({ err: error }, 'old uploads could not be removed'))
+  return {
+    export: (name, resume, watch) => openExport(parts, name, resume, watch),
+    uploaded: (token) => uploads.size(token),
+    receive: (token, offset, bytes) => uploads.receive(token, offset, bytes),
+    import: async (name, token, wanted, watch) => {
+      const known = imported.get(token)
+      if (known !== undefined) return known
+      const result = await importUpload(parts, uploads, { name, token, wanted }, watch)
+      imported.set(token, result)
+      if (imported.size > mostRemembered) imported.delete(imported.keys().next().value!)
+      return result
+    },
+  }
+}
+
+const mostRemembered = 100
+
+/** Returns when the archive's first bytes are there. What goes wrong later breaks off the stream. */
+async function openExport(
+  parts: Parts,
+  name: string,
+  resume: VolumeExport['resume'],
+  watch: CopyWatch,
+): Promise<{ mark: string; archive: Readable }> {
+  findVolume(parts, name)
+  const archive = new PassThrough({ highWaterMark: 1 << 20 })
+  const gone = new AbortController()
+  archive.on('close', () => gone.abort(new TsnetError('unavailable', 'export-given-up', 'nobody takes it')))
+  const running = parts.locks.run(`volume ${name}`, () =>
+    exportTo(parts, name, resume, archive, gone.signal, watch),
+  )
+  const failed = running.then(() => archive.end())
+  failed.catch((error: Error) => archive.destroy(error))
+  // Told by who awaits it below, or by the stream.
+  archive.on('error', () => {})
+  const mark = await Promise.race([readMark(archive), failed.then(() => readMark(archive))])
+  return { mark, archive }
+}
+
+async function exportTo(
+  parts: Parts,
+  name: string,
+  resume: VolumeExport['resume'],
+  stdout: PassThrough,
+  signal: AbortSignal,
+  watch: CopyWatch,
+): Promise<void> {
+  const volume = findVolume(parts, name)
+  const { driver, options, labels } = volume
+  await withVolumeMounted(parts, volume, 'export', async (root) => {
+    const label: ArchiveLabel = { name, driver, labels, options }
+    const { entries, bytes, changed, leftOut } = await parts.workers.run(
+      'export-volume',
+      { root, label, resume },
+      {
+        subject: `export ${name}`,
+        deadline: exportDeadline,
+        stdout,
+        signal,
+        ...(watch.progress && { progress: watch.progress }),
+      },
+    )
+    parts.log.info({ volume: name, entries, bytes, changed, leftOut }, 'a volume was exported')
+  })
+  parts.events.emit('volume', 'export', name, { driver })
+}
+
+async function readMark(archive: Readable): Promise<string> {
+  for (;;) {
+    const bytes = archive.read(markSize) as Buffer | null
+    if (bytes !== null) return bytes.toString()
+    if (archive.destroyed)
+      throw archive.errored ?? new TsnetError('unavailable', 'export', 'the export ended')
+    await new Promise<void>((resolve) => archive.once('readable', resolve).once('close', resolve))
+  }
+}
+
+interface Upload {
+  readonly name: string
+  readonly token: string
+  readonly wanted: VolumeImport
+}
+
+/** The upload is gone afterwards, unless its sender went away meanwhile: he may come again. */
+async function importUpload(
+  parts: Parts,
+  uploads: VolumeUploads,
+  upload: Upload,
+  watch: CopyWatch,
+): Promise<ImportedVolume> {
+  const { name, token } = upload
+  checkVolumeName(name)
+  if ((await uploads.size(token)) === 0)
+    throw new TsnetError('not-found', 'no-upload', `import ${name}: nothing was received for upload ${token}`)
+  try {
+    const archive = uploads.path(token)
+    refuseTaken(parts, upload)
+    const { label } = await parts.workers.run(
+      'verify-archive',
+      { archive },
+      { subject: `import ${name}`, deadline: verifyDeadline, ...watch },
+    )
+    const imported = await parts.locks.run(`volume ${name}`, async () => {
+      refuseTaken(parts, upload)
+      return await makeFrom(parts, upload, archive, label, watch)
+    })
+    parts.events.emit('volume', 'import', name, { driver: imported.volume.driver })
+    await uploads.remove(token)
+    return imported
+  } catch (error) {
+    if (!watch.signal?.aborted) await uploads.remove(token)
+    throw error
+  }
+}
+
+function refuseTaken(parts: Parts, { name, wanted }: Upload): void {
+  if (!parts.store.volumes.has(name) || wanted.replace) return
+  throw new TsnetError(
+    'conflict',
+    'volume-exists',
+    `import ${name}: there is a volume ${name} already: give another name, or --replace to replace what it holds`,
+  )
+}
+
+/** A volume of this name has no record before all is there. */
+async function makeFrom(
+  parts: Parts,
+  { name, wanted }: Upload,
+  archive: string,
+  label: ArchiveLabel | null,
+  watch: CopyWatch,
+): Promise<ImportedVolume> {
+  const spec = {
+    name,
+    driver: parts.volumeDriver(wanted.driver || 'local').name,
+    // An archive's options are not taken: they may name places of this host.
+    options: wanted.options,
+    labels: wanted.labels ?? labelsOf(label),
+  }
+  parts.volumeDriver(spec.driver).checkOptions(spec.options)
+  let unpacked = { entries: 0, bytes: 0 }
+  const fill = async (volume: VolumeRecord): Promise<void> => {
+    unpacked = await withVolumeMounted(parts, volume, 'import', (root) =>
+      unpack(parts, { name, archive, root, wanted }, watch),
+    )
+  }
+  const volume = await makeVolume(parts, spec, { fill })
+  return { volume, isVerified: label !== null, ...unpacked }
+}
+
+function labelsOf(label: ArchiveLabel | null): VolumeRecord['labels'] {
+  const { [anonymousLabel]: _, ...labels } = label?.labels ?? {}
+  return labels
+}
+
+function unpack(
+  parts: Parts,
+  {
+    name,
+    wanted: { maxSize, maxEntries },
+    ...paths
+  }: { name: string; archive: string; root: string; wanted: VolumeImport },
+  watch: CopyWatch,
+): Promise<{ entries: number; bytes: number }> {
+  const options = { subject: `import ${name}`, deadline: unpackDeadline, ...watch }
+  return parts.workers.run('unpack-volume', { ...paths, maxSize, maxEntries }, options)
+}
