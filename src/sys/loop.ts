@@ -2,9 +2,10 @@
  * Loop devices (loop(4)): a file as a block device. Every device here is cleared by the kernel itself when nobody has it open
  * and no file system on it is mounted (LO_FLAGS_AUTOCLEAR), so whoever is killed leaves none behind.
  */
-import { constants, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { constants, existsSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
-import { TsnetError } from '../errors.ts'
+import { basename } from 'node:path'
+import { errorMessage, TsnetError } from '../errors.ts'
 import {
   LO_FLAGS_AUTOCLEAR,
   LO_FLAGS_DIRECT_IO,
@@ -16,6 +17,7 @@ import {
 } from './constants/loop.ts'
 import { errnoName, errnoText, SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
+import { makeBlockDevice, makeCharacterDevice } from './file.ts'
 import { bytes, struct, u32, u64 } from './layout.ts'
 import { check, declare, lastErrno } from './libc.ts'
 
@@ -64,7 +66,7 @@ const ATTEMPTS = 100
 export function attachLoop(file: string, { readOnly = false } = {}): LoopDevice {
   const mode = readOnly ? constants.O_RDONLY : constants.O_RDWR
   using backing = new Fd(openSync(file, mode))
-  using control = new Fd(openDevice('/dev/loop-control', constants.O_RDWR))
+  using control = new Fd(openControl())
   const flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO | (readOnly ? LO_FLAGS_READ_ONLY : 0)
   const config = loop_config.encode({ fd: backing.number })
   config.writeUInt32LE(flags, loop_config.offsets.info + loop_info64.offsets.lo_flags)
@@ -86,12 +88,33 @@ function openFree(control: Fd, mode: number): LoopDevice {
   return { path, fd: new Fd(openDevice(path, mode)) }
 }
 
+/** <linux/miscdevice.h>; opening it loads the kernel's module. */
+const MISC_MAJOR = 10
+const LOOP_CTRL_MINOR = 237
+
+function openControl(): number {
+  const path = '/dev/loop-control'
+  return openNode(path, constants.O_RDWR, () => {
+    makeCharacterDevice(path, 0o600, MISC_MAJOR, LOOP_CTRL_MINOR)
+  })
+}
+
 function openDevice(path: string, mode: number): number {
+  return openNode(path, mode, () => {
+    const [major = 0, minor = 0] = readFileSync(`/sys/block/${basename(path)}/dev`, 'utf8')
+      .split(':')
+      .map(Number)
+    makeBlockDevice(path, 0o600, major, minor)
+  })
+}
+
+/** Nobody makes nodes in a container's /dev, nor in any where neither udev nor the module has run yet. */
+function openNode(path: string, mode: number, make: () => void): number {
   try {
+    if (!existsSync(path)) make()
     return openSync(path, mode)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw noDevice(`${path} cannot be opened (${code ?? String(error)}); it needs CONFIG_BLK_DEV_LOOP`)
+    throw noDevice(`${path} cannot be opened (${errorMessage(error)}); it needs CONFIG_BLK_DEV_LOOP`)
   }
 }
 

@@ -215,7 +215,6 @@ describe('a machine that lacks', () => {
     const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', command, process.execPath, script], {
       encoding: 'utf8',
     })
-    expect(readdirSync(lab.root)).toEqual(['volumes'])
     return stdout
   }
 
@@ -223,12 +222,19 @@ describe('a machine that lacks', () => {
     expect(inNamespace('mount -t tmpfs tmpfs /usr/sbin')).toMatch(
       /mkfs\.ext4 is not in PATH: install e2fsprogs, or mount the data root with project quota/,
     )
+    expect(readdirSync(lab.root)).toEqual(['volumes'])
   })
 
   test('loop devices says so', () => {
     expect(inNamespace('mount --bind /dev/null /dev/loop-control')).toMatch(
       /^no loop device is to be had: ENOTTY/,
     )
+    expect(readdirSync(lab.root)).toEqual(['volumes'])
+  })
+
+  test('only the nodes of loop devices in /dev gets them', () => {
+    expect(inNamespace('mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3')).toBe('')
+    expect(readdirSync(lab.root)).toContain('image')
   })
 
   test('room for the image says that', () => {
