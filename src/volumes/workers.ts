@@ -35,11 +35,16 @@ export class WorkerError extends TsnetError {
 
 /** A worker that waits goes after this time. */
 const idleMs = 30_000
+/** Without any worker done for so long there is another: most jobs take less than a millisecond, and a start some 50. */
+const queueMs = 100
 
 export class Workers {
   readonly #program: string
   #idle: Worker | null = null
   readonly #busy = new Set<Worker>()
+  /** Jobs that wait for a worker, in their order. */
+  readonly #queue: ((free: Worker) => void)[] = []
+  #growth: NodeJS.Timeout | null = null
   #expiry: NodeJS.Timeout | null = null
 
   /** `program` is the built worker. */
@@ -53,9 +58,9 @@ export class Workers {
    */
   async run<J extends JobName>(job: J, input: Input<J>, options: RunOptions): Promise<Output<J>> {
     options.signal?.throwIfAborted()
-    const worker = this.#take(options)
-    this.#busy.add(worker)
+    const worker = await this.#take(options)
     try {
+      options.signal?.throwIfAborted()
       return (await worker.run(job, input, options)) as Output<J>
     } finally {
       this.#busy.delete(worker)
@@ -71,18 +76,46 @@ export class Workers {
     if (this.#expiry !== null) clearTimeout(this.#expiry)
   }
 
-  #take({ stdin, stdout }: RunOptions): Worker {
+  async #take({ stdin, stdout }: RunOptions): Promise<Worker> {
     // Streams are a process's for life.
-    if (stdin !== undefined || stdout !== undefined) return new Worker(this.#program, stdin, stdout)
+    if (stdin !== undefined || stdout !== undefined)
+      return this.#claim(new Worker(this.#program, stdin, stdout))
     const idle = this.#idle
     this.#idle = null
-    return idle?.isFree ? idle : new Worker(this.#program)
+    if (idle?.isFree) return this.#claim(idle)
+    return this.#busy.size === 0 ? this.#claim(new Worker(this.#program)) : await this.#nextFree()
   }
 
-  /** Of two that are free the one that has just worked stays. */
+  /** From now on nobody else takes it for idle, or finds that none is at work. */
+  #claim(worker: Worker): Worker {
+    this.#busy.add(worker)
+    return worker
+  }
+
+  /** The next worker that is done with its job. While none is for some time there is one more, for who has waited longest. */
+  #nextFree(): Promise<Worker> {
+    const { promise, resolve } = Promise.withResolvers<Worker>()
+    this.#queue.push(resolve)
+    this.#growth ??= setTimeout(() => this.#grow(), queueMs)
+    return promise
+  }
+
+  /** One at a time: as many as there are jobs would keep each other from starting. */
+  #grow(): void {
+    this.#growth = null
+    if (this.#queue.length === 0) return
+    this.#queue.shift()?.(this.#claim(new Worker(this.#program)))
+    if (this.#queue.length > 0) this.#growth = setTimeout(() => this.#grow(), queueMs)
+  }
+
+  /** To who has waited longest; of two that nobody needs the one that has just worked stays. */
   #putBack(worker: Worker): void {
-    if (worker.isFree) this.#keep(worker)
-    else worker.dismiss()
+    if (!worker.isFree) worker.dismiss()
+    else if (this.#queue.length === 0) this.#keep(worker)
+    else {
+      this.#growth?.refresh()
+      this.#queue.shift()?.(this.#claim(worker))
+    }
   }
 
   #keep(worker: Worker): void {
