@@ -2,6 +2,7 @@ import { TsnetError } from '../errors.ts'
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 import { newId } from '../values/id.ts'
 import { checkVolumeName } from '../values/name.ts'
+import type { VolumeDriver } from '../volumes/volume.ts'
 import { cloneVolume } from './clone-volume.ts'
 import type { Volumes } from './engine.ts'
 import type { Parts } from './parts.ts'
@@ -39,8 +40,7 @@ export async function createVolume(
 ): Promise<VolumeRecord> {
   const name = spec.name === '' ? newId() : spec.name
   const driver = parts.volumeDriver(spec.driver || 'local')
-  checkVolumeName(name)
-  driver.checkOptions(spec.options)
+  checkWish(driver, name, spec.options)
   const find = (): VolumeRecord | undefined => {
     const present = parts.store.volumes.get(name)
     return present && sameDriver(present, spec.driver)
@@ -55,6 +55,17 @@ export async function createVolume(
       async () => find() ?? (await makeVolume(parts, unmade, { ...making, anonymous })),
     )
   )
+}
+
+/** A refusal says what was to be created, as Docker's do. */
+function checkWish(driver: VolumeDriver, name: string, options: VolumeSpec['options']): void {
+  try {
+    checkVolumeName(name)
+    driver.checkOptions(options)
+  } catch (error) {
+    if (!(error instanceof TsnetError)) throw error
+    throw new TsnetError(error.kind, error.code, `create ${name}: ${error.message}`)
+  }
 }
 
 /** Makes a volume of a name that is free, of a driver that has checked the options. Call under the name's lock. */

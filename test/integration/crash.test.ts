@@ -59,7 +59,8 @@ describe('a daemon killed in the middle of a change', () => {
     dying = await DyingDaemon.start()
     daemon = dying.daemon
     await daemon.docker('network', 'create', 'mynet')
-    await daemon.docker('volume', 'create', 'data')
+    // a volume that is mounted for its users
+    await daemon.docker('volume', 'create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'data')
   })
   afterAll(() => dying.stop())
 
