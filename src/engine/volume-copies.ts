@@ -1,6 +1,8 @@
 /** Copies of a volume's data, for every driver: the engine is a user of the volume as long as it works on it. */
 import { randomBytes } from 'node:crypto'
+import { TsnetError } from '../errors.ts'
 import type { VolumeRecord } from '../store/records.ts'
+import { WorkerError } from '../volumes/workers.ts'
 import type { CopyWatch } from './engine.ts'
 import type { Parts } from './parts.ts'
 
@@ -33,12 +35,24 @@ export async function copyData(
   watch: CopyWatch,
 ): Promise<number> {
   using total = measureMeanwhile(parts, subject, tree.from, watch)
-  return await parts.workers.run('copy-tree', tree, {
-    subject,
-    deadline: copyDeadline,
-    progress: (bytes) => watch.progress?.(bytes, Math.max(total.bytes, bytes)),
-    ...(watch.signal && { signal: watch.signal }),
-  })
+  return await naming(subject, () =>
+    parts.workers.run('copy-tree', tree, {
+      subject,
+      deadline: copyDeadline,
+      progress: (bytes) => watch.progress?.(bytes, Math.max(total.bytes, bytes)),
+      ...(watch.signal && { signal: watch.signal }),
+    }),
+  )
+}
+
+/** What the kernel says of a file in the tree is said of the whole operation. */
+export async function naming<T>(subject: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof WorkerError) || error.errno === '') throw error
+    throw new TsnetError(error.kind, error.code, `${subject}: ${error.message}`, { cause: error })
+  }
 }
 
 /** How much there is to copy is counted by another process at the same time: counting first would make who watches wait. */

@@ -7,7 +7,7 @@ import type { CopyWatch, Rollback } from './engine.ts'
 import { runningUsers } from './freeze-users.ts'
 import type { Parts } from './parts.ts'
 import { snapshotPath } from './snapshot-data.ts'
-import { withVolumeMounted } from './volume-copies.ts'
+import { naming, withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
 import { dropSnapshot, findSnapshot, freeName, takeSnapshot, timeName } from './volume-snapshots.ts'
 import { volumeUsers } from './volume-users.ts'
@@ -118,11 +118,13 @@ async function install(
   const entry = journal.begin('volume-rollback', volume.name, volume)
   const trees = { from: snapshotPath(parts, snapshot.id), to: path }
   try {
-    await parts.workers.run('replace-tree', trees, {
-      subject,
-      deadline: replaceDeadline,
-      progress: (bytes) => watch.progress?.(bytes, Math.max(bytes, snapshot.size)),
-    })
+    await naming(subject, () =>
+      parts.workers.run('replace-tree', trees, {
+        subject,
+        deadline: replaceDeadline,
+        progress: (bytes) => watch.progress?.(bytes, Math.max(bytes, snapshot.size)),
+      }),
+    )
   } catch (error) {
     // Of a worker that was lost; when this fails too the entry stays, and the next start tries again.
     await settle(parts, subject, path)
