@@ -16,21 +16,21 @@ export class ByteCount {
     this.#total = total
   }
 
-  /** Begins at another place. */
-  set(bytes: number): void {
-    this.#bytes = bytes
+  /** Passes chunks on, of something that has come as far as `start`. */
+  async *of(chunks: AsyncIterable<Buffer>, start = 0): AsyncGenerator<Buffer> {
+    this.#bytes = start
+    for await (const chunk of chunks) {
+      this.#bytes += chunk.length
+      this.#tell(false)
+      yield chunk
+    }
+    this.#tell(true)
   }
 
-  add(bytes: number): void {
-    this.#bytes += bytes
+  #tell(isLast: boolean): void {
     const now = Date.now()
-    if (now - this.#shown < 100) return
+    if (now - this.#shown < 100 && !isLast) return
     this.#shown = now
-    this.end()
-  }
-
-  /** Shows the last of it. */
-  end(): void {
     const progressDetail = { current: this.#bytes, total: this.#total }
     this.#show?.({ id: this.#id, status: this.#status, progressDetail })
   }

@@ -35,12 +35,7 @@ export const command = defineCommand({
     const upload = new VolumeUpload(target, copy, randomBytes(16).toString('hex'))
     await upload.send(
       0,
-      (offset) => {
-        count.set(offset)
-        return Readable.from(source.chunks(offset), { objectMode: false }).on('data', (chunk: Buffer) =>
-          count.add(chunk.length),
-        )
-      },
+      (start) => Readable.from(count.of(source.chunks(start), start), { objectMode: false }),
       isChanged,
     )
     await upload.finish(flags, given, display)

@@ -18,21 +18,12 @@ export const command = defineCommand({
     if (output === '' && process.stdout.isTTY)
       throw badValue('cowardly refusing to save to a terminal. Use the -o flag or redirect')
     const count = new ByteCount(quiet ? { write: () => {} } : process.stderr, name!, 'Exporting')
-    const open = (): AsyncIterable<Buffer> => counted(new VolumeDownload(client, name!).chunks(0), count)
+    const open = (): AsyncIterable<Buffer> => count.of(new VolumeDownload(client, name!).chunks(0))
     if (output === '') await writeOut(open())
     else await writeFile(open, output, name!)
     return 0
   },
 })
-
-async function* counted(chunks: AsyncIterable<Buffer>, count: ByteCount): AsyncGenerator<Buffer> {
-  count.set(0)
-  for await (const chunk of chunks) {
-    count.add(chunk.length)
-    yield chunk
-  }
-  count.end()
-}
 
 async function writeOut(chunks: AsyncIterable<Buffer>): Promise<void> {
   const check = new SealCheck()

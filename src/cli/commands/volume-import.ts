@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, realpathSync, statSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import { toggle } from '../argv.ts'
 import { ByteCount } from '../byte-count.ts'
 import { defineCommand, print } from '../command.ts'
@@ -29,11 +30,9 @@ export const command = defineCommand({
       const upload = new VolumeUpload(client, name!, token)
       const there = flags.resume ? await upload.offset() : 0
       const count = new ByteCount(display, name!, 'Sending', size)
-      await upload.send(there <= size ? there : 0, (offset) => {
-        count.set(offset)
-        return createReadStream(file, { start: offset, highWaterMark: 1 << 20 }).on('data', (chunk) =>
-          count.add(chunk.length),
-        )
+      await upload.send(there <= size ? there : 0, (start) => {
+        const chunks = createReadStream(file, { start, highWaterMark: 1 << 20 })
+        return Readable.from(count.of(chunks, start), { objectMode: false })
       })
       warnOfUnverified(await upload.finish(flags, given, display))
     }
