@@ -32,7 +32,11 @@ export function limitedBacking(workers: Workers, limit: Limit, own: Owner | null
     },
 
     mount: async (at) => {
-      if (!hasImage(at)) return
+      if (!hasImage(at)) {
+        // what was to hold for a while only may have been cut short
+        if (hasProjectQuota(at.data)) limitDirectory(at.data, limit)
+        return
+      }
       const input = { image: imageOf(at), target: at.data, bytes: limit.bytes }
       await workers.run('mount-image', input, { ...run, subject: subjectOf(at) })
     },

@@ -239,7 +239,7 @@ describe('a machine that lacks', () => {
 
   test('room for the image says that', () => {
     const target = join(lab.root, 'volumes')
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', target])
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', target])
     const image = join(target, 'image')
     expect(() => makeImage({ image, bytes: 8 * MIB, inodes: 0, uid: 0, gid: 0 })).toThrow(/mkfs\.ext4 failed/)
     expect(readdirSync(target)).toEqual([])
