@@ -7,7 +7,7 @@ import type { ContainerRecord, ContainerSpec, MountPoint, VolumeSpec } from '../
 import { newId } from '../values/id.ts'
 import { cleanPath } from '../values/path.ts'
 import type { Parts } from './parts.ts'
-import { createVolume } from './volumes.ts'
+import { checkWish, createVolume } from './volumes.ts'
 
 export interface NamedVolumes {
   readonly container: ContainerRecord
@@ -68,8 +68,8 @@ function locate(parts: Parts, mount: MountPoint): MountPoint {
 export function checkVolumes(parts: Parts, { mounts }: ContainerRecord, spec: ContainerSpec): void {
   for (const mount of mounts) {
     if (mount.type !== 'volume' || mount.syntax === 'volumes-from') continue
-    const { driver, options } = wantedVolume(mount, spec)
-    parts.volumeDriver(driver || 'local').checkOptions(options)
+    const { name, driver, options } = wantedVolume(mount, spec)
+    checkWish(parts.volumeDriver(driver || 'local'), name || newId(), options)
   }
 }
 

@@ -4,7 +4,6 @@
  */
 import { TsnetError } from '../errors.ts'
 import type { ContainerSpec, ImageRecord, MountPoint, MountRequest } from '../store/records.ts'
-import { checkVolumeName } from '../values/name.ts'
 import { cleanPath, isWithin } from '../values/path.ts'
 import { checkTmpfsOptions } from './mount-options.ts'
 
@@ -96,7 +95,6 @@ function planMount(
     case 'bind':
       return { ...none, ...common, ...bindOf(request, target, dataRoot) }
     case 'volume':
-      if (request.source !== '') checkVolumeName(request.source)
       return { ...none, ...common, name: request.source, ...volumeOf(request, spec) }
     case 'image': {
       const { id } = mountedImage(request.source)

@@ -57,8 +57,8 @@ export async function createVolume(
   )
 }
 
-/** A refusal says what was to be created, as Docker's do. */
-function checkWish(driver: VolumeDriver, name: string, options: VolumeSpec['options']): void {
+/** Throws what is wrong with a volume that is to be made; the refusal says which, as Docker's do. */
+export function checkWish(driver: VolumeDriver, name: string, options: VolumeSpec['options']): void {
   try {
     checkVolumeName(name)
     driver.checkOptions(options)

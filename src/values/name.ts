@@ -33,16 +33,13 @@ export function checkNetworkName(name: string): string {
   return name
 }
 
-/** The texts are those of a create, wherever the name comes from. */
 export function checkVolumeName(name: string): string {
   if (name.length === 1) {
-    throw invalid(
-      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
-    )
+    throw invalid('volume name is too short, names should be at least two alphanumeric characters')
   }
   if (!twoOrMore.test(name)) {
     throw invalid(
-      `create ${name}: "${name}" includes invalid characters for a local volume name, only "${characters}" are allowed. ` +
+      `"${name}" includes invalid characters for a local volume name, only "${characters}" are allowed. ` +
         'If you intended to pass a host directory, use absolute path',
     )
   }

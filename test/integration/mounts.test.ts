@@ -317,7 +317,9 @@ describe('targets', () => {
 describe('a volume', () => {
   it('that its driver refuses, or that has none, leaves no other behind', async () => {
     const refused = (...mount: string[]) => refusal('create', '-v', 'made:/made', ...mount, 'box', 'true')
-    expect(await refused('--mount', 'type=volume,src=data,dst=/v,volume-opt=colour=red')).toContain('colour')
+    expect(await refused('--mount', 'type=volume,src=data,dst=/v,volume-opt=colour=red')).toContain(
+      'create data: invalid option: "colour"',
+    )
     const unknown = /error looking up volume plugin nope: plugin "nope" not found/
     const named = await refused('--mount', 'type=volume,src=data,dst=/v,volume-driver=nope')
     expect(named).toMatch(unknown)

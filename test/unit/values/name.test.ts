@@ -28,10 +28,10 @@ test('a network name may have one character, none and a blank are refused', () =
 
 test('a volume name with a path in it is told to be absolute', () => {
   expect(() => checkVolumeName('./data')).toThrow(
-    'create ./data: "./data" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ' +
+    '"./data" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. ' +
       'If you intended to pass a host directory, use absolute path',
   )
-  expect(() => checkVolumeName('v')).toThrow('create v: volume name is too short')
+  expect(() => checkVolumeName('v')).toThrow('volume name is too short')
 })
 
 test('every random name is a container name, and enough of them exist', () => {
