@@ -1,12 +1,14 @@
 /** Archives on their way to a daemon, which keeps what has come when the connection breaks. */
 import type { Readable } from 'node:stream'
 import type { VolumeImported } from '../api/schema/volume-archive.ts'
+import { errorKind } from '../errors.ts'
 import { type FlagValues, integer, list, map, text, toggle, value } from './argv.ts'
 import type { Client, Query } from './client.ts'
 import { printError } from './command.ts'
-import { ownVolumePath } from './paths.ts'
+import { ownVolumePath, volumePath } from './paths.ts'
 import { type Display, showProgress } from './progress.ts'
 import { Patience, persistently } from './retry.ts'
+import { badValue } from './values/bad-value.ts'
 import { parseLabel, toRecord } from './values/key-value.ts'
 import { parseBytes } from './values/size.ts'
 
@@ -95,10 +97,30 @@ export class VolumeUpload {
   }
 }
 
-/** What others than tsnet have made cannot be compared with anything. */
-export function warnOfUnverified({ Verified, Volume }: VolumeImported): void {
-  if (Verified) return
-  printError(
-    `WARNING: the archive of volume ${Volume.Name} was not made by tsnet: it has no check sum to compare it with`,
+/** Throws as the daemon would, before all is sent for nothing. */
+export async function refuseTaken(client: Client, name: string, replace: boolean): Promise<void> {
+  if (replace || !(await isThere(client, name))) return
+  throw badValue(
+    `there is a volume ${name} already: give another name, or --replace to replace what it holds`,
   )
+}
+
+async function isThere(client: Client, name: string): Promise<boolean> {
+  try {
+    await client.call('GET', volumePath(name))
+    return true
+  } catch (error) {
+    if (errorKind(error) === 'not-found') return false
+    throw error
+  }
+}
+
+/** What others than tsnet have made cannot be compared with anything. */
+export function tellImported({ Verified, Volume, Kept }: VolumeImported): void {
+  if (!Verified) {
+    printError(
+      `WARNING: the archive of volume ${Volume.Name} was not made by tsnet: it has no check sum to compare it with`,
+    )
+  }
+  if (Kept !== null) printError(`what volume ${Volume.Name} held is kept as its snapshot ${Kept}`)
 }

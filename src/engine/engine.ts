@@ -241,6 +241,8 @@ export interface VolumeImport {
 
 export interface ImportedVolume {
   readonly volume: VolumeRecord
+  /** What an existing volume held before. */
+  readonly kept: SnapshotRecord | null
   /** The archive had a check sum, which was right. */
   readonly isVerified: boolean
   readonly entries: number

@@ -39,13 +39,13 @@ import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
 import { finishRename } from './rename-volume.ts'
+import { finishReplacement } from './replace-volume.ts'
 import { resolverOptions } from './resolver-options.ts'
 import { sweepSnapshots } from './snapshot-data.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
 import { finishResize } from './update-volume.ts'
 import { restoreVolumeMounts } from './volume-mounts.ts'
 import { finishDiscard, finishVolumeRemoval, removeVolumes } from './volume-removal.ts'
-import { finishRollback } from './volume-rollback.ts'
 import { undoSnapshot } from './volume-snapshots.ts'
 import { finishRestore, recallVolumes } from './volume-trash.ts'
 
@@ -165,7 +165,7 @@ const recoveries: Readonly<
   'volume-rename': finishRename,
   'volume-resize': finishResize,
   'volume-restore': finishRestore,
-  'volume-rollback': finishRollback,
+  'volume-replace': finishReplacement,
   'volume-snapshot': undoSnapshot,
 }
 

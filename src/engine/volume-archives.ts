@@ -6,6 +6,7 @@ import { checkVolumeName } from '../values/name.ts'
 import type { ArchiveLabel } from '../values/volume-archive.ts'
 import type { CopyWatch, ImportedVolume, VolumeArchives, VolumeExport, VolumeImport } from './engine.ts'
 import type { Parts } from './parts.ts'
+import { replaceVolume } from './replace-volume.ts'
 import { withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
 import { VolumeUploads } from './volume-uploads.ts'
@@ -30,7 +31,10 @@ export function createVolumeArchives(parts: Parts): VolumeArchives {
   return {
     export: (name, resume, watch) => openExport(parts, name, resume, watch),
     uploaded: (token) => uploads.size(token),
-    receive: (token, offset, bytes) => uploads.receive(token, offset, bytes),
+    receive: (token, offset, bytes) => {
+      imported.delete(token)
+      return uploads.receive(token, offset, bytes)
+    },
     import: async (name, token, wanted, watch) => {
       const known = imported.get(token)
       if (known !== undefined) return known
@@ -117,22 +121,21 @@ async function importUpload(
   upload: Upload,
   watch: CopyWatch,
 ): Promise<ImportedVolume> {
-  const { name, token } = upload
+  const { name, token, wanted } = upload
   checkVolumeName(name)
   if ((await uploads.size(token)) === 0)
     throw new TsnetError('not-found', 'no-upload', `import ${name}: nothing was received for upload ${token}`)
   try {
     const archive = uploads.path(token)
-    refuseTaken(parts, upload)
+    if (parts.store.volumes.has(name) && !wanted.replace) throw taken(name)
     const { label } = await parts.workers.run(
       'verify-archive',
       { archive },
       { subject: `import ${name}`, deadline: verifyDeadline, ...watch },
     )
-    const imported = await parts.locks.run(`volume ${name}`, async () => {
-      refuseTaken(parts, upload)
-      return await makeFrom(parts, upload, archive, label, watch)
-    })
+    const imported = await (parts.store.volumes.has(name)
+      ? replaceBy(parts, upload, archive, label !== null, watch)
+      : makeBy(parts, upload, archive, label, watch))
     parts.events.emit('volume', 'import', name, { driver: imported.volume.driver })
     await uploads.remove(token)
     return imported
@@ -142,9 +145,8 @@ async function importUpload(
   }
 }
 
-function refuseTaken(parts: Parts, { name, wanted }: Upload): void {
-  if (!parts.store.volumes.has(name) || wanted.replace) return
-  throw new TsnetError(
+function taken(name: string): TsnetError {
+  return new TsnetError(
     'conflict',
     'volume-exists',
     `import ${name}: there is a volume ${name} already: give another name, or --replace to replace what it holds`,
@@ -152,29 +154,58 @@ function refuseTaken(parts: Parts, { name, wanted }: Upload): void {
 }
 
 /** A volume of this name has no record before all is there. */
-async function makeFrom(
+async function makeBy(
   parts: Parts,
-  { name, wanted }: Upload,
+  upload: Upload,
   archive: string,
   label: ArchiveLabel | null,
   watch: CopyWatch,
 ): Promise<ImportedVolume> {
+  const { name, wanted } = upload
+  const driver = parts.volumeDriver(wanted.driver || 'local')
+  // An archive's options are not taken: they may name places of this host.
   const spec = {
     name,
-    driver: parts.volumeDriver(wanted.driver || 'local').name,
-    // An archive's options are not taken: they may name places of this host.
+    driver: driver.name,
     options: wanted.options,
     labels: wanted.labels ?? labelsOf(label),
   }
-  parts.volumeDriver(spec.driver).checkOptions(spec.options)
+  driver.checkOptions(spec.options)
   let unpacked = { entries: 0, bytes: 0 }
   const fill = async (volume: VolumeRecord): Promise<void> => {
     unpacked = await withVolumeMounted(parts, volume, 'import', (root) =>
       unpack(parts, { name, archive, root, wanted }, watch),
     )
   }
-  const volume = await makeVolume(parts, spec, { fill })
-  return { volume, isVerified: label !== null, ...unpacked }
+  const volume = await parts.locks.run(`volume ${name}`, () => {
+    if (parts.store.volumes.has(name)) throw taken(name)
+    return makeVolume(parts, spec, { fill })
+  })
+  return { volume, kept: null, isVerified: label !== null, ...unpacked }
+}
+
+async function replaceBy(
+  parts: Parts,
+  { name, wanted }: Upload,
+  archive: string,
+  isVerified: boolean,
+  watch: CopyWatch,
+): Promise<ImportedVolume> {
+  const { kept, result } = await replaceVolume(
+    parts,
+    name,
+    {
+      operation: 'import',
+      now: wanted.now,
+      prepare: (volume) => volume,
+      install: async (volume, root) => ({
+        volume,
+        ...(await unpack(parts, { name, archive, root, wanted }, watch)),
+      }),
+    },
+    watch,
+  )
+  return { ...result, kept, isVerified }
 }
 
 function labelsOf(label: ArchiveLabel | null): VolumeRecord['labels'] {

@@ -2,7 +2,7 @@
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
-import { refuseReplaced } from './volume-rollback.ts'
+import { refuseReplaced } from './replace-volume.ts'
 
 /** The paths of a container's volumes on this host, by the volumes' names. */
 export type VolumePaths = ReadonlyMap<string, string>

@@ -132,6 +132,12 @@ function progressSink(name: string, send: (message: JsonMessage) => void) {
     send({ id: name, status: 'Importing', progressDetail: { current, total } })
 }
 
-function toImported({ volume, isVerified, entries, bytes }: ImportedVolume): VolumeImported {
-  return { Volume: toVolume(volume), Verified: isVerified, Entries: entries, Bytes: bytes }
+function toImported({ volume, kept, isVerified, entries, bytes }: ImportedVolume): VolumeImported {
+  return {
+    Volume: toVolume(volume),
+    Kept: kept?.name ?? null,
+    Verified: isVerified,
+    Entries: entries,
+    Bytes: bytes,
+  }
 }

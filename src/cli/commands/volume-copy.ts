@@ -7,7 +7,7 @@ import { defineCommand, print } from '../command.ts'
 import { chooseHost } from '../host.ts'
 import { badValue } from '../values/bad-value.ts'
 import { isChanged, VolumeDownload } from '../volume-download.ts'
-import { importFlags, VolumeUpload } from '../volume-upload.ts'
+import { importFlags, refuseTaken, tellImported, VolumeUpload } from '../volume-upload.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] VOLUME --to HOST',
@@ -29,6 +29,7 @@ export const command = defineCommand({
     // Another host's daemon cannot be started from here.
     const target = createClient(host, async () => false)
     const copy = flags.as || name!
+    await refuseTaken(target, copy, flags.replace)
     const display = flags.quiet ? { write: () => {} } : process.stderr
     const count = new ByteCount(display, copy, 'Copying')
     const source = new VolumeDownload(client, name!)
@@ -38,7 +39,7 @@ export const command = defineCommand({
       (start) => Readable.from(count.of(source.chunks(start), start), { objectMode: false }),
       isChanged,
     )
-    await upload.finish(flags, given, display)
+    tellImported(await upload.finish(flags, given, display))
     print(copy)
     return 0
   },

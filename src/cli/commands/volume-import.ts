@@ -6,7 +6,7 @@ import { ByteCount } from '../byte-count.ts'
 import { defineCommand, print } from '../command.ts'
 import { openInput } from '../input-file.ts'
 import { badValue } from '../values/bad-value.ts'
-import { importFlags, VolumeUpload, warnOfUnverified } from '../volume-upload.ts'
+import { importFlags, refuseTaken, tellImported, VolumeUpload } from '../volume-upload.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] VOLUME [FILE|-]',
@@ -18,12 +18,13 @@ export const command = defineCommand({
   arity: [1, 2],
   async run({ client, flags, given, args: [name, file = '-'] }) {
     const display = flags.quiet ? { write: () => {} } : process.stderr
+    await refuseTaken(client, name!, flags.replace)
     if (file === '-') {
       if (process.stdin.isTTY) throw badValue('requested import from stdin, but stdin is a terminal')
       const upload = new VolumeUpload(client, name!, randomBytes(16).toString('hex'))
       // What has been read of it cannot be read again.
       await upload.sendOnce(process.stdin)
-      warnOfUnverified(await upload.finish(flags, given, display))
+      tellImported(await upload.finish(flags, given, display))
     } else {
       ;(await openInput(file)).destroy()
       const { token, size } = identify(name!, file)
@@ -34,7 +35,7 @@ export const command = defineCommand({
         const chunks = createReadStream(file, { start, highWaterMark: 1 << 20 })
         return Readable.from(count.of(chunks, start), { objectMode: false })
       })
-      warnOfUnverified(await upload.finish(flags, given, display))
+      tellImported(await upload.finish(flags, given, display))
     }
     print(name!)
     return 0

@@ -428,7 +428,13 @@ export function createMemoryEngine(): MemoryEngine {
         note('volume-import', name, uploads.get(token)?.toString(), wanted)
         watch.progress?.(5, 10)
         const spec = { name, driver: 'local', options: wanted.options, labels: wanted.labels ?? {} }
-        return { volume: await engine.volumes.create(spec), isVerified: true, entries: 1, bytes: 5 }
+        return {
+          volume: await engine.volumes.create(spec),
+          kept: null,
+          isVerified: true,
+          entries: 1,
+          bytes: 5,
+        }
       },
     },
     images: {
