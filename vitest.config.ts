@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config'
 
 const slow = { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false, pool: 'forks' as const }
 
+// Hours, if need be.
+const patient = { ...slow, testTimeout: 4 * 3_600_000 }
+
 // Emulated, everything takes ten times as long.
 const emulated = { ...slow, testTimeout: 300_000, hookTimeout: 600_000 }
 
@@ -13,6 +16,7 @@ export default defineConfig({
       { test: { name: 'kernel', include: ['test/kernel/**/*.test.ts'], ...slow } },
       { test: { name: 'integration', include: ['test/integration/**/*.test.ts'], ...slow } },
       { test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], ...slow } },
+      { test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], ...patient } },
       { test: { name: 'vm', include: ['test/vm/**/*.test.ts'], ...emulated } },
     ],
   },

@@ -46,7 +46,22 @@ export async function createContainer(
   given: ContainerSpec,
   wanted: string | null,
 ): Promise<{ id: ContainerId; warnings: string[] }> {
-  const name = wanted === null || wanted === '' ? freeName(parts) : wanted.replace(/^\//, '')
+  if (wanted !== null && wanted !== '') return createNamed(parts, given, wanted.replace(/^\//, ''))
+  for (;;) {
+    try {
+      return await createNamed(parts, given, freeName(parts))
+    } catch (error) {
+      // Somebody else has taken it since: another one will do.
+      if (!(error instanceof TsnetError && error.code === 'name-in-use')) throw error
+    }
+  }
+}
+
+async function createNamed(
+  parts: Parts,
+  given: ContainerSpec,
+  name: string,
+): Promise<{ id: ContainerId; warnings: string[] }> {
   checkContainerName(name)
   const id = newId<ContainerId>()
   const limits = checkResources(given.resources)
