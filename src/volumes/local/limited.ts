@@ -1,10 +1,10 @@
 /** Volumes with a size: a directory with project quota where the data root has that, else a file system in a sparse file. */
 
-import { existsSync, statfsSync } from 'node:fs'
-import { chown } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chown, statfs } from 'node:fs/promises'
 import { TsnetError } from '../../errors.ts'
 import { readExt4Space } from '../../sys/ext4.ts'
-import type { VolumeUsage } from '../volume.ts'
+import { loopsOf } from '../../sys/loop.ts'
 import type { Workers } from '../workers.ts'
 import type { Backing, Location } from './backing.ts'
 import { isMounted } from './mounts.ts'
@@ -41,15 +41,22 @@ export function limitedBacking(workers: Workers, limit: Limit, own: Owner | null
       await workers.run('mount-image', input, { ...run, subject: subjectOf(at) })
     },
 
-    usage: async (at) => usageOf(at, limit),
+    usage: async (at) => {
+      if (hasImage(at)) return { used: await usedOfImage(workers, at), limit: limit.bytes }
+      const quota = quotaOf(at.data)
+      return quota === null ? null : { used: quota.bytesUsed, limit: quota.bytesLimit }
+    },
 
     resize: async (at) => {
-      const used = usageOf(at, limit)?.used ?? 0
-      if (used > limit.bytes) throw tooFull(at, used)
       if (hasImage(at)) {
         const input = { image: imageOf(at), bytes: limit.bytes }
-        await workers.run('resize-image', input, { ...run, subject: subjectOf(at) })
-      } else limitDirectory(at.data, limit)
+        const used = await workers.run('resize-image', input, { ...run, subject: subjectOf(at) })
+        if (used > limit.bytes) throw tooFull(at, used)
+      } else {
+        const used = quotaOf(at.data)?.bytesUsed ?? 0
+        if (used > limit.bytes) throw tooFull(at, used)
+        limitDirectory(at.data, limit)
+      }
     },
   }
 }
@@ -58,20 +65,18 @@ const imageOf = ({ directory }: Location): string => `${directory}/image`
 const hasImage = (at: Location): boolean => existsSync(imageOf(at))
 const subjectOf = ({ name }: Location): string => `volume "${name}"`
 
-/** Null where nothing limits any more: the data root is not mounted with quota as it was. */
-function usageOf(at: Location, { bytes }: Limit): VolumeUsage | null {
-  if (hasImage(at)) return { used: usedOfImage(at), limit: bytes }
-  const quota = quotaOf(at.data)
-  return quota === null ? null : { used: quota.bytesUsed, limit: quota.bytesLimit }
-}
-
-/** Both ask this host's memory or its disk, never somebody else's. */
-function usedOfImage(at: Location): number {
+/** Asks this host's memory or its disk, never somebody else's. */
+async function usedOfImage(workers: Workers, at: Location): Promise<number> {
+  const image = imageOf(at)
   if (isMounted(at.data)) {
-    const { blocks, bfree, bsize } = statfsSync(at.data)
+    const { blocks, bfree, bsize } = await statfs(at.data)
     return (blocks - bfree) * bsize
   }
-  const { blocks, free, overhead, blockSize } = readExt4Space(imageOf(at))
+  // In use in a mount namespace that is not ours: what is on the disk lags behind.
+  if (loopsOf(image).length > 0) {
+    return await workers.run('image-usage', { image }, { deadline, subject: subjectOf(at) })
+  }
+  const { blocks, free, overhead, blockSize } = readExt4Space(image)
   return (blocks - overhead - free) * blockSize
 }
 

@@ -19,6 +19,12 @@ export function reservedBlocks(blocks: number): number {
   return Math.min(Math.floor(blocks / 50), 4096)
 }
 
+/** bytes of data in the file system that `root` leads to */
+export function usedIn(root: string): number {
+  const { blocks, bfree, bsize } = statfsSync(root)
+  return (blocks - bfree) * bsize
+}
+
 /**
  * Of a file system that has more room than `bytes` the rest is kept from everybody, root included. The kernel forgets that
  * when the file system is unmounted. `device` is its loop device, `root` leads to where it is mounted.

@@ -2,6 +2,7 @@
 
 import { copyTree } from './copy-tree.ts'
 import { exportVolume } from './export-volume.ts'
+import { imageUsage } from './image-usage.ts'
 import type { Job } from './job.ts'
 import { makeImage } from './make-image.ts'
 import { measureTree } from './measure-tree.ts'
@@ -18,6 +19,7 @@ import { verifyArchive } from './verify-archive.ts'
 export const jobs = {
   'copy-tree': copyTree,
   'export-volume': exportVolume,
+  'image-usage': imageUsage,
   'make-image': makeImage,
   'mount-image': mountImage,
   'mount-source': mountSource,
