@@ -22,7 +22,11 @@ export class LocalLab {
   }
 
   restart(): VolumeDriver {
-    return createLocalVolumes(this.root, workers)
+    return this.driverAt(this.root)
+  }
+
+  driverAt(dataRoot: string): VolumeDriver {
+    return createLocalVolumes(dataRoot, workers)
   }
 
   /** Where something of this lab's is mounted, by the type of the file system. */

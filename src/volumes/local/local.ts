@@ -1,7 +1,7 @@
 /** Volumes below `<data-root>/volumes`, each in a directory of its own. */
 import { mkdir } from 'node:fs/promises'
 import { TsnetError } from '../../errors.ts'
-import type { Labels, VolumeRecord } from '../../store/records.ts'
+import type { Labels } from '../../store/records.ts'
 import type { VolumeDriver } from '../volume.ts'
 import type { Workers } from '../workers.ts'
 import type { Backing, Location } from './backing.ts'
@@ -83,9 +83,11 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
 
     restore: async (volumes) => {
       for (const { volume, users } of volumes) mounts.adopt(volume.id, users)
-      const wanted = volumes.filter(({ users }) => users.length > 0)
-      const targets = new Set(wanted.map(({ volume }: { volume: VolumeRecord }) => locate(volume.name).data))
-      await mounts.sweep(root, (target) => targets.has(target))
+      // Only of those that this driver mounts: what the host's owner has mounted over a plain directory stays.
+      const unused = volumes.filter(
+        ({ volume, users }) => users.length === 0 && backingOf(volume.options).isMounted,
+      )
+      await mounts.release(unused.map(({ volume }) => locate(volume.name).data))
     },
   }
 }

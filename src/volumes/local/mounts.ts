@@ -2,6 +2,8 @@
  * Which volumes are mounted for whom. The first user mounts, the last one unmounts; the kernel's own table says what is mounted,
  * so that a crash at any instruction leaves nothing to guess.
  */
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { errorMessage } from '../../errors.ts'
 import { readMounts } from '../../sys/mountinfo.ts'
 import type { Workers } from '../workers.ts'
@@ -63,11 +65,17 @@ export class VolumeMounts {
     }
   }
 
-  /** Unmounts all below `directory` that `keeps` does not want. */
-  async sweep(directory: string, keeps: (target: string) => boolean): Promise<void> {
-    const targets = new Set(readMounts().map(({ target }) => target))
-    const left = [...targets].filter((target) => target.startsWith(`${directory}/`) && !keeps(target))
-    await Promise.all(left.map((target) => this.#release(target, sweepDeadline)))
+  /** Unmounts what nobody uses, where something is mounted. */
+  async release(targets: readonly string[]): Promise<void> {
+    await Promise.all(targets.map((target) => this.#release(target, sweepDeadline)))
+  }
+
+  /** Unmounts all below `directory`, whoever has mounted it. */
+  async sweep(directory: string): Promise<void> {
+    const below = readMounts().filter(({ target }) => target.startsWith(`${resolved(directory)}/`))
+    const targets = [...new Set(below.map(({ target }) => target))]
+    // What is mounted inside another mount goes with that.
+    await this.release(targets.filter((target) => !targets.some((outer) => target.startsWith(`${outer}/`))))
   }
 
   #usersOf(volume: string): Set<string> {
@@ -116,5 +124,16 @@ export class VolumeMounts {
 
 /** The kernel's table is read, not asked of the file system: a dead server is not noticed. */
 export function isMounted(target: string): boolean {
-  return readMounts().some((mount) => mount.target === target)
+  const path = resolved(target)
+  return readMounts().some((mount) => mount.target === path)
+}
+
+/** As the kernel's table has it, where the data root may be behind a link. The last component, where a server may be, is not looked at. */
+function resolved(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path))
+  } catch {
+    // nothing is mounted where there is nothing
+    return path
+  }
 }

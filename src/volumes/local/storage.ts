@@ -22,7 +22,7 @@ export function createLocalStorage(
   const trash = `${root}/.trash`
   const remove = async (path: string): Promise<void> => {
     // What somebody has mounted there is no volume's to remove.
-    await mounts.sweep(path, () => false)
+    await mounts.sweep(path)
     releaseDirectory(`${path}/_data`)
     await workers.run('remove-tree', { path }, { subject: path, deadline })
   }
@@ -34,7 +34,7 @@ export function createLocalStorage(
 
     discard: async ({ name, id }) => {
       const directory = `${root}/${name}`
-      await mounts.sweep(directory, () => false)
+      await mounts.sweep(directory)
       await mkdir(trash, { mode: 0o700, recursive: true })
       // One that somebody has removed by hand is gone already.
       if (await exists(directory)) await moveDirectory(directory, `${trash}/${id}`)

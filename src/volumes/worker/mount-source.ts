@@ -1,7 +1,7 @@
 /** Mounts what a volume's options type, o and device name, as mount(8) would. */
 import { statSync } from 'node:fs'
 import { TsnetError } from '../../errors.ts'
-import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT } from '../../sys/constants/mount.ts'
+import { MS_BIND, MS_RDONLY, MS_REC, MS_REMOUNT, MS_SLAVE } from '../../sys/constants/mount.ts'
 import { errnoText, SyscallError } from '../../sys/errno.ts'
 import { attachLoop, openLoopOf } from '../../sys/loop.ts'
 import { mount } from '../../sys/mount.ts'
@@ -37,6 +37,8 @@ function mountResolved({ type, device, target }: MountSource, options: SourceOpt
 /** The other flags of a bind take effect only when it is mounted again. */
 function bind(device: string, target: string, { flags }: SourceOptions): void {
   mount(device, target, 'none', flags, '')
+  // What is unmounted here stays where it came from, unless the options say otherwise.
+  if (flags & MS_REC) mount('', target, '', MS_SLAVE | MS_REC, '')
   const others = flags & ~(MS_BIND | MS_REC)
   if (others !== 0) mount('', target, '', others | MS_BIND | MS_REMOUNT, '')
 }

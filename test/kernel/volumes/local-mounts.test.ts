@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -154,6 +155,43 @@ describe('the last user', () => {
   })
 })
 
+describe('mounts inside a bound directory', () => {
+  test('come and go without the originals, which may be shared', async () => {
+    const device = join(lab.root, 'source')
+    mkdirSync(device)
+    execFileSync('mount', ['-t', 'tmpfs', 'outer', device])
+    execFileSync('mount', ['--make-shared', device])
+    mkdirSync(join(device, 'inner'))
+    execFileSync('mount', ['-t', 'tmpfs', 'inner', join(device, 'inner')])
+    const originals = ['tmpfs source', 'tmpfs source/inner']
+    const { volume, path } = await use({ type: 'none', device, o: 'rbind' })
+    const copies = ['tmpfs volumes/data/_data', 'tmpfs volumes/data/_data/inner']
+    expect(lab.mounts().sort()).toEqual([...originals, ...copies])
+    writeFileSync(join(path, 'inner/file'), '')
+    await lab.driver.unmount(volume, 'one')
+    expect(lab.mounts().sort()).toEqual(originals)
+    // a removal right after a crash finds them mounted too
+    await lab.driver.mount(volume, 'one')
+    await lab.restart().remove(volume)
+    expect(lab.mounts().sort()).toEqual(originals)
+    expect(readdirSync(join(device, 'inner'))).toEqual(['file'])
+  })
+})
+
+describe('a data root behind a link', () => {
+  test('is as good as any', async () => {
+    const link = join(lab.root, 'link')
+    symlinkSync(lab.root, link)
+    const options = { type: 'tmpfs', device: 'tmpfs' }
+    const driver = lab.driverAt(link)
+    const volume = recordOf(driver, 'data', options, await driver.create('data', options))
+    for (const user of ['one', 'two']) await driver.mount(volume, user)
+    expect(lab.mounts()).toEqual(['tmpfs volumes/data/_data'])
+    for (const user of ['one', 'two']) await driver.unmount(volume, user)
+    expect(lab.mounts()).toEqual([])
+  })
+})
+
 describe('a volume whose server is dead', () => {
   test('is mounted, inspected, unmounted and removed without a wait for it', async () => {
     using hanging = new HangingFs(join(lab.root, 'hanging'))
@@ -167,20 +205,22 @@ describe('a volume whose server is dead', () => {
 })
 
 describe('after a crash', () => {
-  test('what nobody uses is unmounted, what is used stays, what is stacked goes whole', async () => {
+  test('what nobody uses is unmounted, stacks of it whole; what is used stays, and what others have mounted', async () => {
     const options = { type: 'tmpfs', device: 'tmpfs' }
-    const volumes = await Promise.all(['used', 'unused', 'gone'].map((name) => make(options, name)))
+    const volumes = await Promise.all(['used', 'unused'].map((name) => make(options, name)))
     for (const volume of volumes) await lab.driver.mount(volume, 'one')
     const [used, unused] = volumes
-    execFileSync('mount', ['-t', 'tmpfs', 'again', unused!.mountpoint])
+    const plain = await make({}, 'plain')
+    for (const { mountpoint } of [unused!, plain]) execFileSync('mount', ['-t', 'tmpfs', 'again', mountpoint])
     const next = lab.restart()
     await next.restore([
       { volume: used!, users: ['one'] },
       { volume: unused!, users: [] },
+      { volume: plain, users: [] },
     ])
-    expect(lab.mounts()).toEqual(['tmpfs volumes/used/_data'])
+    expect(lab.mounts().sort()).toEqual(['tmpfs volumes/plain/_data', 'tmpfs volumes/used/_data'])
     await next.unmount(used!, 'one')
-    expect(lab.mounts()).toEqual([])
+    expect(lab.mounts()).toEqual(['tmpfs volumes/plain/_data'])
   })
 
   test('what somebody else has unmounted is mounted for the next user', async () => {
