@@ -3,12 +3,12 @@
  * as far as they are paths, but never those of /proc that stand for open files of init, and nothing is made through them.
  */
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs'
-import { makeDirectoryAt, nameText, openAt, openPlaceAt, readLinkAt } from '../sys/at.ts'
-import { O_PATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
+import { makeDirectoryAt, nameText, openAt, readLinkAt } from '../sys/at.ts'
+import { O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../sys/constants/fcntl.ts'
 import { SyscallError } from '../sys/errno.ts'
-import { Fd } from '../sys/fd.ts'
+import type { Fd } from '../sys/fd.ts'
 import { cPath } from '../sys/file.ts'
-import { openResolved } from '../sys/openat2.ts'
+import { findResolved, openResolved } from '../sys/openat2.ts'
 import { StartError } from './start-error.ts'
 
 function isErrno(error: unknown, name: string): boolean {
@@ -18,9 +18,8 @@ function isErrno(error: unknown, name: string): boolean {
 /** What is at `path`, opened with O_PATH; null when there is nothing. Throws StartError for links that lead in a circle or to open files. */
 export function findTarget(path: string): Fd | null {
   try {
-    return openResolved(null, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS })
+    return findResolved(null, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS })
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null
     if (isErrno(error, 'ELOOP')) throw tooManyLinks(path)
     if (isErrno(error, 'ENOTDIR')) throw wrongType(path)
     throw error
@@ -29,7 +28,7 @@ export function findTarget(path: string): Fd | null {
 
 /** A mount's target as a place, made where it is missing, its parents too. Throws StartError when it is of the other type. */
 export function openTarget(path: string, directory: boolean): Fd {
-  const target = findTarget(path) ?? makeTarget(path, directory)
+  const target = findTarget(path) ?? makePlainly(path, directory) ?? makeTarget(path, directory)
   if (fstatSync(target.number).isDirectory() === directory) return target
   target.close()
   throw wrongType(path)
@@ -68,6 +67,23 @@ export function refuseProc(path: string, target: Fd, source = ''): void {
   throw new StartError(`"${path}" cannot be mounted because it is inside /proc`)
 }
 
+/** The usual case, in which all but the last name is there, and no link on the way; null in others. */
+function makePlainly(path: string, directory: boolean): Fd | null {
+  const slash = path.lastIndexOf('/')
+  const flags = O_PATH | constants.O_DIRECTORY
+  try {
+    using parent = findResolved(null, path.slice(0, slash + 1), { flags, resolve: RESOLVE_NO_SYMLINKS })
+    if (parent === null) return null
+    const made = enterOrMake(parent, path.slice(slash + 1), directory, false)
+    if (!fstatSync(made.number).isSymbolicLink()) return made
+    made.close()
+    return null
+  } catch (error) {
+    if (isErrno(error, 'ELOOP')) return null
+    throw error
+  }
+}
+
 /** As many as the kernel follows (path_resolution(7)). */
 const maxLinks = 40
 
@@ -100,13 +116,12 @@ function openRoot(): Fd {
   return openResolved(null, '/', { flags: O_PATH | constants.O_DIRECTORY, resolve: 0 })
 }
 
-function enterOrMake(parent: Fd, name: string, directory: boolean): Fd {
+/** What has the name in the directory, a link itself too, made where it is missing. `look` first where it may well be there. */
+function enterOrMake(parent: Fd, name: string, directory: boolean, look = true): Fd {
+  const itself = { flags: O_PATH | constants.O_NOFOLLOW, resolve: 0 }
+  const present = look ? findResolved(parent, name, itself) : null
+  if (present !== null) return present
   const entry = cPath(name)
-  try {
-    return new Fd(openPlaceAt(parent.number, entry))
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-  }
   try {
     if (directory) makeDirectoryAt(parent.number, entry, 0o755)
     else
@@ -117,5 +132,5 @@ function enterOrMake(parent: Fd, name: string, directory: boolean): Fd {
     // Another container that starts on the same volume.
     if (!isErrno(error, 'EEXIST')) throw error
   }
-  return new Fd(openPlaceAt(parent.number, entry))
+  return openResolved(parent, name, itself)
 }

@@ -4,6 +4,7 @@
  * All throw SyscallError naming the entry.
  */
 import { constants } from 'node:fs'
+import { constants as numbers } from 'node:os'
 import { AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_PATH } from './constants/fcntl.ts'
 import { AT_EMPTY_PATH, AT_FDCWD } from './constants/mount.ts'
 import { STATX_BASIC_STATS } from './constants/stat.ts'
@@ -15,6 +16,8 @@ import { declare, lastErrno } from './libc.ts'
 
 /** Bytes and a NUL. */
 export type CName = Buffer
+
+const { errno } = numbers
 
 const noName: CName = Buffer.alloc(1)
 
@@ -97,6 +100,14 @@ export function openPlaceAt(directory: number, name: CName): number {
 /** statx(2) of an entry. */
 export function statAt(directory: number, name: CName, into: FileStatus): void {
   checkAt(nativeStatx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, into.bytes), 'statx', name)
+}
+
+/** As statAt(); false when there is no such entry, without the cost of an error. */
+export function findAt(directory: number, name: CName, into: FileStatus): boolean {
+  const result = nativeStatx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, into.bytes)
+  if (result < 0 && lastErrno() === errno.ENOENT) return false
+  checkAt(result, 'statx', name)
+  return true
 }
 
 /** statx(2) of what a descriptor stands for. */

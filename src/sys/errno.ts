@@ -15,9 +15,13 @@ export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`
 }
 
+/** Made once: each call of node's builds it anew. */
+let texts: ReturnType<typeof getSystemErrorMap> | null = null
+
 /** The C library's sentence for an errno, in lower case. */
 export function errnoText(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? 'unknown error'
+  texts ??= getSystemErrorMap()
+  return texts.get(-errno)?.[1] ?? 'unknown error'
 }
 
 const kinds: Readonly<Record<string, ErrorKind>> = {

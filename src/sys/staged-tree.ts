@@ -12,12 +12,12 @@
  */
 import {
   type CName,
+  findAt,
   makeDirectoryAt,
   openDirectory,
   openDirectoryAt,
   renameAt,
   setTimes,
-  statAt,
   statOpen,
 } from './at.ts'
 import { LOCK_EX } from './constants/fcntl.ts'
@@ -188,13 +188,7 @@ function isThere(root: Fd, stage: CName): boolean {
 
 function exists(directory: Fd, name: CName): FileStatus | null {
   const status = new FileStatus()
-  try {
-    statAt(directory.number, name, status)
-    return status
-  } catch (error) {
-    if (error instanceof SyscallError && error.errnoName === 'ENOENT') return null
-    throw error
-  }
+  return findAt(directory.number, name, status) ? status : null
 }
 
 function isEmpty(root: Fd, besides: readonly CName[] = []): boolean {

@@ -21,6 +21,7 @@ export const SEEK_HOLE = 4
 
 /** <linux/openat2.h> */
 export const RESOLVE_NO_MAGICLINKS = 0x02
+export const RESOLVE_NO_SYMLINKS = 0x04
 export const RESOLVE_BENEATH = 0x08
 export const RESOLVE_IN_ROOT = 0x10
 
