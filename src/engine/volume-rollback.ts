@@ -5,6 +5,7 @@ import type { Parts } from './parts.ts'
 import { replaceDeadline, replaceVolume } from './replace-volume.ts'
 import { snapshotPath } from './snapshot-data.ts'
 import { naming } from './volume-copies.ts'
+import { withRoom } from './volume-room.ts'
 import { findSnapshot } from './volume-snapshots.ts'
 
 /**
@@ -29,11 +30,13 @@ export async function rollbackVolume(
       install: async (snapshot, to, volume) => {
         const trees = { from: snapshotPath(parts, snapshot.id), to }
         await naming(subject, () =>
-          parts.workers.run('replace-tree', trees, {
-            subject,
-            deadline: replaceDeadline,
-            progress: (bytes) => watch.progress?.(bytes, Math.max(bytes, snapshot.size)),
-          }),
+          withRoom(parts, volume, snapshot.size, () =>
+            parts.workers.run('replace-tree', trees, {
+              subject,
+              deadline: replaceDeadline,
+              progress: (bytes) => watch.progress?.(bytes, Math.max(bytes, snapshot.size)),
+            }),
+          ),
         )
         return { driver: volume.driver, snapshot: snapshot.name }
       },

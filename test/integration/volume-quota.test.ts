@@ -152,6 +152,20 @@ describe('a volume with a size', () => {
     expect(await docker('run', '--rm', '-v', 'renamed:/v', 'box', 'cat', '/v/file')).toBe('kept')
   })
 
+  it('is rolled back although both contents together are too much for it, and keeps its limit', async () => {
+    await limited('rolled', '16m')
+    await wait('writer', '-v', 'rolled:/v')
+    await inside('writer', 'dd if=/dev/urandom of=/v/old bs=1M count=10 && sync')
+    const sum = await inside('writer', 'sha256sum /v/old')
+    await tsnet('volume', 'snapshot', 'rolled', 'before')
+    await inside('writer', 'rm /v/old && dd if=/dev/urandom of=/v/new bs=1M count=12 && sync')
+    await remove('writer')
+    await tsnet('volume', 'rollback', 'rolled', 'before')
+    expect(await docker('run', '--rm', '-v', 'rolled:/v', 'box', 'sha256sum', '/v/old')).toBe(sum)
+    await wait('writer', '-v', 'rolled:/v')
+    expect(await fill('writer', '/v/more')).toBeLessThanOrEqual(6)
+  })
+
   it('is told of by an event when it is nearly full', async () => {
     const events = await EventReader.open(daemon, { type: ['volume'], event: ['quota'] })
     await limited('filling', '16m')
