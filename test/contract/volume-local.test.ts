@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Labels } from '../../src/store/records.ts'
 import { LocalLab } from '../helpers/volume-lab.ts'
 import { describeVolumeDriver, type VolumeLab } from './volume.contract.ts'
+import { describeVolumeStorage } from './volume-storage.contract.ts'
 
 /** `options` makes those of the next volume. */
 function open(keeps: boolean, options: (lab: LocalLab, number: number) => Labels): () => Promise<VolumeLab> {
@@ -19,35 +20,30 @@ function open(keeps: boolean, options: (lab: LocalLab, number: number) => Labels
   }
 }
 
+function boundDirectory(lab: LocalLab, number: number): Labels {
+  const device = join(lab.root, `source${number}`)
+  mkdirSync(device)
+  return { type: 'none', device, o: 'bind' }
+}
+
 const image = (type: 'ext4' | 'xfs' | 'btrfs') => (lab: LocalLab, number: number) => ({
   type,
   device: lab.image(type, `${type}${number}`),
 })
 
-describeVolumeDriver(
-  'the local driver',
-  open(true, () => ({})),
-)
-describeVolumeDriver(
-  'the local driver with an owner',
-  open(true, () => ({ own: '1000:2000' })),
-)
-describeVolumeDriver(
-  'a tmpfs',
-  open(false, () => ({ type: 'tmpfs', device: 'tmpfs', o: 'size=1m' })),
-)
-describeVolumeDriver(
-  'a bound directory',
-  open(true, (lab, number) => {
-    const device = join(lab.root, `source${number}`)
-    mkdirSync(device)
-    return { type: 'none', device, o: 'bind' }
-  }),
-)
-describeVolumeDriver(
-  'a volume with a size',
-  open(true, () => ({ size: '8m' })),
-)
-describeVolumeDriver('an image of ext4', open(true, image('ext4')))
-describeVolumeDriver('an image of xfs', open(true, image('xfs')))
-describeVolumeDriver('an image of btrfs', open(true, image('btrfs')))
+/** What may lie behind a local volume. */
+const backings: readonly (readonly [name: string, open: () => Promise<VolumeLab>])[] = [
+  ['the local driver', open(true, () => ({}))],
+  ['the local driver with an owner', open(true, () => ({ own: '1000:2000' }))],
+  ['a tmpfs', open(false, () => ({ type: 'tmpfs', device: 'tmpfs', o: 'size=1m' }))],
+  ['a bound directory', open(true, boundDirectory)],
+  ['a volume with a size', open(true, () => ({ size: '8m' }))],
+  ['an image of ext4', open(true, image('ext4'))],
+  ['an image of xfs', open(true, image('xfs'))],
+  ['an image of btrfs', open(true, image('btrfs'))],
+]
+
+for (const [name, opening] of backings) {
+  describeVolumeDriver(name, opening)
+  describeVolumeStorage(name, opening)
+}
