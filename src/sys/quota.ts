@@ -102,7 +102,8 @@ export function setProject(directory: Fd, id: number): void {
   const wanted = fsxattr.encode({
     ...present,
     fsx_projid: id,
-    fsx_xflags: present.fsx_xflags | FS_XFLAG_PROJINHERIT,
+    // unsigned: xfs tells its highest bit
+    fsx_xflags: (present.fsx_xflags | FS_XFLAG_PROJINHERIT) >>> 0,
   })
   check(nativeIoctl(directory.number, FS_IOC_FSSETXATTR, wanted), 'ioctl', 'FS_IOC_FSSETXATTR')
 }
