@@ -42,8 +42,7 @@ export function* parseSparseMap(body: Data, name: string, refuse: Refuse): Wanti
     if (block.length < blockSize) throw refuse(name, 'is cut short')
     const lines = (rest + block.toString('latin1')).split('\n')
     rest = lines.pop()!
-    // What follows the last number only fills the block.
-    for (const line of lines) if (numbers.length < wanted) numbers.push(line)
+    numbers.push(...lines)
     if (wanted === 1 && numbers.length > 0) wanted = 1 + 2 * toSize(numbers[0]!, name, refuse)
     if (wanted > 2 * mostSegments || rest.length > blockSize)
       throw refuse(name, 'has a list of its parts that is too long')
@@ -96,9 +95,14 @@ function toSize(text: string, name: string, refuse: Refuse): number {
   return size
 }
 
-/** The list of the format 1.0, in whole blocks. */
-export function formatSparseMap(data: readonly Segment[]): Buffer {
-  const lines = [data.length, ...data.flatMap(({ offset, length }) => [offset, length])].map((n) => `${n}\n`)
+/** The list of the format 1.0, in whole blocks. An empty part at the end tells GNU tar where a file ends that ends by a hole. */
+export function formatSparseMap(data: readonly Segment[], size: number): Buffer {
+  const last = data.at(-1)
+  const isOpen = last === undefined || last.offset + last.length < size
+  const parts = isOpen ? [...data, { offset: size, length: 0 }] : data
+  const lines = [parts.length, ...parts.flatMap(({ offset, length }) => [offset, length])].map(
+    (n) => `${n}\n`,
+  )
   const text = Buffer.from(lines.join(''), 'latin1')
   const padded = Buffer.alloc(Math.ceil(text.length / blockSize) * blockSize)
   text.copy(padded)

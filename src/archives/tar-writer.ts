@@ -49,7 +49,7 @@ export class TarWriter {
 
   /** Begins an entry. Of a file `storedSize` bytes are to follow, by `room` and `advance`. */
   entry(entry: ArchiveEntry): void {
-    const map = entry.data === null ? null : formatSparseMap(entry.data)
+    const map = entry.data === null ? null : formatSparseMap(entry.data, entry.size)
     const stored = entry.type === 'file' ? storedSize(entry) + (map?.length ?? 0) : 0
     const records = extendedRecords(entry, stored)
     if (records !== '') {

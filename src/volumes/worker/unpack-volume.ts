@@ -27,6 +27,9 @@ export interface Unpacked {
   readonly bytes: number
 }
 
+/** bytes behind the end of an archive that are looked at; tar(1) fills up its last 10 KiB */
+const mostBehind = 16 << 20
+
 /**
  * Gives a volume the content of an archive; nothing has changed when that fails. Throws kind 'invalid' for a hostile or broken
  * one, 'unavailable' when there is no room for it.
@@ -61,6 +64,7 @@ function unpack(file: ArchiveFile, staged: Fd, request: UnpackVolume, context: C
       else tree.add(event)
     }
     tree.finish()
+    readOn(plain)
     const { entries, bytes } = tree
     if (file.seal !== null && file.seal.entries !== entries)
       throw refuse('the last', `is the ${entries}th, but ${file.seal.entries} were exported`)
@@ -69,6 +73,15 @@ function unpack(file: ArchiveFile, staged: Fd, request: UnpackVolume, context: C
     throw explain(error)
   } finally {
     process.umask(umask)
+  }
+}
+
+/** What follows the end is not needed, but tells whether the compressed file is whole. */
+function readOn(plain: { next(): Buffer }): void {
+  for (let left = mostBehind; left > 0; ) {
+    const { length } = plain.next()
+    if (length === 0) return
+    left -= length
   }
 }
 
