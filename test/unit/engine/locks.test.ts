@@ -50,4 +50,27 @@ describe('a lock', () => {
     })
     expect(ran).toBe(true)
   })
+
+  test('of several subjects does not wait for one that waits for it, in whatever order they are named', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.subarray(['a', 'b', 'c', 'c']), { maxLength: 8 }),
+        async (scheduler, wishes) => {
+          const locks = new Locks()
+          const held = new Set<string>()
+          const bodies = wishes.map((wish) =>
+            locks.runAll(wish.toReversed(), async () => {
+              const subjects = [...new Set(wish)]
+              expect(subjects.filter((one) => held.has(one))).toEqual([])
+              for (const one of subjects) held.add(one)
+              await scheduler.schedule(Promise.resolve())
+              for (const one of subjects) held.delete(one)
+            }),
+          )
+          await scheduler.waitFor(Promise.all(bodies))
+        },
+      ),
+    )
+  })
 })
