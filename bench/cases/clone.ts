@@ -7,11 +7,11 @@ import { send, timed } from '../request.ts'
 
 const SOURCE = 'bench-clone'
 const CLONE = 'bench-clone-copy'
-const DIRECTORIES = 200
+const DIRECTORIES = 50
 const FILES = 100
 const SMALL = randomBytes(4000)
 const MIB = 2 ** 20
-const LARGE_MIB = 256
+const LARGE_MIB = 128
 /** They take long, and the disk has much to write after each. */
 const ROUNDS = 5
 
