@@ -34,7 +34,7 @@ export class VolumePruner {
   async #pruneAll(selected: (volume: VolumeRecord) => boolean, now: boolean): Promise<PrunedVolume[]> {
     const removed: PrunedVolume[] = []
     for (const candidate of await this.#weighAll(selected)) {
-      if (await this.#removeUnused(candidate, now)) {
+      if (await this.#removeUnused(candidate, selected, now)) {
         removed.push({ ...candidate, endsAt: trashEnd(this.#parts, candidate.volume) })
       }
     }
@@ -70,10 +70,15 @@ export class VolumePruner {
     }
   }
 
-  /** Whether it was removed: it may be in use by now, be protected, or be gone. */
-  async #removeUnused({ volume: { name }, size }: PrunedVolume, now: boolean): Promise<boolean> {
+  /** Whether it was removed: it may be in use by now, be protected, be changed or be gone. */
+  async #removeUnused(
+    { volume: { id, name }, size }: PrunedVolume,
+    selected: (volume: VolumeRecord) => boolean,
+    now: boolean,
+  ): Promise<boolean> {
+    const isMeant = (volume: VolumeRecord): boolean => volume.id === id && selected(volume)
     try {
-      await removeVolume(this.#parts, name, { now, size })
+      await removeVolume(this.#parts, name, { now, size, selected: isMeant })
       return true
     } catch (error) {
       if (!(error instanceof TsnetError && harmless.includes(error.code))) {

@@ -15,13 +15,19 @@ export interface VolumeRemoval {
   readonly now?: boolean
   /** bytes, where they are known already */
   readonly size?: number
+  /** Asked at the last moment: another volume may have the name by then. One that it does not want counts as missing. */
+  readonly selected?: (volume: VolumeRecord) => boolean
 }
 
 /** Throws kind 'not-found' with Docker's text. */
 export function findVolume(parts: Parts, name: string): VolumeRecord {
   const volume = parts.store.volumes.get(name)
-  if (volume === undefined) throw new TsnetError('not-found', 'no-such-volume', `get ${name}: no such volume`)
+  if (volume === undefined) throw noSuchVolume(name)
   return volume
+}
+
+function noSuchVolume(name: string): TsnetError {
+  return new TsnetError('not-found', 'no-such-volume', `get ${name}: no such volume`)
 }
 
 /**
@@ -29,10 +35,11 @@ export function findVolume(parts: Parts, name: string): VolumeRecord {
  * containers that use it, or when it is protected.
  */
 export async function removeVolume(parts: Parts, name: string, removal: VolumeRemoval): Promise<void> {
-  if (removal.force && !parts.store.volumes.has(name)) return
   await parts.locks.run(`volume ${name}`, async () => {
     // Looked up here: another removal may have been before.
+    if (removal.force && !parts.store.volumes.has(name)) return
     const volume = findVolume(parts, name)
+    if (removal.selected?.(volume) === false) throw noSuchVolume(name)
     refuseRemoval(parts, volume)
     const { storage } = parts.volumeDriver(volume.driver)
     if (storage === undefined || removal.now || parts.trashLimits.age === 0) {
