@@ -95,7 +95,8 @@ export class VolumeMounts {
   }
 
   /** Resolves with what was in the way, '' for nothing. */
-  async #release(target: string, deadline: number): Promise<string> {
+  async #release(path: string, deadline: number): Promise<string> {
+    const target = resolved(path)
     let trouble = ''
     while (isMounted(target)) {
       const options = { subject: `unmounting ${target}`, deadline }
