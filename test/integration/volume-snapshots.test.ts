@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -150,9 +151,22 @@ describe('snapshots of a volume', () => {
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(data)
   })
 
-  it('that do not fit beside what the volume holds leave it as it is', async () => {
+  it('are gone back to in a volume with a limit that is more than half full', async () => {
     await make('--opt', 'size=32m')
     const fill = 'dd if=/dev/urandom of=/d/big bs=1M count=20 2>/dev/null'
+    await daemon.docker('run', '--rm', '-v', 'data:/d', 'box', 'sh', '-c', fill)
+    await daemon.tsnet('volume', 'snapshot', 'data', 'one')
+    await daemon.docker('run', '--rm', '-v', 'data:/d', 'box', 'sh', '-c', 'echo changed > /d/same')
+    expect((await daemon.tsnet('volume', 'rollback', 'data', 'one')).stderr).toBe('')
+    expect(await read()).toBe('first\nfile\n3\n')
+  })
+
+  it('that do not fit on the disk beside what the volume holds leave it as it is', async () => {
+    const image = join(daemon.root, 'disk')
+    execFileSync('truncate', ['-s', '32M', image])
+    execFileSync('mkfs.ext4', ['-q', image])
+    await make(...['type=ext4', 'o=loop', `device=${image}`].flatMap((option) => ['--opt', option]))
+    const fill = 'dd if=/dev/urandom of=/d/big bs=1M count=16 2>/dev/null'
     await daemon.docker('run', '--rm', '-v', 'data:/d', 'box', 'sh', '-c', fill)
     await daemon.tsnet('volume', 'snapshot', 'data', 'one')
     const before = stored(daemon)
