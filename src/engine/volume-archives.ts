@@ -123,10 +123,14 @@ async function importUpload(
 ): Promise<ImportedVolume> {
   const { name, token, wanted } = upload
   checkVolumeName(name)
-  if ((await uploads.size(token)) === 0)
-    throw new TsnetError('not-found', 'no-upload', `import ${name}: nothing was received for upload ${token}`)
   try {
     const archive = uploads.path(token)
+    if ((await uploads.size(token)) === 0)
+      throw new TsnetError(
+        'not-found',
+        'no-upload',
+        `import ${name}: nothing was received for upload ${token}`,
+      )
     if (parts.store.volumes.has(name) && !wanted.replace) throw taken(name)
     const { label } = await parts.workers.run(
       'verify-archive',

@@ -30,8 +30,9 @@ import { unpackVolume } from '../../../src/volumes/worker/unpack-volume.ts'
 import { verifyArchive } from '../../../src/volumes/worker/verify-archive.ts'
 
 let dir: string
+// In memory: what is unpacked is written to the disk once before it counts.
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'tsnet-archives-'))
+  dir = mkdtempSync('/dev/shm/tsnet-archives-')
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
@@ -135,19 +136,24 @@ function makeTree(root: string): void {
 }
 
 describe('an exported volume', () => {
-  it('comes back with everything, and sparse files as sparse as they were', () => {
-    const from = folder('from')
-    makeTree(from)
-    const archive = exported(from)
-    expect(archive.bytes.length).toBeLessThan(100_000)
-    expect(verified(archive.bytes)).toEqual({ label })
-    const to = folder('to')
-    unpacked(archive.bytes, to)
-    expect(describeTree(to)).toEqual(describeTree(from))
-    for (const name of ['sparse', 'hole']) {
-      expect(lstatSync(join(to, name)).blocks, name).toBe(lstatSync(join(from, name)).blocks)
-    }
-  })
+  it.each(['/dev/shm', tmpdir()])(
+    'comes back with everything, and sparse files as sparse as they were, in %s',
+    (place) => {
+      rmSync(dir, { recursive: true })
+      dir = mkdtempSync(join(place, 'tsnet-archives-'))
+      const from = folder('from')
+      makeTree(from)
+      const archive = exported(from)
+      expect(archive.bytes.length).toBeLessThan(100_000)
+      expect(verified(archive.bytes)).toEqual({ label })
+      const to = folder('to')
+      unpacked(archive.bytes, to)
+      expect(describeTree(to)).toEqual(describeTree(from))
+      for (const name of ['sparse', 'hole']) {
+        expect(lstatSync(join(to, name)).blocks, name).toBe(lstatSync(join(from, name)).blocks)
+      }
+    },
+  )
 
   it('is read by GNU tar, with attributes, lists and holes', () => {
     const from = folder('from')
@@ -407,12 +413,6 @@ function pax(records: Record<string, string>): Buffer {
 const end = Buffer.alloc(1024)
 
 describe('a hostile archive', () => {
-  // In memory: each of them is written to the disk once before it counts.
-  beforeEach(() => {
-    rmSync(dir, { recursive: true })
-    dir = mkdtempSync('/dev/shm/tsnet-archives-')
-  })
-
   const hostile: readonly (readonly [title: string, refusal: RegExp, entries: readonly Buffer[]])[] = [
     ['an absolute name', /absolute path/, [entry('/etc/evil', '0')]],
     ['a name that goes up', /".." in the path/, [entry('../evil', '0')]],
