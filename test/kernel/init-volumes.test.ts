@@ -235,6 +235,19 @@ describe('an idmap', () => {
     expect(output).toBe('0:0')
   })
 
+  test('works on xfs', async () => {
+    const image = lab.path(`${serial}.xfs`)
+    execFileSync('truncate', ['-s', '320m', image])
+    execFileSync('mkfs.xfs', ['-q', image], { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin' } })
+    const path = lab.directory(`host/${serial}/own`)
+    // The loop device clears itself with the last mount.
+    execFileSync('mount', ['-o', 'loop', image, path])
+    lab.undo(() => execFileSync('umount', [path]))
+    fill(path)
+    expect(await lab.printed(script, [await mapped({ source: path })])).toBe('0:0\n0:0\n0:0')
+    expect(statSync(`${path}/new`)).toMatchObject({ uid: 1000, gid: 1000 })
+  })
+
   test('names the file system that cannot map owners, and its path', async () => {
     const proc = lab.mount(`host/${serial}/p`, 'proc', 'proc')
     const refused = lab.refused('true', [await mapped({ source: proc })])
