@@ -13,7 +13,7 @@ export interface ResizeImage {
 }
 
 const BLOCK = 4096
-/** A group of blocks that cannot hold its own tables is left out: what may be missing after a step. Bytes. */
+/** A group of blocks that cannot hold its own tables is left out: steps that come to nothing become larger. Bytes. */
 const GROUP = 8 * 1024 * 1024
 
 /**
@@ -40,7 +40,7 @@ function enlarge(image: string, device: LoopDevice, path: string, bytes: number)
     const room = roomIn(path, blocks)
     if (room >= bytes) return
     if (!canGrow()) throw cannotGrow(room)
-    const grown = blocks + Math.ceil(((bytes - room) * 1.01 + attempt * GROUP) / BLOCK)
+    const grown = blocks + Math.ceil(((bytes - room) * 1.01 + Math.max(0, attempt - 2) * GROUP) / BLOCK)
     if (statSync(image).size < grown * BLOCK) truncateSync(image, grown * BLOCK)
     growLoop(device.path)
     growExt4(path, grown)
