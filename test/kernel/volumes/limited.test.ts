@@ -17,7 +17,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Labels, VolumeRecord } from '../../../src/store/records.ts'
 import { availableCapabilities } from '../../../src/sys/caps.ts'
-import { loopsOf } from '../../../src/sys/loop.ts'
+import { attachLoop, loopsOf } from '../../../src/sys/loop.ts'
+import { mount } from '../../../src/sys/mount.ts'
 import { makeImage } from '../../../src/volumes/worker/make-image.ts'
 import { recordOf } from '../../contract/volume.contract.ts'
 import { requires } from '../../helpers/requires.ts'
@@ -53,8 +54,10 @@ function fill(file: string): number {
 /** Another file system as the data root, for this lab. */
 function put(type: 'xfs' | 'btrfs' | 'tmpfs'): void {
   const target = join(lab.root, 'volumes')
-  if (type === 'tmpfs') execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', target])
-  else execFileSync('mount', ['-o', 'loop', lab.image(type), target])
+  if (type === 'tmpfs') return mount('tmpfs', target, type, 0, '')
+  const device = attachLoop(lab.image(type))
+  using _ = device.fd
+  mount(device.path, target, type, 0, '')
 }
 
 const imageOf = ({ name }: VolumeRecord): string => join(lab.root, 'volumes', name, 'image')
