@@ -54,7 +54,10 @@ function fill(file: string): number {
 /** Another file system as the data root, for this lab. */
 function put(type: 'xfs' | 'btrfs' | 'tmpfs'): void {
   const target = join(lab.root, 'volumes')
-  if (type === 'tmpfs') return mount('tmpfs', target, type, 0, '')
+  if (type === 'tmpfs') {
+    mount('tmpfs', target, type, 0, '')
+    return
+  }
   const device = attachLoop(lab.image(type))
   using _ = device.fd
   mount(device.path, target, type, 0, '')
