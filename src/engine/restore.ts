@@ -48,6 +48,7 @@ import { restoreVolumeMounts } from './volume-mounts.ts'
 import { finishDiscard, finishVolumeRemoval, removeVolumes } from './volume-removal.ts'
 import { undoSnapshot } from './volume-snapshots.ts'
 import { finishRestore, recallVolumes } from './volume-trash.ts'
+import { adoptVolumes } from './volumes.ts'
 
 export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
   const children = await parts.supervisor.call('list', null)
@@ -64,7 +65,11 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
     alive,
     unfinished.filter((entry) => !renames.includes(entry)),
   )
-  await attemptAll(parts, [() => recallVolumes(parts), () => sweepSnapshots(parts)])
+  await attemptAll(parts, [
+    () => recallVolumes(parts),
+    () => adoptVolumes(parts),
+    () => sweepSnapshots(parts),
+  ])
   // Bridges of a data root that was emptied meanwhile would be in the way of the new ones.
   await attemptAll(parts, driverSweeps(parts))
   await makePredefined(parts, defaultNetwork)

@@ -1,7 +1,7 @@
 import { TsnetError } from '../errors.ts'
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 import { newId } from '../values/id.ts'
-import { checkVolumeName } from '../values/name.ts'
+import { checkVolumeName, isVolumeName } from '../values/name.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
 import { cloneVolume } from './clone-volume.ts'
 import type { Volumes } from './engine.ts'
@@ -74,6 +74,14 @@ export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making)
   const driver = parts.volumeDriver(spec.driver)
   const { journal } = parts.store
   const planned = planVolume(spec, making)
+  // What fails from here on takes away whatever is under the name.
+  if (await driver.storage?.has(name)) {
+    throw new TsnetError(
+      'conflict',
+      'volume-in-the-way',
+      `create ${name}: there is data under this name that belongs to no volume: move it away, or restart the daemon, which takes it up`,
+    )
+  }
   const entry = journal.begin('volume-create', name, planned)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => journal.clear(entry))
@@ -87,6 +95,19 @@ export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making)
   undo.move()
   parts.events.emit('volume', 'create', name, { driver: driver.name })
   return volume
+}
+
+/** Data without a record is a volume, as in Docker: an administrator has put it there, or the records were lost. */
+export async function adoptVolumes(parts: Parts): Promise<void> {
+  const { volumes } = parts.store
+  for (const driver of parts.volumeDrivers()) {
+    for (const { name, mountpoint } of (await driver.storage?.found()) ?? []) {
+      if (volumes.has(name) || !isVolumeName(name)) continue
+      const spec = { name, driver: driver.name, options: {}, labels: {} }
+      volumes.put(name, { ...planVolume(spec, {}), mountpoint })
+      parts.log.warn({ volume: name, path: mountpoint }, 'data without a record is a volume from now on')
+    }
+  }
 }
 
 /** The record before there is any data. */

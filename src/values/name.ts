@@ -33,11 +33,15 @@ export function checkNetworkName(name: string): string {
   return name
 }
 
+export function isVolumeName(name: string): boolean {
+  return twoOrMore.test(name)
+}
+
 export function checkVolumeName(name: string): string {
   if (name.length === 1) {
     throw invalid('volume name is too short, names should be at least two alphanumeric characters')
   }
-  if (!twoOrMore.test(name)) {
+  if (!isVolumeName(name)) {
     throw invalid(
       `"${name}" includes invalid characters for a local volume name, only "${characters}" are allowed. ` +
         'If you intended to pass a host directory, use absolute path',

@@ -46,6 +46,10 @@ export interface VolumeUsage {
 
 /** Names and the trash. Each call moves all of a volume at once, within its file system; safe to repeat. */
 export interface VolumeStorage {
+  /** Whether there is data under a name, whoever put it there. */
+  has(name: string): Promise<boolean>
+  /** Data under the names of volumes without options, whether a record knows them or not. */
+  found(): Promise<readonly { readonly name: string; readonly mountpoint: string }[]>
   /** Returns the new path of the data. Users go on using it. */
   rename(volume: VolumeRecord, name: string): Promise<string>
   /** Takes the data out of the way, to be found again by the volume's id. */

@@ -360,3 +360,19 @@ describe('volumes through tsnet', () => {
     expect((await daemon.tsnet('volume', 'rm', 'ours')).stderr).toContain('get ours: no such volume')
   })
 })
+
+describe('data without a record', () => {
+  it('is nobody’s to overwrite, and a volume from the next start on', async () => {
+    const place = join(daemon.dataRoot, 'volumes', 'stray', '_data')
+    mkdirSync(place, { recursive: true })
+    writeFileSync(join(place, 'kept'), 'kept')
+    expect(await refusal('volume', 'create', 'stray')).toContain(
+      'create stray: there is data under this name that belongs to no volume',
+    )
+    expect(readFileSync(join(place, 'kept'), 'utf8')).toBe('kept')
+    await daemon.terminate()
+    await daemon.launch()
+    expect(await volumes()).toContain('stray')
+    expect(await docker('run', '--rm', '-v', 'stray:/s', 'box', 'cat', '/s/kept')).toBe('kept')
+  })
+})

@@ -27,6 +27,20 @@ export function createLocalStorage(
     await workers.run('remove-tree', { path }, { subject: path, deadline })
   }
   return {
+    has: (name) => exists(`${root}/${name}`),
+
+    found: async () => {
+      const names = (await exists(root)) ? await readdir(root) : []
+      const found = []
+      for (const name of names.filter((one) => !one.startsWith('.'))) {
+        const [directory, mountpoint] = [`${root}/${name}`, `${root}/${name}/_data`]
+        // what an image is to hold nobody knows any more
+        if ((await exists(mountpoint)) && !(await exists(`${directory}/image`)))
+          found.push({ name, mountpoint })
+      }
+      return found
+    },
+
     rename: async ({ name }, wanted) => {
       await moveDirectory(`${root}/${name}`, `${root}/${wanted}`)
       return `${root}/${wanted}/_data`
