@@ -18,7 +18,8 @@ import { type Config, daemonUsage, loadConfig } from './config.ts'
 import { HostResolver } from './dns/host-resolver.ts'
 import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
-import { createDriverRegistry } from './drivers/registry.ts'
+import type { NetworkDriver } from './drivers/driver.ts'
+import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
@@ -54,6 +55,7 @@ import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
 import { version } from './version.ts'
 import { createLocalVolumes } from './volumes/local/local.ts'
+import type { VolumeDriver } from './volumes/volume.ts'
 import { Workers } from './volumes/workers.ts'
 
 const defaultDataRoot = '/var/lib/tsnet'
@@ -109,25 +111,13 @@ function operatingSystem(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(readText('/etc/os-release'))?.[1] ?? 'Linux'
 }
 
-/** The named thing of a kind, or a clear refusal that says what there is. */
-function lookUp<T extends { readonly name: string }>(kind: string, things: readonly T[], name: string): T {
-  const found = things.find((thing) => thing.name === name)
-  if (found !== undefined) return found
-  const known = things.map((thing) => thing.name).join(', ')
-  throw new TsnetError(
-    'not-found',
-    `no-${kind}-driver`,
-    `error looking up ${kind} plugin ${name}: plugin "${name}" not found (there are ${known})`,
-  )
-}
-
 async function buildParts(config: Config, log: Logger, store: Store, supervisor: Supervisor): Promise<Parts> {
   const { dataRoot, execRoot } = config
   const instance = instanceOf(dataRoot)
   const suffix = instance === '' ? '' : `-${instance}`
   const events = new Events()
   const firewall = createFirewall({ backend: config.firewallBackend, instance, log })
-  const drivers = createDriverRegistry(builtinDrivers())
+  const networkDrivers = joinSources<NetworkDriver>(sourceOf(builtinDrivers()))
   const resolver = new HostResolver({
     path: '/etc/resolv.conf',
     servers: config.dns,
@@ -135,7 +125,7 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     options: config.dnsOptions,
   })
   const ownerName = (id: string): string => describeOwner(store, id)
-  const ipams: Ipam[] = [
+  const builtinIpams: Ipam[] = [
     nullIpam,
     createDhcpIpam({ log }),
     createLocalIpam({
@@ -149,7 +139,8 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
     }),
   ]
   const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
-  const volumeDrivers = [createLocalVolumes(dataRoot, workers)]
+  const ipams = joinSources<Ipam>(sourceOf(builtinIpams))
+  const volumeDrivers = joinSources<VolumeDriver>(sourceOf([createLocalVolumes(dataRoot, workers)]))
   const parts: Parts = {
     dataRoot,
     execRoot,
@@ -175,12 +166,12 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
       events: (action, image) => events.emit('image', action, image.id, { name: image.tags[0] ?? image.id }),
       usersOf: (id) => [...store.containers.values()].filter((container) => usesImage(container, id)),
     }),
-    networkDriver: (name) => drivers.get(name),
-    networkDrivers: () => drivers.list(),
-    ipam: (name) => lookUp('ipam', ipams, name),
-    ipams: () => ipams,
-    volumeDriver: (name) => lookUp('volume', volumeDrivers, name),
-    volumeDrivers: () => volumeDrivers,
+    networkDriver: (name) => lookUpDriver('network', networkDrivers, name),
+    networkDrivers: () => networkDrivers.list(),
+    ipam: (name) => lookUpDriver('ipam', ipams, name),
+    ipams: () => ipams.list(),
+    volumeDriver: (name) => lookUpDriver('volume', volumeDrivers, name),
+    volumeDrivers: () => volumeDrivers.list(),
     trashLimits: config.trash,
     workers,
     egress: new EgressGrants({

@@ -26,6 +26,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/cluster': 2,
   'src/init': 2,
   'src/archives': 2,
+  'src/plugins': 2,
   'src/volumes/worker': 2,
   'src/sandbox': 3,
   'src/dns': 3,
