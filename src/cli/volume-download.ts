@@ -6,39 +6,56 @@ import type { Client } from './client.ts'
 import { ownVolumePath } from './paths.ts'
 import { Patience } from './retry.ts'
 
+/** bytes between two states that are remembered */
+const stepSize = 16 << 20
+
 export class VolumeDownload {
   readonly #client: Client
   readonly #path: string
-  /** The ETag of the archive's first part. */
-  #mark = ''
+  /** States at which to go on, in order: who passes the bytes on may lose some of them. */
+  readonly #states: Received[] = [new Received()]
 
   constructor(client: Client, volume: string) {
     this.#client = client
     this.#path = ownVolumePath(volume, 'export')
   }
 
-  /** The archive from an offset on. Throws as isChanged() knows it when the volume has changed since the first part. */
+  /**
+   * The archive from an offset on, which is no later than where a former call has come to. Throws as isChanged() knows it when the
+   * volume has changed since the first part, kind 'internal' at the end when it is not what the daemon has sent.
+   */
   async *chunks(offset: number): AsyncGenerator<Buffer> {
+    const received = this.#rewind(offset)
     const patience = new Patience()
-    for (let at = offset; ; ) {
+    for (;;) {
       try {
-        for await (const chunk of await this.#open(at)) {
-          at += (chunk as Buffer).length
+        for await (const chunk of await this.#open(received)) {
+          const known = Math.max(0, offset - received.size)
+          this.#take(received, chunk as Buffer)
           patience.renew()
-          yield chunk as Buffer
+          yield (chunk as Buffer).subarray(known)
         }
-        return
+        return received.finish()
       } catch (error) {
         await patience.after(error)
       }
     }
   }
 
-  async #open(offset: number) {
-    const headers = offset === 0 ? {} : { Range: `bytes=${offset}-`, 'If-Match': this.#mark }
-    const answer = await this.#client.stream('GET', this.#path, { headers })
-    this.#mark = answer.headers.etag ?? ''
-    return answer
+  /** The last state that is remembered of those up to an offset. */
+  #rewind(offset: number): Received {
+    while (this.#states.at(-1)!.size > offset) this.#states.pop()
+    return this.#states.at(-1)!.clone()
+  }
+
+  #take(received: Received, chunk: Buffer): void {
+    received.add(chunk)
+    if (received.size - this.#states.at(-1)!.size >= stepSize) this.#states.push(received.clone())
+  }
+
+  #open(received: Received) {
+    const query = received.size === 0 ? {} : { offset: received.size, sha256: received.sha256() }
+    return this.#client.stream('GET', this.#path, { query })
   }
 }
 
@@ -47,25 +64,40 @@ export function isChanged(error: unknown): boolean {
   return error instanceof TsnetError && error.code === 'precondition'
 }
 
-/** Compares what has come with what the archive says of itself at its end. */
-export class SealCheck {
-  readonly #hash = createHash('sha256')
-  /** The last bytes, which may be the seal. */
-  #tail: Buffer = Buffer.alloc(0)
-  #bytes = 0
+/** What has come of an archive. */
+class Received {
+  /** of all but the last bytes, which may be the seal */
+  #hash = createHash('sha256')
+  #last: Buffer = Buffer.alloc(0)
+  size = 0
 
-  add(chunk: Buffer): void {
-    const all = Buffer.concat([this.#tail, chunk])
-    const split = Math.max(0, all.length - sealSize)
-    this.#hash.update(all.subarray(0, split))
-    this.#bytes += split
-    this.#tail = Buffer.from(all.subarray(split))
+  clone(): Received {
+    const copy = new Received()
+    copy.#hash = this.#hash.copy()
+    copy.#last = this.#last
+    copy.size = this.size
+    return copy
   }
 
-  /** To be called at the end. Throws kind 'internal' when it is not what the daemon has sent. */
+  add(chunk: Buffer): void {
+    const all = chunk.length < sealSize ? Buffer.concat([this.#last, chunk]) : chunk
+    if (all === chunk) this.#hash.update(this.#last)
+    const split = Math.max(0, all.length - sealSize)
+    this.#hash.update(all.subarray(0, split))
+    this.#last = Buffer.from(all.subarray(split))
+    this.size += chunk.length
+  }
+
+  /** hex digits, of all that has come */
+  sha256(): string {
+    return this.#hash.copy().update(this.#last).digest('hex')
+  }
+
+  /** Compares it with what the archive says of itself at its end. */
   finish(): void {
-    const seal = parseArchiveSeal(this.#tail)
-    const isWhole = seal !== null && seal.bytes === this.#bytes && seal.sha256 === this.#hash.digest('hex')
+    const seal = parseArchiveSeal(this.#last)
+    const bytes = this.size - this.#last.length
+    const isWhole = seal !== null && seal.bytes === bytes && seal.sha256 === this.#hash.copy().digest('hex')
     if (!isWhole)
       throw new TsnetError('internal', 'archive-broken', 'the archive came broken: its check sum is wrong')
   }

@@ -203,14 +203,10 @@ export interface VolumeClone {
 /** Volumes out of and into archives (docs/volumes.md). */
 export interface VolumeArchives {
   /**
-   * The archive from an offset on, and the mark of the state that it shows. Throws kind 'conflict', code 'volume-changed', when
-   * what is to be resumed is of another state. A failure later breaks off the stream.
+   * The archive, or what is behind the part that is there. Throws kind 'conflict', code 'volume-changed', when it does not begin
+   * with that part any more. A failure later breaks off the stream.
    */
-  export(
-    volume: string,
-    resume: VolumeExport['resume'],
-    watch: CopyWatch,
-  ): Promise<{ readonly mark: string; readonly archive: Readable }>
+  export(volume: string, resume: VolumeExport['resume'], watch: CopyWatch): Promise<Readable>
   /** bytes of an upload that are there; its token is 32 hex digits, chosen by its sender. */
   uploaded(token: string): Promise<number>
   /** Goes on with an upload, or begins it anew at 0; returns how much is there. Throws kind 'conflict' for another offset. */
@@ -220,8 +216,8 @@ export interface VolumeArchives {
 }
 
 export interface VolumeExport {
-  /** What of an archive, of which state of the volume, is there already. */
-  readonly resume: { readonly mark: string; readonly offset: number } | null
+  /** How many bytes of an archive are there already, and their check sum. */
+  readonly resume: { readonly offset: number; readonly sha256: string } | null
 }
 
 export interface VolumeImport {

@@ -18,9 +18,6 @@ const verifyDeadline = 60_000
 /** All of it is written to the disk once, without a sign in between. */
 const unpackDeadline = 600_000
 
-/** hex digits before an archive (worker/export-volume.ts) */
-const markSize = 64
-
 export function createVolumeArchives(parts: Parts): VolumeArchives {
   const uploads = new VolumeUploads(parts.dataRoot)
   /** What has been imported lately, for whoever has not heard of it. */
@@ -54,11 +51,12 @@ async function openExport(
   name: string,
   resume: VolumeExport['resume'],
   watch: CopyWatch,
-): Promise<{ mark: string; archive: Readable }> {
+): Promise<Readable> {
   findVolume(parts, name)
   const archive = new PassThrough({ highWaterMark: 1 << 20 })
   const gone = new AbortController()
   archive.on('close', () => gone.abort(new TsnetError('unavailable', 'export-given-up', 'nobody takes it')))
+  watch.signal?.addEventListener('abort', () => archive.destroy())
   const running = parts.locks.run(`volume ${name}`, () =>
     exportTo(parts, name, resume, archive, gone.signal, watch),
   )
@@ -66,8 +64,8 @@ async function openExport(
   failed.catch((error: Error) => archive.destroy(error))
   // Told by who awaits it below, or by the stream.
   archive.on('error', () => {})
-  const mark = await Promise.race([readMark(archive), failed.then(() => readMark(archive))])
-  return { mark, archive }
+  await Promise.race([new Promise((resolve) => archive.once('readable', resolve)), failed])
+  return archive
 }
 
 async function exportTo(
@@ -96,16 +94,6 @@ async function exportTo(
     parts.log.info({ volume: name, entries, bytes, changed, leftOut }, 'a volume was exported')
   })
   parts.events.emit('volume', 'export', name, { driver })
-}
-
-async function readMark(archive: Readable): Promise<string> {
-  for (;;) {
-    const bytes = archive.read(markSize) as Buffer | null
-    if (bytes !== null) return bytes.toString()
-    if (archive.destroyed)
-      throw archive.errored ?? new TsnetError('unavailable', 'export', 'the export ended')
-    await new Promise<void>((resolve) => archive.once('readable', resolve).once('close', resolve))
-  }
 }
 
 interface Upload {

@@ -92,11 +92,6 @@ export class FileStatus {
     return this.bytes.readBigInt64LE(112) * 1_000_000_000n + BigInt(this.bytes.readUInt32LE(120))
   }
 
-  /** Inode, size, and the times of its last changes: what differs after the file was changed or replaced. */
-  get version(): string {
-    return this.bytes.toString('latin1', 32, 48) + this.bytes.toString('latin1', 96, 124)
-  }
-
   get deviceMajor(): number {
     return this.bytes.readUInt32LE(128)
   }

@@ -65,7 +65,6 @@ function openLibrary() {
     errorName: library.func('const char *ZSTD_getErrorName(size_t code)') as (
       code: number | bigint,
     ) => string,
-    version: library.func('uint32_t ZSTD_versionNumber()') as () => number,
   }
 }
 
@@ -76,12 +75,10 @@ function libzstd(): ReturnType<typeof openLibrary> {
   return library
 }
 
-/** Equal input makes equal output with the same version of the library. */
-export function zstdVersion(): number {
-  return libzstd().version()
-}
-
-/** One frame. Whatever the number of processors and the pieces of the input, the output is the same. Throws kind 'internal'. */
+/**
+ * One frame. Whatever the number of processors and the pieces of the input, the output is the same with the same version of the
+ * library. Throws kind 'internal'.
+ */
 export class ZstdCompressor implements Disposable {
   readonly #library = libzstd()
   readonly #emit: (bytes: Buffer) => void

@@ -1,8 +1,8 @@
 /**
  * tsnet's own: volumes as archives. Both ways a transfer that broke off goes on where it was.
  *
- *   GET …/export                                  200, ETag: "mark"; the archive
- *   GET …/export, Range: bytes=N-, If-Match       206, the rest of the same archive; 412 when the volume has changed
+ *   GET …/export                                  200; the archive
+ *   GET …/export?offset=N&sha256=HEX              200; the rest behind its first N bytes, 412 when those are others by now
  *
  *   HEAD …/import?token=T                         200, Upload-Offset: how much is there
  *   PATCH …/import?token=T&offset=N, bytes        204, Upload-Offset
@@ -10,7 +10,6 @@
  *   POST …/import, bytes                          both in one
  */
 import { randomBytes } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { ImportedVolume, VolumeArchives, VolumeExport, VolumeImport } from '../../engine/engine.ts'
@@ -19,7 +18,7 @@ import type { Labels } from '../../store/records.ts'
 import { type App, takeStreams } from '../app.ts'
 import { flagParameter, integerParameter, type Query, textParameter } from '../query.ts'
 import type { VolumeImported } from '../schema/volume-archive.ts'
-import { type JsonMessage, sendMessages, sendStream } from '../stream.ts'
+import { clientSignal, type JsonMessage, sendMessages, sendStream } from '../stream.ts'
 import { toVolume } from '../wire/volume.ts'
 
 export interface VolumeArchivesBackend {
@@ -36,12 +35,10 @@ const defaultMaxEntries = 10_000_000
 
 export function volumeArchiveRoutes(app: App, { volumeArchives }: VolumeArchivesBackend): void {
   app.get<Named>('/tsnet/v1/volumes/:name/export', async (request, reply) => {
-    const resume = parseResume(request.headers)
+    const resume = parseResume(request.query)
     try {
-      const { mark, archive } = await volumeArchives.export(request.params.name, resume, {})
-      reply.header('etag', `"${mark}"`).header('accept-ranges', 'bytes')
-      // How long it is going to be is not known before its end.
-      if (resume !== null) reply.code(206).header('content-range', `bytes ${resume.offset}-*/*`)
+      const signal = clientSignal(reply)
+      const archive = await volumeArchives.export(request.params.name, resume, { signal })
       return sendStream(reply, 'application/zstd', archive)
     } catch (error) {
       if (!(error instanceof TsnetError) || error.code !== 'volume-changed') throw error
@@ -81,16 +78,16 @@ function sendOffset(reply: FastifyReply, status: number, offset: number): Fastif
   return reply.code(status).header('upload-offset', String(offset)).send()
 }
 
-/** Throws kind 'invalid' for a range of another form, and for one of no particular archive. */
-function parseResume(headers: IncomingHttpHeaders): VolumeExport['resume'] {
-  if (headers.range === undefined) return null
-  const offset = /^bytes=(\d{1,15})-$/.exec(headers.range)?.[1]
-  const mark = /^"([0-9a-f]{64})"$/.exec(headers['if-match'] ?? '')?.[1]
-  if (offset !== undefined && mark !== undefined) return { mark, offset: Number(offset) }
+/** Throws kind 'invalid' for a part without its check sum, or the other way round. */
+function parseResume(query: Query): VolumeExport['resume'] {
+  const offset = integerParameter(query, 'offset') ?? 0
+  const sha256 = textParameter(query, 'sha256')
+  if (offset === 0 && sha256 === '') return null
+  if (offset > 0 && /^[0-9a-f]{64}$/.test(sha256)) return { offset, sha256 }
   throw new TsnetError(
     'invalid',
-    'bad-range',
-    'a part of an export is asked for by "Range: bytes=N-" and "If-Match" with the ETag of its beginning',
+    'export-part',
+    'the rest of an export is asked for by "offset", of what is there already, and "sha256", of as many bytes in hex digits',
   )
 }
 

@@ -4,7 +4,7 @@ import { text, toggle } from '../argv.ts'
 import { ByteCount } from '../byte-count.ts'
 import { defineCommand, printError } from '../command.ts'
 import { badValue } from '../values/bad-value.ts'
-import { isChanged, SealCheck, VolumeDownload } from '../volume-download.ts'
+import { isChanged, VolumeDownload } from '../volume-download.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] VOLUME',
@@ -26,12 +26,9 @@ export const command = defineCommand({
 })
 
 async function writeOut(chunks: AsyncIterable<Buffer>): Promise<void> {
-  const check = new SealCheck()
   for await (const chunk of chunks) {
-    check.add(chunk)
     if (!process.stdout.write(chunk)) await once(process.stdout, 'drain')
   }
-  check.finish()
 }
 
 /** A volume that is written to meanwhile may change more often than it can be read after broken connections. */
@@ -59,11 +56,9 @@ async function writeFile(open: () => AsyncIterable<Buffer>, path: string, name: 
 
 /** false when the volume has changed before all of it was there. */
 async function fill(fd: number, chunks: AsyncIterable<Buffer>): Promise<boolean> {
-  const check = new SealCheck()
   let at = 0
   try {
     for await (const chunk of chunks) {
-      check.add(chunk)
       for (let done = 0; done < chunk.length; )
         done += writeSync(fd, chunk, done, chunk.length - done, at + done)
       at += chunk.length
@@ -72,6 +67,5 @@ async function fill(fd: number, chunks: AsyncIterable<Buffer>): Promise<boolean>
     if (isChanged(error)) return false
     throw error
   }
-  check.finish()
   return true
 }

@@ -205,7 +205,7 @@ function openRegular(directory: number, name: CName): number {
 }
 
 /** false when the entry is no longer there, or no longer what it was (EINVAL of readlinkat(2)). */
-export function unlessGone(look: () => void): boolean {
+function unlessGone(look: () => void): boolean {
   try {
     look()
     return true

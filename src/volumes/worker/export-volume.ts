@@ -1,26 +1,32 @@
 /**
- * Writes a volume's tree as a zstd tar archive to the caller. Before the archive come 64 hex digits: the mark of the state that
- * the tree was in, by which a caller whose connection broke can have the rest of the very same archive.
+ * Writes a volume's tree as a zstd tar archive to the caller. The same tree makes the same bytes: a caller whose connection broke
+ * says what it has by a check sum, and gets the rest.
  */
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { TarWriter } from '../../archives/tar-writer.ts'
 import { TsnetError } from '../../errors.ts'
-import { type CName, openDirectory, statAt, statOpen } from '../../sys/at.ts'
-import { FileStatus } from '../../sys/file-status.ts'
-import { ZstdCompressor, zstdVersion } from '../../sys/libzstd.ts'
+import { openDirectory } from '../../sys/at.ts'
+import { ZstdCompressor } from '../../sys/libzstd.ts'
 import { settleStagedTree } from '../../sys/staged-tree.ts'
-import { type TreeVisitor, walkTree } from '../../sys/walk-tree.ts'
+import { walkTree } from '../../sys/walk-tree.ts'
 import { type ArchiveLabel, formatArchiveLabel, formatArchiveSeal } from '../../values/volume-archive.ts'
-import { ArchivedTree, unlessGone } from './archived-tree.ts'
+import { ArchivedTree } from './archived-tree.ts'
 import type { Context } from './job.ts'
 
 export interface ExportVolume {
   /** of the volume's data */
   readonly root: string
   readonly label: ArchiveLabel
-  /** What a resumed export expects: the first one's mark, and how many bytes of the archive are there. */
-  readonly resume: { readonly mark: string; readonly offset: number } | null
+  readonly resume: ArchivePart | null
+}
+
+/** The beginning of an archive that somebody has. */
+export interface ArchivePart {
+  /** bytes */
+  readonly offset: number
+  /** hex digits, of those bytes */
+  readonly sha256: string
 }
 
 export interface Exported {
@@ -33,40 +39,23 @@ export interface Exported {
   readonly leftOut: number
 }
 
-/** Digits before the archive. */
-export const markSize = 64
-
-/** Throws kind 'conflict', code 'volume-changed', before anything is written when a resumed one finds another tree. */
+/** Throws kind 'conflict', code 'volume-changed', before anything is written when the archive begins otherwise by now. */
 export function exportVolume({ root, label, resume }: ExportVolume, context: Context): Exported {
   settleStagedTree(root)
   using directory = openDirectory(root)
-  const survey = new Survey(label, context)
-  survey.directory('', directory.number)
-  walkTree(directory, survey, { sorted: true })
-  const mark = survey.mark()
-  if (resume !== null && resume.mark !== mark) {
-    throw new TsnetError(
-      'conflict',
-      'volume-changed',
-      `volume "${label.name}" has changed since its export began: export it from the beginning`,
-    )
-  }
-  writeAll(context.stdout, Buffer.from(mark))
-  const output = new Output(context.stdout, resume?.offset ?? 0)
+  const output = new Output(context.stdout, label.name, resume)
   output.write(formatArchiveLabel(label))
   using zstd = new ZstdCompressor((bytes) => output.write(bytes))
   const tar = new TarWriter((bytes) => {
     zstd.write(bytes)
-    context.progress(tar.size, survey.size)
+    context.progress(tar.size, 0)
   })
-  const written = new ArchivedTree(tar)
-  written.directory(directory.number)
-  // Once more from its beginning: a descriptor is read only once.
-  using again = openDirectory(directory)
-  walkTree(again, written, { sorted: true })
+  const tree = new ArchivedTree(tar)
+  tree.directory(directory.number)
+  walkTree(directory, tree, { sorted: true })
   tar.end()
   zstd.end()
-  const { entries, changed, leftOut } = written
+  const { entries, changed, leftOut } = tree
   output.seal(entries)
   return { entries, bytes: output.size, changed, leftOut }
 }
@@ -75,79 +64,52 @@ function writeAll(fd: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
 }
 
-/** The archive's bytes from an offset on. */
+/** The archive's bytes behind what the caller has. */
 class Output {
   readonly #fd: number
-  readonly #offset: number
+  readonly #volume: string
   readonly #hash = createHash('sha256')
+  /** What is there already, as long as its end has not been reached. */
+  #resume: ArchivePart | null
   size = 0
 
-  constructor(fd: number, offset: number) {
+  constructor(fd: number, volume: string, resume: ArchivePart | null) {
     this.#fd = fd
-    this.#offset = offset
+    this.#volume = volume
+    this.#resume = resume
   }
 
   write(bytes: Buffer): void {
-    this.#hash.update(bytes)
-    this.#send(bytes)
-  }
-
-  seal(entries: number): void {
-    this.#send(formatArchiveSeal({ sha256: this.#hash.digest('hex'), bytes: this.size, entries }))
-  }
-
-  #send(bytes: Buffer): void {
-    const before = Math.max(0, this.#offset - this.size)
-    if (before < bytes.length) writeAll(this.#fd, before === 0 ? bytes : bytes.subarray(before))
+    const had = this.#pass(bytes)
+    this.#hash.update(had === 0 ? bytes : bytes.subarray(had))
+    writeAll(this.#fd, bytes.subarray(had))
     this.size += bytes.length
   }
-}
 
-const entriesPerProgress = 1000
-
-/** Finds the mark of a tree's state: of every entry its name, inode, size, and times of change. */
-class Survey implements TreeVisitor {
-  readonly #hash: Hash = createHash('sha256')
-  readonly #status = new FileStatus()
-  readonly #context: Context
-  #entries = 0
-  /** bytes of all files, about */
-  size = 0
-
-  constructor(label: ArchiveLabel, context: Context) {
-    this.#context = context
-    // Another version of the library may compress otherwise.
-    this.#hash.update(JSON.stringify([zstdVersion(), label]))
+  /** Its own bytes are in no check sum but a caller's, of what it has. */
+  seal(entries: number): void {
+    const sha256 = this.#hash.copy().digest('hex')
+    this.write(formatArchiveSeal({ sha256, bytes: this.size, entries }))
+    if (this.#resume !== null) throw this.#changed()
   }
 
-  mark(): string {
-    return this.#hash.digest('hex')
+  /** Takes what is not to be written again; returns how much that is. */
+  #pass(bytes: Buffer): number {
+    if (this.#resume === null) return 0
+    const { offset, sha256 } = this.#resume
+    const had = Math.min(bytes.length, offset - this.size)
+    this.#hash.update(bytes.subarray(0, had))
+    if (this.size + had < offset) return had
+    if (this.#hash.copy().digest('hex') !== sha256) throw this.#changed()
+    this.#resume = null
+    return had
   }
 
-  directory(name: string, fd: number): void {
-    statOpen(fd, this.#status)
-    this.#add(Buffer.from(name), this.#status)
-  }
-
-  entry(directory: number, name: CName): boolean {
-    if (!unlessGone(() => statAt(directory, name, this.#status))) return false
-    if (this.#status.isDirectory) return true
-    this.#add(name, this.#status)
-    return false
-  }
-
-  enter(name: CName, status: FileStatus): boolean {
-    this.#add(name, status)
-    return !status.isMountRoot
-  }
-
-  leave(): void {
-    this.#hash.update('/')
-  }
-
-  #add(name: Buffer, status: FileStatus): void {
-    this.#hash.update(name).update(status.version, 'latin1')
-    this.size += Math.min(status.length, status.allocated)
-    if (++this.#entries % entriesPerProgress === 0) this.#context.progress(0, 0)
+  #changed(): TsnetError {
+    return new TsnetError(
+      'conflict',
+      'volume-changed',
+      `volume "${this.#volume}" has changed since its export began: export it from the beginning`,
+    )
   }
 }

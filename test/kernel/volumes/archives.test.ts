@@ -25,7 +25,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { getXattr, listXattrs, setXattr } from '../../../src/sys/xattr.ts'
 import { parseArchiveSeal, sealSize } from '../../../src/values/volume-archive.ts'
-import { exportVolume, markSize } from '../../../src/volumes/worker/export-volume.ts'
+import { exportVolume } from '../../../src/volumes/worker/export-volume.ts'
 import { unpackVolume } from '../../../src/volumes/worker/unpack-volume.ts'
 import { verifyArchive } from '../../../src/volumes/worker/verify-archive.ts'
 
@@ -45,7 +45,6 @@ function folder(name: string): string {
 }
 
 interface Archive {
-  readonly mark: string
   readonly bytes: Buffer
   readonly leftOut: number
 }
@@ -55,8 +54,7 @@ function exported(root: string, resume: Parameters<typeof exportVolume>[0]['resu
   const stdout = openSync(path, 'w')
   try {
     const { leftOut } = exportVolume({ root, label, resume }, { progress: () => {}, stdin: 0, stdout })
-    const all = readFileSync(path)
-    return { mark: all.toString('utf8', 0, markSize), bytes: all.subarray(markSize), leftOut }
+    return { bytes: readFileSync(path), leftOut }
   } finally {
     closeSync(stdout)
   }
@@ -166,25 +164,30 @@ describe('an exported volume', () => {
     expect(lstatSync(join(to, 'sparse')).blocks).toBeLessThan(100)
   })
 
-  it('is the same bytes when nothing has changed, and has another mark when something has', () => {
+  it('is the same bytes when nothing has changed', () => {
     const from = folder('from')
     makeTree(from)
-    const [first, second] = [exported(from), exported(from)]
-    expect(second.bytes.equals(first.bytes)).toBe(true)
-    expect(second.mark).toBe(first.mark)
-    writeFileSync(join(from, 'empty'), 'no more')
-    expect(exported(from).mark).not.toBe(first.mark)
+    expect(exported(from).bytes.equals(exported(from).bytes)).toBe(true)
   })
 
-  it('goes on in the middle, and refuses to when the tree has changed', () => {
+  it('goes on in the middle, and refuses to, with nothing written, when it begins otherwise by now', () => {
     const from = folder('from')
     makeTree(from)
-    const { mark, bytes } = exported(from)
-    for (const offset of [1, 100, bytes.length - 10, bytes.length]) {
-      expect(exported(from, { mark, offset }).bytes.equals(bytes.subarray(offset)), `${offset}`).toBe(true)
+    const { bytes } = exported(from)
+    const part = (offset: number) => {
+      const sha256 = createHash('sha256').update(bytes.subarray(0, offset)).digest('hex')
+      return { offset, sha256 }
     }
+    for (const offset of [1, 100, bytes.length - sealSize - 1, bytes.length - 10, bytes.length]) {
+      const rest = exported(from, part(offset)).bytes
+      expect(rest.equals(bytes.subarray(offset)), `${offset}`).toBe(true)
+    }
+    const changed = 'has changed since its export began'
+    expect(() => exported(from, { ...part(10), offset: 11 })).toThrow(changed)
+    expect(() => exported(from, { ...part(10), offset: bytes.length + 1 })).toThrow(changed)
     utimesSync(join(from, 'd/deep'), 1, 1)
-    expect(() => exported(from, { mark, offset: 1 })).toThrow('has changed since its export began')
+    expect(() => exported(from, part(bytes.length - 1000))).toThrow(changed)
+    expect(readFileSync(join(dir, 'exported')).length).toBe(0)
   })
 
   it('leaves out sockets, and devices that no volume may hold', async () => {

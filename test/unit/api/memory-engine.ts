@@ -415,8 +415,7 @@ export function createMemoryEngine(): MemoryEngine {
     volumeArchives: {
       export: async (name, resume) => {
         note('volume-export', name, resume)
-        const archive = Readable.from([Buffer.from('archive').subarray(resume?.offset ?? 0)])
-        return { mark: 'ab'.repeat(32), archive }
+        return Readable.from([Buffer.from('archive').subarray(resume?.offset ?? 0)])
       },
       uploaded: async (token) => uploads.get(token)?.length ?? 0,
       receive: async (token, offset, bytes) => {
