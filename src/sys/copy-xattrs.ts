@@ -60,10 +60,18 @@ function copyAll(
   for (let at = 0; at < length; ) {
     const end = list.indexOf(0, at) + 1
     const name = list.subarray(at, end)
+    at = end
+    if (isOwnMark(name)) continue
     const size = succeeded(Number(get(name)), 'getxattr', nameOf(name), ENODATA)
     if (size >= 0) succeeded(set(name, size), 'setxattr', nameOf(name), EOPNOTSUPP)
-    at = end
   }
+}
+
+const ownMarks = Buffer.from('trusted.tsnet.')
+
+/** What the daemon says by it of one directory is not true of a copy. */
+function isOwnMark(name: Buffer): boolean {
+  return name.length > ownMarks.length && name.compare(ownMarks, 0, ownMarks.length, 0, ownMarks.length) === 0
 }
 
 /** `result`, or -1 after a failure that does no harm. */

@@ -31,6 +31,7 @@ import { cPath } from './file.ts'
 import { FileStatus } from './file-status.ts'
 import { check, declare, lastErrno } from './libc.ts'
 import { removeTreeAt } from './remove-tree.ts'
+import { canSetXattr, getXattr, setXattr } from './xattr.ts'
 
 const COPYING = cPath('.tsnet-copying')
 const NEW = cPath('.tsnet-new')
@@ -38,15 +39,24 @@ const OLD = cPath('.tsnet-old')
 const INSTALLING = cPath('.tsnet-installing')
 const stages = [COPYING, NEW, OLD, INSTALLING]
 
+/**
+ * Tells a stage from what a volume's users call so: they may neither have their own removed nor other content put in place.
+ * Only root in the machine's own user namespace can give it; where the file system has no such attributes the name has to do.
+ */
+const mark = 'trusted.tsnet.stage'
+
 type Directory = string | Buffer | Fd
 
 /**
  * Replaces what is in the directory, and its own attributes, by what `build` puts into the one it is given. When `build` throws,
- * nothing has changed. Throws SyscallError.
+ * nothing has changed, but that others' entries of the stages' names are gone. Throws SyscallError.
  */
 export function replaceTree(directory: Directory, build: (staged: Fd) => void): void {
-  using root = openLocked(directory)
+  using root = openDirectory(directory)
+  lock(root)
   settle(root)
+  // Others' of these names are part of the old content.
+  for (const name of stages) removeTreeAt(root.number, name)
   stage(root, build)
   // All of it is on the disk before the first of the old is gone.
   syncFileSystem(root)
@@ -59,7 +69,10 @@ export function replaceTree(directory: Directory, build: (staged: Fd) => void): 
  * kept, and so is what of the new content has the same name.
  */
 export function fillEmptyTree(directory: Directory, build: (staged: Fd) => void): boolean {
-  using root = openLocked(directory)
+  using root = openDirectory(directory)
+  // Not waited for: programs lock the directory of their data, too.
+  if (!isEmpty(root) && !isStaged(root)) return false
+  lock(root)
   settle(root)
   if (!isEmpty(root)) return false
   stage(root, build)
@@ -72,7 +85,7 @@ export function fillEmptyTree(directory: Directory, build: (staged: Fd) => void)
 /** Ends what a kill interrupted, forward or back; true when there was something to do. Whoever works on it is waited for. */
 export function settleStagedTree(directory: Directory): boolean {
   using root = openDirectory(directory)
-  if (!stages.some((name) => isThere(root, name))) return false
+  if (!isStaged(root)) return false
   lock(root)
   settle(root)
   return true
@@ -82,12 +95,6 @@ export function settleStagedTree(directory: Directory): boolean {
 export function isTreeEmpty(directory: Directory, besides: readonly string[] = []): boolean {
   using root = openDirectory(directory)
   return isEmpty(root, besides.map(cPath))
-}
-
-function openLocked(directory: Directory): Fd {
-  const root = openDirectory(directory)
-  lock(root)
-  return root
 }
 
 const nativeFlock = declare<[number, number], number>('int flock(int fd, int operation)')
@@ -105,9 +112,8 @@ function syncFileSystem(root: Fd): void {
 }
 
 function stage(root: Fd, build: (staged: Fd) => void): void {
+  using staged = makeStage(root, COPYING)
   try {
-    makeDirectoryAt(root.number, COPYING, 0o700)
-    using staged = new Fd(openDirectoryAt(root.number, COPYING))
     build(staged)
   } catch (error) {
     removeTreeAt(root.number, COPYING)
@@ -115,26 +121,41 @@ function stage(root: Fd, build: (staged: Fd) => void): void {
   }
 }
 
+function makeStage(root: Fd, name: CName): Fd {
+  makeDirectoryAt(root.number, name, 0o700)
+  const made = new Fd(openDirectoryAt(root.number, name))
+  try {
+    setXattr(made.number, mark, Buffer.from('1'))
+  } catch (error) {
+    if (!(error instanceof SyscallError && ['EOPNOTSUPP', 'EPERM'].includes(error.errnoName))) {
+      made.close()
+      throw error
+    }
+  }
+  return made
+}
+
 /** From whichever stage is there to the end. */
 function settle(root: Fd): void {
-  removeTreeAt(root.number, COPYING)
-  if (isThere(root, NEW)) {
+  if (isOurs(root, COPYING)) removeTreeAt(root.number, COPYING)
+  if (isOurs(root, NEW)) {
     makeRoom(root)
     renameAt(root.number, NEW, root.number, INSTALLING)
   }
-  const times = isThere(root, INSTALLING) ? install(root) : null
-  // Of these names whatever they are: a volume's users may have made something of the sort.
-  for (const name of stages) removeTreeAt(root.number, name)
+  const times = isOurs(root, INSTALLING) ? install(root) : null
+  for (const name of stages) if (isOurs(root, name)) removeTreeAt(root.number, name)
   if (times !== null) setTimes(root.number, times)
 }
 
 function makeRoom(root: Fd): void {
-  if (!isThere(root, OLD)) {
-    removeTreeAt(root.number, OLD)
-    makeDirectoryAt(root.number, OLD, 0o700)
-  }
-  using old = new Fd(openDirectoryAt(root.number, OLD))
+  using old = openOld(root)
   moveEntries(root, old)
+}
+
+function openOld(root: Fd): Fd {
+  if (isOurs(root, OLD)) return new Fd(openDirectoryAt(root.number, OLD))
+  removeTreeAt(root.number, OLD)
+  return makeStage(root, OLD)
 }
 
 /** Returns the times that the directory gets when the stages are gone; after a kill half-way they are those of the repair. */
@@ -182,8 +203,39 @@ function isStage(name: CName): boolean {
   return stages.some((stage) => stage.equals(name))
 }
 
-function isThere(root: Fd, stage: CName): boolean {
-  return exists(root, stage)?.isDirectory === true
+function isStaged(root: Fd): boolean {
+  return stages.some((name) => isOurs(root, name))
+}
+
+function isOurs(root: Fd, stage: CName): boolean {
+  return holderOf(root, stage) === 'ours'
+}
+
+/** Who has the name of a stage. */
+function holderOf(root: Fd, stage: CName): 'nobody' | 'ours' | 'others' {
+  const status = exists(root, stage)
+  if (status === null) return 'nobody'
+  if (!status.isDirectory) return 'others'
+  using opened = openStage(root, stage)
+  if (opened === null) return 'nobody'
+  if (getXattr(opened.number, mark) !== null || !canSetXattr(root.number, mark)) return 'ours'
+  // A kill may come before the mark. To put an empty one in the place of all there is would be its loss.
+  return (stage === COPYING || stage === OLD) && holdsNothing(opened) ? 'ours' : 'others'
+}
+
+/** null when whoever works on it has taken it away just now */
+function openStage(root: Fd, stage: CName): Fd | null {
+  try {
+    return new Fd(openDirectoryAt(root.number, stage))
+  } catch (error) {
+    if (error instanceof SyscallError && ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.errnoName)) return null
+    throw error
+  }
+}
+
+function holdsNothing(directory: Fd): boolean {
+  for (const batch of readEntries(directory.number, entryBuffer())) if (batch.length > 0) return false
+  return true
 }
 
 function exists(directory: Fd, name: CName): FileStatus | null {
@@ -194,8 +246,13 @@ function exists(directory: Fd, name: CName): FileStatus | null {
 function isEmpty(root: Fd, besides: readonly CName[] = []): boolean {
   using listed = openDirectory(root)
   for (const batch of readEntries(listed.number, entryBuffer())) {
-    const others = batch.filter(({ name }) => !isStage(name))
-    if (others.some(({ name }) => !besides.some((one) => one.equals(name)))) return false
+    const others = batch.filter(({ name }) => !besides.some((one) => one.equals(name)))
+    if (others.some(({ name }) => holderOfName(root, name) === 'others')) return false
   }
   return true
+}
+
+function holderOfName(root: Fd, name: CName): ReturnType<typeof holderOf> {
+  const stage = stages.find((one) => one.equals(name))
+  return stage === undefined ? 'others' : holderOf(root, stage)
 }

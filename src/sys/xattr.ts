@@ -34,6 +34,17 @@ export function setXattr(path: string | Buffer | number, name: string, value: Bu
   check(result, 'lsetxattr', `${path.toString()} ${name}`)
 }
 
+const XATTR_REPLACE = 2
+
+/** Whether an open file without this attribute could have it; changes nothing (fsetxattr(2), XATTR_REPLACE). Throws SyscallError, EROFS too. */
+export function canSetXattr(fd: number, name: string): boolean {
+  if (nativeSetOpen(fd, name, scratch, 0, XATTR_REPLACE) >= 0) return true
+  const errno = lastErrno()
+  if (errno === constants.errno.ENODATA) return true
+  if (errno === constants.errno.EOPNOTSUPP || errno === constants.errno.EPERM) return false
+  throw new SyscallError('fsetxattr', errno, `${fd} ${name}`)
+}
+
 /** lgetxattr(2); null when the file or its file system has no such attribute. */
 export function getXattr(path: string | Buffer | number, name: string): Buffer | null {
   const length = Number(

@@ -21,6 +21,7 @@ import { removeUserNamespace, requireUserNamespace } from '../../src/sandbox/use
 import { readMounts } from '../../src/sys/mountinfo.ts'
 import { getXattr, setXattr } from '../../src/sys/xattr.ts'
 import { InitLab } from '../helpers/init-lab.ts'
+import { makeStage } from '../helpers/staged.ts'
 
 const lab = new InitLab()
 let host = ''
@@ -113,14 +114,12 @@ describe('an empty volume', () => {
   })
 
   test('that a killed start left half filled is whole after the next, and shows nothing half', async () => {
-    mkdirSync(`${host}/.tsnet-copying`)
-    writeFileSync(`${host}/.tsnet-copying/half`, '')
+    writeFileSync(`${makeStage(host, 'copying')}/half`, '')
     expect(await lab.printed('ls -A /data', [lab.volume(host, '/data')])).toBe('seed')
   })
 
   test('that was being moved into place when the start was killed is whole, also for who would not fill it', async () => {
-    mkdirSync(`${host}/.tsnet-installing`)
-    writeFileSync(`${host}/.tsnet-installing/late`, '')
+    writeFileSync(`${makeStage(host, 'installing')}/late`, '')
     writeFileSync(`${host}/early`, '')
     const volume = lab.volume(host, '/data', { copyUp: false })
     expect(await lab.printed('ls -A /data', [volume])).toBe('early\nlate')

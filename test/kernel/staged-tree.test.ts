@@ -17,6 +17,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { copyTree } from '../../src/sys/copy-tree.ts'
 import { fillEmptyTree, isTreeEmpty, replaceTree, settleStagedTree } from '../../src/sys/staged-tree.ts'
+import { listXattrs } from '../../src/sys/xattr.ts'
+import { makeStage } from '../helpers/staged.ts'
 
 let root = ''
 let wanted = ''
@@ -61,7 +63,7 @@ test('when the building fails the old content is there as it was', () => {
 })
 
 test('a directory with anything in it is not filled, one with the traces of an interrupted filling is', () => {
-  mkdirSync(join(volume, '.tsnet-copying/half'), { recursive: true })
+  mkdirSync(join(makeStage(volume, 'copying'), 'half'))
   expect(isTreeEmpty(volume)).toBe(true)
   expect(fillEmptyTree(volume, (staged) => copyTree(wanted, staged))).toBe(true)
   expect(listing(volume)).toEqual(['both', 'new', 'new/inner', 'new/inner/file'])
@@ -77,6 +79,51 @@ test('what others make while it is filled is kept', () => {
   })
   expect(isFilled).toBe(false)
   expect(listing(volume)).toEqual(['theirs'])
+})
+
+test('a kill before the mark of an empty stage is a trace too', () => {
+  mkdirSync(join(volume, '.tsnet-copying'))
+  expect(isTreeEmpty(volume)).toBe(true)
+  expect(fillEmptyTree(volume, (staged) => copyTree(wanted, staged))).toBe(true)
+  expect(listing(volume)).toEqual(['both', 'new', 'new/inner', 'new/inner/file'])
+})
+
+test('what users of a volume call like a stage is neither removed nor put in the place of all there is', () => {
+  const names = ['copying', 'new', 'old', 'installing'].map((name) => `.tsnet-${name}`)
+  fillOld()
+  for (const name of names) {
+    mkdirSync(join(volume, name))
+    writeFileSync(join(volume, name, 'theirs'), '')
+    chmodSync(join(volume, name), 0o777)
+  }
+  rmSync(join(volume, '.tsnet-new/theirs'))
+  const [before, { mode }] = [listing(volume), statSync(volume)]
+  expect(settleStagedTree(volume)).toBe(false)
+  expect(fillEmptyTree(volume, (staged) => copyTree(wanted, staged))).toBe(false)
+  expect(listing(volume)).toEqual(before)
+  expect(statSync(volume).mode).toBe(mode)
+  for (const name of ['both', 'old', ...names.slice(1)]) rmSync(join(volume, name), { recursive: true })
+  expect(isTreeEmpty(volume)).toBe(false)
+})
+
+test('the mark of a stage goes neither to the directory nor into a copy', () => {
+  replaceTree(volume, (staged) => copyTree(wanted, staged))
+  expect(listXattrs(volume)).toEqual([])
+  makeStage(join(volume, 'new'), 'copying')
+  const copy = join(root, 'copy')
+  mkdirSync(copy)
+  copyTree(volume, copy)
+  expect(listXattrs(join(copy, 'new/.tsnet-copying'))).toEqual([])
+})
+
+test('a program that has locked the directory of its data keeps nobody waiting', () => {
+  fillOld()
+  const fill = `
+    import { fillEmptyTree } from '${join(import.meta.dirname, '../../src/sys/staged-tree.ts')}'
+    console.log(fillEmptyTree(${JSON.stringify(volume)}, () => {}))`
+  const locked = ['-x', volume, process.execPath, '--input-type=module', '-e', fill]
+  const { stdout, signal } = spawnSync('flock', locked, { encoding: 'utf8', timeout: 20_000 })
+  expect([stdout.trim(), signal]).toEqual(['false', null])
 })
 
 test('links and files of the names in use are no way out of the volume', () => {
@@ -114,8 +161,8 @@ function dieAt(action: 'replace' | 'fill', call: string, n: number): boolean {
   return done.signal === 'SIGKILL' || done.status === 137
 }
 
-describe('killed at any rename, removal or new directory', () => {
-  for (const call of ['renameat2', 'unlinkat', 'mkdirat']) {
+describe('killed at any rename, removal, new directory or mark', () => {
+  for (const call of ['renameat2', 'unlinkat', 'mkdirat', 'fsetxattr']) {
     test(`all of the old or all of the new content is there after a death in ${call}`, () => {
       const seen = new Set<string>()
       for (let n = 1; ; n++) {
