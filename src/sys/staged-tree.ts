@@ -123,16 +123,20 @@ function stage(root: Fd, build: (staged: Fd) => void): void {
 
 function makeStage(root: Fd, name: CName): Fd {
   makeDirectoryAt(root.number, name, 0o700)
-  const made = new Fd(openDirectoryAt(root.number, name))
+  return openMarked(root, name)
+}
+
+function openMarked(root: Fd, name: CName): Fd {
+  const opened = new Fd(openDirectoryAt(root.number, name))
   try {
-    setXattr(made.number, mark, Buffer.from('1'))
+    setXattr(opened.number, mark, Buffer.from('1'))
   } catch (error) {
     if (!(error instanceof SyscallError && ['EOPNOTSUPP', 'EPERM'].includes(error.errnoName))) {
-      made.close()
+      opened.close()
       throw error
     }
   }
-  return made
+  return opened
 }
 
 /** From whichever stage is there to the end. */
@@ -153,7 +157,8 @@ function makeRoom(root: Fd): void {
 }
 
 function openOld(root: Fd): Fd {
-  if (isOurs(root, OLD)) return new Fd(openDirectoryAt(root.number, OLD))
+  // A kill may have come before its mark.
+  if (isOurs(root, OLD)) return openMarked(root, OLD)
   removeTreeAt(root.number, OLD)
   return makeStage(root, OLD)
 }
