@@ -75,7 +75,11 @@ export interface Config {
   readonly initPool: number
   /** Whether the daemon relays what the kernel's DNAT cannot serve. */
   readonly userlandProxy: boolean
+  /** Where Docker's plugins are looked for; empty for dockerd's directories. */
+  readonly pluginDirectories: readonly string[]
   readonly trash: TrashLimits
+  /** A folder of operators' drivers, and further files of theirs. */
+  readonly drivers: { readonly directory: string; readonly files: readonly string[] }
 }
 
 const flags = {
@@ -109,9 +113,12 @@ const flags = {
   pidfile: { type: 'string', short: 'p' },
   'firewall-backend': { type: 'string' },
   'init-pool': { type: 'string' },
+  'plugin-dir': { type: 'string', multiple: true },
   'userland-proxy': { type: 'string' },
   'volume-trash-age': { type: 'string' },
   'volume-trash-space': { type: 'string' },
+  driver: { type: 'string', multiple: true },
+  'driver-dir': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -146,9 +153,12 @@ Options:
   -p, --pidfile string                      Where to write the process id
       --firewall-backend string             auto, nftables, iptables (default "auto")
       --init-pool number                    How many inits wait warm (default 2)
+      --plugin-dir list                     Where Docker's plugins are looked for instead of /run/docker/plugins, /etc/docker/plugins, /usr/lib/docker/plugins
       --userland-proxy=false                Publish only what the kernel serves by itself, without a relay for [::1] and from IPv6 to IPv4
       --volume-trash-age duration           How long removed volumes can be restored, 0 for not at all (default 24h)
       --volume-trash-space percent          Free space below which the oldest of them go before their time (default 10%)
+      --driver list                         Files and packages of drivers of your own, in TypeScript
+      --driver-dir string                   Folder of drivers of your own (default "/etc/tsnet/drivers")
 `
 
 function bad(message: string): TsnetError {
@@ -163,7 +173,9 @@ const fileNames: Readonly<Record<string, string>> = {
   'default-address-pools': 'default-address-pool',
   'default-network-opts': 'default-network-opt',
   'dns-opts': 'dns-opt',
+  drivers: 'driver',
   'host-gateway-ips': 'host-gateway-ip',
+  'plugin-dirs': 'plugin-dir',
 }
 const lists: readonly string[] = [
   'host',
@@ -172,6 +184,7 @@ const lists: readonly string[] = [
   'dns-search',
   'host-gateway-ip',
   'default-address-pool',
+  'plugin-dir',
 ]
 const onlyFlags: readonly string[] = ['config-file', 'help']
 
@@ -344,6 +357,12 @@ function checkHostListen(address: string): string {
   throw bad(`--dns-host-listen "${address}" must be an IP address of the host, e.g. 127.0.0.54`)
 }
 
+function checkDrivers(files: readonly string[]): readonly string[] {
+  const relative = files.find((file) => !file.startsWith('/'))
+  if (relative === undefined) return files
+  throw bad(`--driver "${relative}" must be an absolute path`)
+}
+
 function parseInitPool(text: string): number {
   if (/^\d+$/.test(text) && Number(text) <= largestInitPool) return Number(text)
   throw bad(`--init-pool "${text}" must be a number from 0 to ${largestInitPool}`)
@@ -398,6 +417,8 @@ export function loadConfig(argv: readonly string[]): Config | null {
       age: parseTrashAge(text('volume-trash-age', '24h')),
       space: parseTrashSpace(text('volume-trash-space', '10%')),
     },
+    drivers: { directory: text('driver-dir', '/etc/tsnet/drivers'), files: checkDrivers(list(values['driver'])) },
+    pluginDirectories: list(values['plugin-dir']),
     userlandProxy: oneOf('userland-proxy', text('userland-proxy', 'true'), booleans) === 'true',
   }
 }

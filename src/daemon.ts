@@ -19,6 +19,7 @@ import { HostResolver } from './dns/host-resolver.ts'
 import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
 import type { NetworkDriver } from './drivers/driver.ts'
+import { volumePlugins } from './drivers/plugin-sources.ts'
 import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
@@ -45,6 +46,7 @@ import { nullIpam } from './ipam/null.ts'
 import { createLogger, type Logger } from './log.ts'
 import { listAllRoutes } from './netlink/route.ts'
 import { openRouteSocket } from './netlink/socket.ts'
+import { Plugins } from './plugins/plugins.ts'
 import { createPorts } from './ports/ports.ts'
 import { openStore, type Store } from './store/store.ts'
 import { Supervisor } from './supervisor/client.ts'
@@ -111,7 +113,13 @@ function operatingSystem(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(readText('/etc/os-release'))?.[1] ?? 'Linux'
 }
 
-async function buildParts(config: Config, log: Logger, store: Store, supervisor: Supervisor): Promise<Parts> {
+async function buildParts(
+  config: Config,
+  log: Logger,
+  store: Store,
+  supervisor: Supervisor,
+  plugins: Plugins,
+): Promise<Parts> {
   const { dataRoot, execRoot } = config
   const instance = instanceOf(dataRoot)
   const suffix = instance === '' ? '' : `-${instance}`
@@ -140,7 +148,10 @@ async function buildParts(config: Config, log: Logger, store: Store, supervisor:
   ]
   const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
   const ipams = joinSources<Ipam>(sourceOf(builtinIpams))
-  const volumeDrivers = joinSources<VolumeDriver>(sourceOf([createLocalVolumes(dataRoot, workers)]))
+  const volumeDrivers = joinSources<VolumeDriver>(
+    sourceOf([createLocalVolumes(dataRoot, workers)]),
+    volumePlugins(plugins, (name) => store.volumes.values().some(({ driver }) => driver === name)),
+  )
   const parts: Parts = {
     dataRoot,
     execRoot,
@@ -269,7 +280,8 @@ async function main(argv: readonly string[]): Promise<void> {
         .catch((error: unknown) => log.warn({ err: error }, 'containers could not be compared'))
     },
   })
-  const parts = await buildParts(config, log, store, supervisor)
+  const plugins = new Plugins({ directories: config.pluginDirectories, log })
+  const parts = await buildParts(config, log, store, supervisor, plugins)
   await restore(parts, config.network)
   engine = createEngine(parts, {
     name: hostname(),
@@ -291,6 +303,7 @@ async function main(argv: readonly string[]): Promise<void> {
   log.info({ hosts: config.hosts, firewall: parts.firewall.backend }, 'the daemon is ready')
 
   const stop = async (): Promise<void> => {
+    plugins.close()
     await server.close()
     await supervisor.close(true)
     drift[Symbol.dispose]()
@@ -309,6 +322,7 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
   followResolver(parts)
   if (config.dnsHostListen !== '') await parts.names.serveHost(config.dnsHostListen)
+  plugins.started()
   announceReady()
 }
 

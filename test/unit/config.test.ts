@@ -52,6 +52,7 @@ describe('settings', () => {
       logLevel: 'info',
       pidfile: '',
       userlandProxy: true,
+      pluginDirectories: [],
       trash: { age: 86_400_000, space: 0.1 },
       firewallBackend: 'auto',
       initPool: 2,

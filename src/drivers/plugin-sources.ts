@@ -1,0 +1,34 @@
+/** Docker plugins as drivers. One object stands for a plugin and kind, whether the plugin is there or not. */
+import type { Plugin } from '../plugins/plugin.ts'
+import type { Plugins } from '../plugins/plugins.ts'
+import { RemoteVolumes } from '../volumes/remote.ts'
+import type { VolumeDriver } from '../volumes/volume.ts'
+import type { DriverSource } from './registry.ts'
+
+/** Whether a record names the driver: what it stands for must be told of, and removable, without the plugin. */
+export type IsRecorded = (name: string) => boolean
+
+export function volumePlugins(plugins: Plugins, isRecorded: IsRecorded): DriverSource<VolumeDriver> {
+  return pluginSource(plugins, 'VolumeDriver', isRecorded, (plugin) => new RemoteVolumes(plugin))
+}
+
+function pluginSource<T>(
+  plugins: Plugins,
+  kind: string,
+  isRecorded: IsRecorded,
+  create: (plugin: Plugin) => T,
+): DriverSource<T> {
+  const drivers = new Map<string, T>()
+  const find = (name: string): T | undefined => {
+    if (!isRecorded(name) && !(plugins.has(name) && mayBe(plugins.get(name), kind))) return undefined
+    const driver = drivers.get(name) ?? create(plugins.get(name))
+    drivers.set(name, driver)
+    return driver
+  }
+  return { find, list: () => [...drivers.keys()].flatMap((name) => find(name) ?? []) }
+}
+
+/** One that was never asked may be anything. */
+function mayBe({ kinds }: Plugin, kind: string): boolean {
+  return kinds === null || kinds.includes(kind)
+}

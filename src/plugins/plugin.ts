@@ -1,0 +1,236 @@
+/**
+ * A Docker plugin: found, activated and called. It may be dead, slow or wrong at any time: every call has a deadline, and one
+ * that cannot be reached is not tried again for a while.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TsnetError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { findPluginFile, readAddress } from './locate.ts'
+import { type Answer, AnswerTooLarge, post } from './transport.ts'
+
+/** What plugins of one daemon share. */
+export interface Surroundings {
+  readonly directories: readonly string[]
+  readonly log: Logger
+  /** Aborted when the daemon ends. */
+  readonly closing: AbortSignal
+  /** While the daemon starts, nothing waits for a plugin. */
+  starting: boolean
+}
+
+export interface CallOptions {
+  /** milliseconds */
+  readonly deadline: number
+  readonly signal?: AbortSignal
+  /** Whether to wait for a plugin that is not there, as long as the deadline allows, but for no longer than half a minute. */
+  readonly patient?: boolean
+}
+
+export type PluginAnswer = Readonly<Record<string, unknown>>
+
+/** Milliseconds for which one that could not be reached is not asked again. */
+const pause = 1000
+/** Milliseconds that a plugin has to say what it is. */
+const activationDeadline = 5000
+/** Milliseconds for any call while the daemon starts. */
+const startingDeadline = 1000
+/** Milliseconds between two looks for a plugin that is waited for, and the longest wait: dockerd's. */
+const lookInterval = 200
+const patience = 30_000
+
+export class Plugin {
+  readonly name: string
+  readonly #surroundings: Surroundings
+  #kinds: readonly string[] | null = null
+  #activation: Promise<readonly string[]> | null = null
+  /** Why it could not be reached, and until when that is taken for true. */
+  #failure: { readonly error: TsnetError; readonly until: number } | null = null
+
+  constructor(name: string, surroundings: Surroundings) {
+    this.name = name
+    this.#surroundings = surroundings
+  }
+
+  /** What it last said that it implements, e.g. `VolumeDriver`; null before it was asked. */
+  get kinds(): readonly string[] | null {
+    return this.#kinds
+  }
+
+  /** Why the last call could not reach it, '' when it could. */
+  get trouble(): string {
+    return this.#failure?.error.message ?? ''
+  }
+
+  /**
+   * Calls e.g. `VolumeDriver.Mount` and returns the answer's fields. Throws kind 'not-found' when it is no such driver,
+   * 'unavailable' when it cannot be reached or does not answer in time, 'internal' for what is no answer, and for its refusal.
+   */
+  async call(method: string, body: object, options: CallOptions): Promise<PluginAnswer> {
+    const { signal, deadline, patient } = options
+    const { closing, starting } = this.#surroundings
+    const limit = AbortSignal.timeout(starting ? Math.min(startingDeadline, deadline) : deadline)
+    const end = AbortSignal.any([limit, closing, ...(signal ? [signal] : [])])
+    if (patient === true && !starting) await this.#awaitReach(end)
+    await this.#activate(method, end)
+    return this.#read(method, await this.#post(method, JSON.stringify(body), end))
+  }
+
+  /** Returns when it can be reached, or when it is no use to wait any longer. */
+  async #awaitReach(end: AbortSignal): Promise<void> {
+    const until = Date.now() + patience
+    let told = false
+    for (;;) {
+      try {
+        await this.#activated(end)
+        return
+      } catch (error) {
+        if (!isUnavailable(error) || end.aborted || Date.now() > until) return
+        if (!told) this.#surroundings.log.warn({ plugin: this.name }, `${error.message}; waiting for it`)
+        told = true
+      }
+      await sleep(lookInterval, undefined, { signal: end }).catch(() => {})
+    }
+  }
+
+  async #activate(method: string, end: AbortSignal): Promise<void> {
+    const kinds = await this.#activated(end)
+    const kind = method.slice(0, method.indexOf('.'))
+    if (kinds.includes(kind)) return
+    throw new TsnetError(
+      'not-found',
+      'plugin-kind',
+      `driver ${this.name}: plugin does not implement the requested driver: it is no ${kind}, but ${kinds.join(', ') || 'nothing'}`,
+    )
+  }
+
+  /** All who wait for its activation share one; it goes on when the first of them has given up. */
+  #activated(end: AbortSignal): Promise<readonly string[]> {
+    if (this.#activation === null) {
+      const activation = this.#ask()
+      this.#activation = activation
+      activation.catch(() => {
+        if (this.#activation === activation) this.#activation = null
+      })
+    }
+    return this.#waitFor(this.#activation, end)
+  }
+
+  async #waitFor<T>(activation: Promise<T>, end: AbortSignal): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const give = (): void => reject(this.#late('Plugin.Activate'))
+    if (end.aborted) give()
+    end.addEventListener('abort', give, { once: true })
+    try {
+      return await Promise.race([activation, promise])
+    } finally {
+      end.removeEventListener('abort', give)
+    }
+  }
+
+  async #ask(): Promise<readonly string[]> {
+    const { starting, closing } = this.#surroundings
+    const limit = AbortSignal.timeout(starting ? startingDeadline : activationDeadline)
+    const method = 'Plugin.Activate'
+    try {
+      const answer = await this.#post(method, '', AbortSignal.any([limit, closing]))
+      const { Implements: kinds } = this.#read(method, answer)
+      this.#kinds = Array.isArray(kinds) ? kinds.map(String) : []
+      return this.#kinds
+    } catch (error) {
+      // One that takes connections and does not say what it is is as good as not there.
+      if (isUnavailable(error)) this.#fail(error)
+      throw error
+    }
+  }
+
+  async #post(method: string, body: string, end: AbortSignal): Promise<Answer> {
+    const failure = this.#failure
+    if (failure !== null && (Date.now() < failure.until || this.#surroundings.starting)) throw failure.error
+    const { directories } = this.#surroundings
+    const file = findPluginFile(directories, this.name)
+    if (file === undefined) {
+      const message = `there is neither ${this.name}.sock nor ${this.name}.spec or ${this.name}.json in ${directories.join(', ')}: start the plugin`
+      throw this.#fail(this.#unavailable(message))
+    }
+    const address = readAddress(this.name, file)
+    try {
+      const answer = await post(address, method, body, end)
+      this.#failure = null
+      return answer
+    } catch (error) {
+      throw this.#explain(method, file, error as NodeJS.ErrnoException, end)
+    }
+  }
+
+  #explain(method: string, file: string, error: NodeJS.ErrnoException, end: AbortSignal): TsnetError {
+    if (end.aborted) return this.#late(method)
+    if (error instanceof AnswerTooLarge) return this.#nonsense(method, error.message)
+    // It may be another program when it comes back.
+    this.#activation = null
+    if (error.syscall === 'connect' || error.code === 'ENOTFOUND') {
+      return this.#fail(this.#unavailable(`nobody answers at ${file} (${error.code}): start the plugin`))
+    }
+    return this.#unavailable(`it broke off while it was asked for ${method}: ${error.message}`)
+  }
+
+  #fail(error: TsnetError): TsnetError {
+    this.#activation = null
+    this.#failure = { error, until: Date.now() + pause }
+    return error
+  }
+
+  #late(method: string): TsnetError {
+    return this.#unavailable(`it did not answer ${method} in time`)
+  }
+
+  #unavailable(message: string): TsnetError {
+    return new TsnetError('unavailable', 'plugin-unavailable', `driver ${this.name}: ${message}`)
+  }
+
+  #nonsense(method: string, what: string): TsnetError {
+    return new TsnetError(
+      'internal',
+      'plugin-answer',
+      `driver ${this.name}: its answer to ${method} is wrong: ${what}`,
+    )
+  }
+
+  /** Errors come in Err, those of address managers in Error, and both with any status. */
+  #read(method: string, { status, body }: Answer): PluginAnswer {
+    const fields = parseObject(body)
+    const refusal = fields?.['Err'] || fields?.['Error'] || (status === 200 ? '' : brief(body))
+    if (refusal) {
+      const message = `driver ${this.name}: ${typeof refusal === 'string' ? refusal : JSON.stringify(refusal)}`
+      throw new TsnetError('internal', 'plugin-refused', message)
+    }
+    if (status !== 200) throw this.#nonsense(method, `status ${status} without a word`)
+    if (fields === null) throw this.#nonsense(method, `no JSON object but ${JSON.stringify(brief(body))}`)
+    return fields
+  }
+}
+
+/** An answer without a body is one without fields: some plugins send none for a call that says nothing back. */
+function parseObject(body: string): PluginAnswer | null {
+  if (body.trim() === '') return {}
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as PluginAnswer)
+      : null
+  } catch {
+    return null
+  }
+}
+
+function brief(text: string): string {
+  return text.trim().slice(0, 200)
+}
+
+export function isUnavailable(error: unknown): error is TsnetError {
+  return error instanceof TsnetError && error.code === 'plugin-unavailable'
+}
+
+/** Whether the plugin has said no, and so done nothing. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof TsnetError && error.code === 'plugin-refused'
+}
