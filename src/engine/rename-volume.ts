@@ -6,7 +6,7 @@ import { checkVolumeName } from '../values/name.ts'
 import type { VolumeStorage } from '../volumes/volume.ts'
 import type { Parts } from './parts.ts'
 import { findVolume } from './volume-removal.ts'
-import { volumeUsers } from './volume-users.ts'
+import { volumeUsers, whileUsersStay } from './volume-users.ts'
 import { anonymousLabel } from './volumes.ts'
 
 /** How the driver keeps data on this host. Throws kind 'unsupported' when it does not. */
@@ -33,24 +33,12 @@ export async function renameVolume(parts: Parts, name: string, wanted: string): 
   if (wanted === name) {
     throw new TsnetError('invalid', 'same-name', `rename ${name}: that is its name already: give another one`)
   }
-  for (;;) {
-    const users = userIds(parts, name)
-    // Nobody starts, ends or goes meanwhile: whoever does writes a record that knows the old name.
-    const renamed = await parts.locks.runAll(users, () =>
-      parts.locks.runAll([`volume ${name}`, `volume ${wanted}`], async () => {
-        const volume = findVolume(parts, name)
-        refuseTaken(parts, name, wanted)
-        return userIds(parts, name).every((user) => users.includes(user))
-          ? rename(parts, volume, wanted)
-          : null
-      }),
-    )
-    if (renamed !== null) return renamed
-  }
-}
-
-function userIds(parts: Parts, name: string): string[] {
-  return (volumeUsers(parts).get(name) ?? []).map((container) => container.id)
+  // Whoever starts, ends or goes writes a record that knows the old name.
+  return whileUsersStay(parts, name, [`volume ${name}`, `volume ${wanted}`], () => {
+    const volume = findVolume(parts, name)
+    refuseTaken(parts, name, wanted)
+    return rename(parts, volume, wanted)
+  })
 }
 
 function refuseTaken(parts: Parts, name: string, wanted: string): void {

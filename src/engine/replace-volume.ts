@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts'
 import { withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
 import { dropSnapshot, freeName, takeSnapshot, timeName } from './volume-snapshots.ts'
-import { volumeUsers } from './volume-users.ts'
+import { tellUsers, whileUsersStay } from './volume-users.ts'
 
 export interface Replacement<T, R> {
   readonly operation: 'rollback' | 'import'
@@ -50,36 +50,23 @@ export async function replaceVolume<T, R>(
   replacement: Replacement<T, R>,
   watch: CopyWatch,
 ): Promise<Replaced<R>> {
-  for (;;) {
-    const users = userIds(parts, name)
-    // Nobody starts meanwhile: those that there are wait for their locks, others are refused.
-    const done = await parts.locks.runAll(users, () =>
-      parts.locks.run(`volume ${name}`, async () => {
-        const volume = findVolume(parts, name)
-        const prepared = replacement.prepare(volume)
-        if (!userIds(parts, name).every((user) => users.includes(user))) return null
-        refuseRunning(parts, volume, replacement.operation)
-        using _ = markReplaced(parts, volume)
-        return await replaceContent(parts, volume, replacement, prepared, watch)
-      }),
-    )
-    if (done !== null) return done
-  }
-}
-
-function userIds(parts: Parts, name: string): string[] {
-  return (volumeUsers(parts).get(name) ?? []).map(({ id }) => id)
+  // Nobody starts meanwhile: those that there are wait for their locks, others are refused.
+  return whileUsersStay(parts, name, [`volume ${name}`], async () => {
+    const volume = findVolume(parts, name)
+    const prepared = replacement.prepare(volume)
+    refuseRunning(parts, volume, replacement.operation)
+    using _ = markReplaced(parts, volume)
+    return await replaceContent(parts, volume, replacement, prepared, watch)
+  })
 }
 
 function refuseRunning(parts: Parts, volume: VolumeRecord, operation: string): void {
   const users = runningUsers(parts, volume)
   if (users.length === 0) return
-  const ids = users.map(({ id }) => id).join(', ')
-  const names = users.map((user) => user.name).join(', ')
   throw new TsnetError(
     'conflict',
     'volume-in-use',
-    `${operation} ${volume.name}: volume is in use by running containers - [${ids}] (${names}): stop them first`,
+    `${operation} ${volume.name}: volume is in use by running containers - ${tellUsers(users)}: stop them first`,
   )
 }
 
@@ -146,6 +133,15 @@ async function journalled<R>(
 
 async function settle(parts: Parts, subject: string, path: string): Promise<void> {
   await parts.workers.run('settle-tree', { path }, { subject, deadline: replaceDeadline })
+}
+
+/** Call when a container has got the volume, at `path`: what an earlier settling could not reach is settled before it is seen. */
+export async function settleLeftOver(parts: Parts, { id, name }: VolumeRecord, path: string): Promise<void> {
+  for (const { id: entry, operation, data } of parts.store.journal.entries()) {
+    if (operation !== 'volume-replace' || (data as VolumeRecord).id !== id) continue
+    await settle(parts, `volume ${name}`, path)
+    parts.store.journal.clear(entry)
+  }
 }
 
 /** After a crash: the old or the new content, by how far it had come. */

@@ -7,13 +7,7 @@ import type { DefaultNetwork } from '../config.ts'
 import { errorMessage } from '../errors.ts'
 import { listContainerDirs, removeRootfs } from '../images/rootfs.ts'
 import { adoptSandbox, listSandboxes, removeSandbox } from '../sandbox/sandbox.ts'
-import type {
-  ContainerRecord,
-  EndpointRecord,
-  NetworkRecord,
-  PublishedPort,
-  VolumeRecord,
-} from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord, PublishedPort } from '../store/records.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
@@ -160,11 +154,7 @@ const recoveries: Readonly<
     await dismantleNetwork(parts, entry.data as NetworkRecord)
     parts.store.networks.delete(entry.subject)
   },
-  'volume-create': async (parts, entry) => {
-    if (parts.store.volumes.has(entry.subject)) return
-    const volume = entry.data as VolumeRecord
-    await parts.volumeDriver(volume.driver).remove(volume)
-  },
+  'volume-create': finishVolumeRemoval,
   'volume-discard': finishDiscard,
   'volume-remove': finishVolumeRemoval,
   'volume-rename': finishRename,
@@ -173,6 +163,9 @@ const recoveries: Readonly<
   'volume-replace': finishReplacement,
   'volume-snapshot': undoSnapshot,
 }
+
+/** Those that a later start can bring to an end as well: they stay when that fails, and hurt nobody until then. */
+const patient: readonly string[] = ['volume-create', 'volume-remove', 'volume-replace']
 
 async function undoConnect(parts: Parts, entry: JournalEntry, alive: ReadonlySet<string>): Promise<void> {
   const { endpoint } = entry.data as { endpoint: EndpointRecord }
@@ -216,6 +209,7 @@ async function finishJournal(
         { err: error, operation: entry.operation, subject: entry.subject },
         'an interrupted change could not be cleaned up',
       )
+      if (patient.includes(entry.operation)) continue
     }
     parts.store.journal.clear(entry.id)
   }

@@ -2,7 +2,8 @@
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
-import { refuseReplaced } from './replace-volume.ts'
+import { refuseReplaced, settleLeftOver } from './replace-volume.ts'
+import { findVolume } from './volume-removal.ts'
 
 /** The paths of a container's volumes on this host, by the volumes' names. */
 export type VolumePaths = ReadonlyMap<string, string>
@@ -22,13 +23,26 @@ export async function mountVolumes(
   const mounted = await Promise.allSettled(volumes.map((volume) => mountVolume(parts, container, volume)))
   const failed = mounted.find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
+  for (const volume of volumes) tellMounts(parts, container, volume)
   const paths = mounted.map((result) => (result.status === 'fulfilled' ? result.value : ''))
   return new Map(volumes.map(({ name }, index) => [name, paths[index] ?? '']))
 }
 
+/** Docker's events, one for each place that it is at. */
+function tellMounts(parts: Parts, { id, mounts }: ContainerRecord, { name, driver }: VolumeRecord): void {
+  for (const mount of mounts) {
+    if (mount.type !== 'volume' || mount.name !== name) continue
+    const { target: destination, readOnly, propagation } = mount
+    const attributes = { driver, container: id, destination, 'read/write': `${!readOnly}`, propagation }
+    parts.events.emit('volume', 'mount', name, attributes)
+  }
+}
+
 async function mountVolume(parts: Parts, container: ContainerRecord, volume: VolumeRecord): Promise<string> {
   try {
-    return await parts.volumeDriver(volume.driver).mount(volume, container.id)
+    const path = await parts.volumeDriver(volume.driver).mount(volume, container.id)
+    await settleLeftOver(parts, volume, path)
+    return path
   } catch (error) {
     if (!(error instanceof TsnetError)) throw error
     const message = `error while mounting volume '${volume.mountpoint}': ${error.message}`
@@ -40,7 +54,9 @@ async function mountVolume(parts: Parts, container: ContainerRecord, volume: Vol
 export function volumeReleases(parts: Parts, container: ContainerRecord): (() => Promise<void>)[] {
   return volumesOf(container).map((name) => async () => {
     const volume = parts.store.volumes.get(name)
-    if (volume !== undefined) await parts.volumeDriver(volume.driver).unmount(volume, container.id)
+    if (volume === undefined) return
+    await parts.volumeDriver(volume.driver).unmount(volume, container.id)
+    parts.events.emit('volume', 'unmount', name, { driver: volume.driver, container: container.id })
   })
 }
 
@@ -76,10 +92,4 @@ function usersByVolume(parts: Parts): Map<string, string[]> {
 function volumesOf(container: ContainerRecord): string[] {
   const mounts = container.mounts.filter(({ type }) => type === 'volume')
   return [...new Set(mounts.map(({ name }) => name))]
-}
-
-function findVolume(parts: Parts, name: string): VolumeRecord {
-  const volume = parts.store.volumes.get(name)
-  if (volume === undefined) throw new TsnetError('not-found', 'no-such-volume', `get ${name}: no such volume`)
-  return volume
 }

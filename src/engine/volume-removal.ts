@@ -1,12 +1,12 @@
 /** From a volume to the trash, or to nothing. Its record goes first and at once: nobody can begin to use what is on its way out. */
 import { TsnetError } from '../errors.ts'
-import type { VolumeRecord } from '../store/records.ts'
+import type { TrashRecord, VolumeRecord } from '../store/records.ts'
 import type { JournalEntry } from '../store/store.ts'
 import type { VolumeStorage } from '../volumes/volume.ts'
 import { forgetSnapshots } from './forget-snapshots.ts'
 import type { Parts } from './parts.ts'
 import { removeSnapshotData } from './snapshot-data.ts'
-import { volumeUsers } from './volume-users.ts'
+import { tellUsers, volumeUsers } from './volume-users.ts'
 
 export interface VolumeRemoval {
   /** What is missing is no failure; of a driver that fails the record goes nevertheless. */
@@ -60,9 +60,7 @@ function refuseRemoval(parts: Parts, volume: VolumeRecord): void {
   }
   const users = volumeUsers(parts).get(name) ?? []
   if (users.length === 0) return
-  const ids = users.map((user) => user.id).join(', ')
-  const names = users.map((user) => user.name).join(', ')
-  throw new TsnetError('conflict', 'volume-in-use', `remove ${name}: volume is in use - [${ids}] (${names})`)
+  throw new TsnetError('conflict', 'volume-in-use', `remove ${name}: volume is in use - ${tellUsers(users)}`)
 }
 
 async function discard(
@@ -72,28 +70,41 @@ async function discard(
   size: number,
 ): Promise<void> {
   const { store } = parts
-  const removedAt = new Date().toISOString()
+  const trashed = { volume, removedAt: new Date().toISOString(), size }
   const entry = store.transaction(() => {
     store.volumes.delete(volume.name)
-    store.trash.put(volume.id, { volume, removedAt, size })
-    return store.journal.begin('volume-discard', volume.name, volume)
+    return store.journal.begin('volume-discard', volume.name, trashed)
   })
-  try {
-    await storage.discard(volume)
-  } catch (error) {
-    store.transaction(() => {
-      store.trash.delete(volume.id)
-      putBack(parts, volume, entry)
-    })
-    throw error
-  }
-  store.journal.clear(entry)
+  await moveToTrash(parts, trashed, storage, entry)
   parts.events.emit('volume', 'trash', volume.name, { driver: volume.driver })
 }
 
+/** The trash has it when its data is there, and not before: nobody restores or purges what is on its way. */
+async function moveToTrash(
+  parts: Parts,
+  trashed: TrashRecord,
+  storage: VolumeStorage,
+  entry: number,
+): Promise<void> {
+  const { store } = parts
+  const { volume } = trashed
+  try {
+    await storage.discard(volume)
+  } catch (error) {
+    putBack(parts, volume, entry)
+    throw error
+  }
+  store.transaction(() => {
+    store.trash.put(volume.id, trashed)
+    store.journal.clear(entry)
+  })
+}
+
 function putBack({ store }: Parts, volume: VolumeRecord, entry: number): void {
-  store.volumes.put(volume.name, volume)
-  store.journal.clear(entry)
+  store.transaction(() => {
+    store.volumes.put(volume.name, volume)
+    store.journal.clear(entry)
+  })
 }
 
 async function removeForGood(parts: Parts, volume: VolumeRecord, force: boolean): Promise<void> {
@@ -108,7 +119,7 @@ async function removeForGood(parts: Parts, volume: VolumeRecord, force: boolean)
     await (driver.storage?.discard(volume) ?? driver.remove(volume))
   } catch (error) {
     if (!force) {
-      store.transaction(() => putBack(parts, volume, entry))
+      putBack(parts, volume, entry)
       throw error
     }
     parts.log.warn({ err: error, volume: volume.name }, 'a volume was removed whose driver could not do so')
@@ -132,21 +143,15 @@ export async function removeVolumes(parts: Parts, names: readonly string[]): Pro
 
 /** After a crash: what was on its way into the trash goes on, or is back when that fails. */
 export async function finishDiscard(parts: Parts, entry: JournalEntry): Promise<void> {
-  const volume = entry.data as VolumeRecord
-  const { store } = parts
-  if (!store.trash.has(volume.id)) return
-  try {
-    await parts.volumeDriver(volume.driver).storage?.discard(volume)
-  } catch (error) {
-    store.transaction(() => {
-      store.trash.delete(volume.id)
-      store.volumes.put(volume.name, volume)
-    })
-    throw error
-  }
+  const trashed = entry.data as TrashRecord
+  const { storage } = parts.volumeDriver(trashed.volume.driver)
+  if (storage !== undefined) await moveToTrash(parts, trashed, storage, entry.id)
 }
 
-/** After a crash. What was discarded is purged with the other leftovers of the trash. */
+/**
+ * After a crash, of a volume that has no record: half made, or half removed. What was discarded is purged with the other leftovers
+ * of the trash.
+ */
 export async function finishVolumeRemoval(parts: Parts, entry: JournalEntry): Promise<void> {
   const volume = entry.data as VolumeRecord
   if (parts.store.volumes.has(volume.name)) return

@@ -10,6 +10,7 @@ import type { Parts } from './parts.ts'
 import { removeSnapshotData, snapshotPath } from './snapshot-data.ts'
 import { copyData, withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
+import { whileUsersStay } from './volume-users.ts'
 
 /** The oldest first. */
 export function listSnapshots(parts: Parts, volumeName: string): SnapshotRecord[] {
@@ -41,18 +42,18 @@ export async function createSnapshot(
   watch: CopyWatch,
 ): Promise<SnapshotRecord> {
   if (wanted.name !== '') checkSnapshotName(wanted.name)
-  const users = wanted.pause ? runningUsers(parts, findVolume(parts, volumeName)).map(({ id }) => id) : []
-  // Nobody stops, ends or goes while it is frozen.
-  return parts.locks.runAll(users, () =>
-    parts.locks.run(`volume ${volumeName}`, () => {
-      const volume = findVolume(parts, volumeName)
-      const name = wanted.name || freeName(parts, volume, timeName(''))
-      refuseTaken(parts, volume, name)
-      return withVolumeMounted(parts, volume, 'snapshot', (path) =>
-        takeSnapshot(parts, volume, { name, path, frozen: users }, watch),
-      )
-    }),
-  )
+  const subject = `volume ${volumeName}`
+  const take = (): Promise<SnapshotRecord> => {
+    const volume = findVolume(parts, volumeName)
+    const name = wanted.name || freeName(parts, volume, timeName(''))
+    refuseTaken(parts, volume, name)
+    const frozen = wanted.pause ? runningUsers(parts, volume).map(({ id }) => id) : []
+    return withVolumeMounted(parts, volume, 'snapshot', (path) =>
+      takeSnapshot(parts, volume, { name, path, frozen }, watch),
+    )
+  }
+  // Nobody starts, ends or goes while others stand still.
+  return wanted.pause ? whileUsersStay(parts, volumeName, [subject], take) : parts.locks.run(subject, take)
 }
 
 /** Such as `2026-03-01T12-30-05`, in UTC. */

@@ -1,5 +1,6 @@
 import type { ContainerRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
+import type { Parts } from './parts.ts'
 
 /** Containers by the names of the volumes that they mount. Counted from the records: look at it in the turn in which it is made. */
 export type VolumeUsers = ReadonlyMap<string, readonly ContainerRecord[]>
@@ -32,4 +33,33 @@ function countUsers(containers: Iterable<ContainerRecord>): VolumeUsers {
     }
   }
   return users
+}
+
+/** Runs `body` under the locks of `subjects` while none of the containers that refer to the volume starts, ends or goes. */
+export async function whileUsersStay<T>(
+  parts: Pick<Parts, 'store' | 'locks'>,
+  volume: string,
+  subjects: readonly string[],
+  body: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const users = userIds(parts, volume)
+    const done = await parts.locks.runAll(users, () =>
+      parts.locks.runAll(subjects, async () => {
+        const haveCome = userIds(parts, volume).some((user) => !users.includes(user))
+        return haveCome ? null : { result: await body() }
+      }),
+    )
+    if (done !== null) return done.result
+  }
+}
+
+function userIds(parts: Pick<Parts, 'store'>, volume: string): string[] {
+  return (volumeUsers(parts).get(volume) ?? []).map(({ id }) => id)
+}
+
+/** As errors name them: Docker's list of ids, and the names. */
+export function tellUsers(users: readonly { readonly id: string; readonly name: string }[]): string {
+  const ids = users.map(({ id }) => id).join(', ')
+  return `[${ids}] (${users.map(({ name }) => name).join(', ')})`
 }

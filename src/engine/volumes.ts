@@ -84,8 +84,11 @@ export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making)
   }
   const entry = journal.begin('volume-create', name, planned)
   await using undo = new AsyncDisposableStack()
-  undo.defer(() => journal.clear(entry))
-  undo.defer(() => driver.remove(planned))
+  undo.defer(async () => {
+    // When this fails the entry stays, and the next start tries again.
+    await driver.remove(planned)
+    journal.clear(entry)
+  })
   const volume = { ...planned, mountpoint: await driver.create(name, spec.options) }
   await making.fill?.(volume)
   parts.store.transaction(() => {
@@ -99,10 +102,12 @@ export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making)
 
 /** Data without a record is a volume, as in Docker: an administrator has put it there, or the records were lost. */
 export async function adoptVolumes(parts: Parts): Promise<void> {
-  const { volumes } = parts.store
+  const { volumes, journal } = parts.store
+  // Half made or half removed, and not to be cleaned up this time.
+  const unfinished = new Set(journal.entries().map(({ subject }) => subject))
+  const isKnown = (name: string): boolean => volumes.has(name) || unfinished.has(name) || !isVolumeName(name)
   for (const driver of parts.volumeDrivers()) {
-    for (const { name, mountpoint } of (await driver.storage?.found()) ?? []) {
-      if (volumes.has(name) || !isVolumeName(name)) continue
+    for (const { name, mountpoint } of (await driver.storage?.strays(isKnown)) ?? []) {
       const spec = { name, driver: driver.name, options: {}, labels: {} }
       volumes.put(name, { ...planVolume(spec, {}), mountpoint })
       parts.log.warn({ volume: name, path: mountpoint }, 'data without a record is a volume from now on')

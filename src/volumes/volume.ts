@@ -48,8 +48,10 @@ export interface VolumeUsage {
 export interface VolumeStorage {
   /** Whether there is data under a name, whoever put it there. */
   has(name: string): Promise<boolean>
-  /** Data under the names of volumes without options, whether a record knows them or not. */
-  found(): Promise<readonly { readonly name: string; readonly mountpoint: string }[]>
+  /** Data like that of volumes without options, under names that nobody knows. */
+  strays(
+    isKnown: (name: string) => boolean,
+  ): Promise<readonly { readonly name: string; readonly mountpoint: string }[]>
   /** Returns the new path of the data. Users go on using it. */
   rename(volume: VolumeRecord, name: string): Promise<string>
   /** Takes the data out of the way, to be found again by the volume's id. */

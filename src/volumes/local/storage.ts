@@ -29,16 +29,19 @@ export function createLocalStorage(
   return {
     has: (name) => exists(`${root}/${name}`),
 
-    found: async () => {
-      const names = (await exists(root)) ? await readdir(root) : []
-      const found = []
-      for (const name of names.filter((one) => !one.startsWith('.'))) {
-        const [directory, mountpoint] = [`${root}/${name}`, `${root}/${name}/_data`]
+    strays: async (isKnown) => {
+      const entries = (await exists(root)) ? await readdir(root, { withFileTypes: true }) : []
+      const strays = []
+      for (const entry of entries) {
+        const { name } = entry
+        if (name.startsWith('.') || !entry.isDirectory() || isKnown(name)) continue
+        // Only listed: the server of what is mounted at _data may be dead.
+        const inside = await readdir(`${root}/${name}`)
         // what an image is to hold nobody knows any more
-        if ((await exists(mountpoint)) && !(await exists(`${directory}/image`)))
-          found.push({ name, mountpoint })
+        if (inside.includes('_data') && !inside.includes('image'))
+          strays.push({ name, mountpoint: `${root}/${name}/_data` })
       }
-      return found
+      return strays
     },
 
     rename: async ({ name }, wanted) => {
