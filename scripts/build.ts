@@ -42,8 +42,8 @@ try {
       'volume-worker': 'src/volumes/worker/main.ts',
     },
     format: 'cjs',
-    // The one thing of an ES module that CommonJS has under another name.
-    define: { 'import.meta.url': '__filename' },
+    // What CommonJS has of an ES module's under another name.
+    define: { 'import.meta.url': '__filename', 'import.meta.dirname': '__dirname' },
     outExtension: { '.js': '.cjs' },
   })
   // The launcher compares this with the sources: what was edited during the build is newer.

@@ -1,6 +1,5 @@
 /** Runs a plan's steps, top to bottom, and becomes the program. Synchronous throughout: namespaces belong to threads. */
 import { closeSync, fchownSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
-import { isatty } from 'node:tty'
 import { becomeUser } from '../sys/caps.ts'
 import { CLONE_FS, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWUTS } from '../sys/constants/sched.ts'
 import { errnoName } from '../sys/errno.ts'
@@ -8,6 +7,7 @@ import { duplicate, execve, setDomainname, setHostname, setns, unshare } from '.
 import { applyRlimits } from '../sys/rlimit.ts'
 import { loadSeccompFilter } from '../sys/seccomp.ts'
 import { resetSignals } from '../sys/signal.ts'
+import { isTerminal } from '../sys/terminal.ts'
 import { type Handlers, mountSteps, type State } from './mounts.ts'
 import { findProgram } from './program.ts'
 import { StartError } from './start-error.ts'
@@ -85,7 +85,7 @@ export function run(plan: InitPlan): never {
 /** The order matters: limits and groups first, then what takes rights away, then nothing but execve. */
 function become(program: Program, state: State): never {
   const user = resolveUser(program.user, program.groups)
-  const env = completeEnv(program.env, user.home, isatty(state.stdio[0] ?? 0))
+  const env = completeEnv(program.env, user.home, isTerminal(state.stdio[0] ?? 0))
   enterWorkingDir(program.workingDir, user)
   giveStdio(state.stdio, user.uid)
   writeFileSync('/proc/self/oom_score_adj', String(program.oomScoreAdj))
@@ -134,7 +134,7 @@ function enterWorkingDir(path: string, user: { uid: number; gid: number }): void
 /** 0, 1 and 2 belong to the user, so that /dev/stdout can be opened again (by nginx, for one). */
 function giveStdio(fds: readonly number[], uid: number): void {
   for (const [target, fd] of fds.entries()) {
-    if (!statSync(`/proc/self/fd/${fd}`).isCharacterDevice() || isatty(fd)) fchownSync(fd, uid, -1)
+    if (!statSync(`/proc/self/fd/${fd}`).isCharacterDevice() || isTerminal(fd)) fchownSync(fd, uid, -1)
     duplicate(fd, target)
   }
   // A terminal is all three of them.
