@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { Case, Contestant } from '../case.ts'
-import { timeCommand } from '../command.ts'
 import type { Engine } from '../engines/engine.ts'
 import { send, timed } from '../request.ts'
+import { copier, smallFiles } from '../tree.ts'
 
 const SOURCE = 'bench-clone'
 const CLONE = 'bench-clone-copy'
-const DIRECTORIES = 50
-const FILES = 100
-const SMALL = randomBytes(4000)
 const MIB = 2 ** 20
 const LARGE_MIB = 128
 /** They take long, and the disk has much to write after each. */
@@ -25,22 +22,6 @@ const clone = ({ name, socket }: Engine): Contestant => ({
   },
 })
 
-const copy = (source: string, target: string): Contestant => ({
-  name: 'cp -a --reflink=auto',
-  async sample() {
-    const took = await timeCommand(['cp', '-a', '--reflink=auto', source, target])
-    rmSync(target, { recursive: true })
-    return took
-  },
-})
-
-function fillSmall(root: string): void {
-  for (let directory = 0; directory < DIRECTORIES; directory++) {
-    mkdirSync(`${root}/${directory}`)
-    for (let file = 0; file < FILES; file++) writeFileSync(`${root}/${directory}/${file}`, SMALL)
-  }
-}
-
 function fillLarge(root: string): void {
   const block = randomBytes(MIB)
   for (let part = 0; part < LARGE_MIB; part++) writeFileSync(`${root}/large`, block, { flag: 'a' })
@@ -53,17 +34,14 @@ export default {
   about:
     'The same tree is copied on the same file system, by the API with all that belongs to a new volume, and by cp alone.',
   async *rows(stage) {
-    const trees = [
-      { title: `${DIRECTORIES * FILES} files of 4 kB`, fill: fillSmall },
-      { title: `one file of ${LARGE_MIB} MiB`, fill: fillLarge },
-    ]
+    const trees = [smallFiles, { title: `one file of ${LARGE_MIB} MiB`, fill: fillLarge }]
     for (const engine of await stage.engines('tsnet')) {
-      for (const { title, fill } of trees) {
+      for (const tree of trees) {
         const made = await send(engine.socket, 'POST', '/volumes/create', { Name: SOURCE })
         const { Mountpoint } = made.json() as { Mountpoint: string }
-        fill(Mountpoint)
-        const contestants = [clone(engine), copy(Mountpoint, `${Mountpoint}-copy`)]
-        yield { title, unit: 'ms', rounds: ROUNDS, contestants }
+        tree.fill(Mountpoint)
+        const contestants = [clone(engine), copier(Mountpoint, `${Mountpoint}-copy`)]
+        yield { title: tree.title, unit: 'ms', rounds: ROUNDS, contestants }
         await send(engine.socket, 'DELETE', `/volumes/${SOURCE}?now=true`)
       }
     }
