@@ -28,6 +28,8 @@ export interface CallOptions {
 
 export type PluginAnswer = Readonly<Record<string, unknown>>
 
+const activate = 'Plugin.Activate'
+
 /** Milliseconds for which one that could not be reached is not asked again. */
 const pause = 1000
 /** Milliseconds that a plugin has to say what it is. */
@@ -84,7 +86,7 @@ export class Plugin {
         await this.#activated(end)
         return
       } catch (error) {
-        if (!isUnavailable(error) || end.aborted || Date.now() > until) return
+        if (!isUnreachable(error) || end.aborted || Date.now() > until) return
         if (!told) this.#surroundings.log.warn({ plugin: this.name }, `${error.message}; waiting for it`)
         told = true
       }
@@ -117,7 +119,7 @@ export class Plugin {
 
   async #waitFor<T>(activation: Promise<T>, end: AbortSignal): Promise<T> {
     const { promise, reject } = Promise.withResolvers<never>()
-    const give = (): void => reject(this.#late('Plugin.Activate'))
+    const give = (): void => reject(this.#late(activate))
     if (end.aborted) give()
     end.addEventListener('abort', give, { once: true })
     try {
@@ -130,15 +132,14 @@ export class Plugin {
   async #ask(): Promise<readonly string[]> {
     const { starting, closing } = this.#surroundings
     const limit = AbortSignal.timeout(starting ? startingDeadline : activationDeadline)
-    const method = 'Plugin.Activate'
     try {
-      const answer = await this.#post(method, '', AbortSignal.any([limit, closing]))
-      const { Implements: kinds } = this.#read(method, answer)
+      const answer = await this.#post(activate, '', AbortSignal.any([limit, closing]))
+      const { Implements: kinds } = this.#read(activate, answer)
       this.#kinds = Array.isArray(kinds) ? kinds.map(String) : []
       return this.#kinds
     } catch (error) {
       // One that takes connections and does not say what it is is as good as not there.
-      if (isUnavailable(error)) this.#fail(error)
+      if (isUnreachable(error) && error !== this.#failure?.error) throw this.#fail(error)
       throw error
     }
   }
@@ -150,7 +151,7 @@ export class Plugin {
     const file = findPluginFile(directories, this.name)
     if (file === undefined) {
       const message = `there is neither ${this.name}.sock nor ${this.name}.spec or ${this.name}.json in ${directories.join(', ')}: start the plugin`
-      throw this.#fail(this.#unavailable(message))
+      throw this.#fail(this.#unreachable(message))
     }
     const address = readAddress(this.name, file)
     try {
@@ -168,9 +169,9 @@ export class Plugin {
     // It may be another program when it comes back.
     this.#activation = null
     if (error.syscall === 'connect' || error.code === 'ENOTFOUND') {
-      return this.#fail(this.#unavailable(`nobody answers at ${file} (${error.code}): start the plugin`))
+      return this.#fail(this.#unreachable(`nobody answers at ${file} (${error.code}): start the plugin`))
     }
-    return this.#unavailable(`it broke off while it was asked for ${method}: ${error.message}`)
+    return this.#unheard(method, `it broke off while it was asked for ${method}: ${error.message}`)
   }
 
   #fail(error: TsnetError): TsnetError {
@@ -180,11 +181,17 @@ export class Plugin {
   }
 
   #late(method: string): TsnetError {
-    return this.#unavailable(`it did not answer ${method} in time`)
+    return this.#unheard(method, `it did not answer ${method} in time`)
   }
 
-  #unavailable(message: string): TsnetError {
-    return new TsnetError('unavailable', 'plugin-unavailable', `driver ${this.name}: ${message}`)
+  /** Of a call that was sent nobody knows what it did; what only was to come after the activation was never sent. */
+  #unheard(method: string, message: string): TsnetError {
+    if (method === activate) return this.#unreachable(message)
+    return new TsnetError('unavailable', 'plugin-silent', `driver ${this.name}: ${message}`)
+  }
+
+  #unreachable(message: string): TsnetError {
+    return new TsnetError('unavailable', 'plugin-unreachable', `driver ${this.name}: ${message}`)
   }
 
   #nonsense(method: string, what: string): TsnetError {
@@ -226,11 +233,17 @@ function brief(text: string): string {
   return text.trim().slice(0, 200)
 }
 
-export function isUnavailable(error: unknown): error is TsnetError {
-  return error instanceof TsnetError && error.code === 'plugin-unavailable'
+/** Whether the plugin was not there, or did not say that it is. */
+function isUnreachable(error: unknown): error is TsnetError {
+  return error instanceof TsnetError && error.code === 'plugin-unreachable'
 }
 
-/** Whether the plugin has said no, and so done nothing. */
+/** Whether the plugin has said no. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof TsnetError && error.code === 'plugin-refused'
+}
+
+/** Whether the plugin has surely done nothing: it has said no, or never heard of it. */
+export function isUndone(error: unknown): boolean {
+  return isRefusal(error) || isUnreachable(error)
 }

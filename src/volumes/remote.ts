@@ -3,7 +3,7 @@
  * users of a volume are counted here and named to the plugin by their ids, once each.
  */
 import { TsnetError } from '../errors.ts'
-import { isRefusal, type Plugin, type PluginAnswer } from '../plugins/plugin.ts'
+import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../plugins/plugin.ts'
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
 import type { VolumeDriver, VolumeStatus } from './volume.ts'
 
@@ -88,7 +88,7 @@ export class RemoteVolumes implements VolumeDriver {
       users.set(user, mountpoint)
       return mountpoint
     } catch (error) {
-      if (isRefusal(error)) this.#forget(name, user)
+      if (isUndone(error)) this.#forget(name, user)
       throw error
     }
   }
