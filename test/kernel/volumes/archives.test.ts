@@ -124,9 +124,9 @@ function makeTree(root: string): void {
   writeSync(sparse, 'begin', 0)
   writeSync(sparse, 'middle', 10 << 20)
   closeSync(sparse)
-  truncateSync(join(root, 'sparse'), 100 << 20)
+  truncateSync(join(root, 'sparse'), 16 << 20)
   writeFileSync(join(root, 'hole'), '')
-  truncateSync(join(root, 'hole'), 1 << 30)
+  truncateSync(join(root, 'hole'), 32 << 20)
   run('touch', '-d', '1960-05-04 03:02:01.123456789', join(root, 'd/text'))
   run('touch', '-h', '-d', '2033-01-01 00:00:00.5', join(root, 'd/link'))
   run('touch', '-d', '2001-02-03 04:05:06.000000007', join(root, 'd/deep'))
@@ -523,14 +523,15 @@ describe('a hostile archive', () => {
     expect(unpacked(many, root, { maxEntries: 2000 })).toEqual({ entries: 2000, bytes: 0 })
   })
 
-  it('may have a hundred thousand names of one file', () => {
+  it('may have one name ten thousand times', () => {
     const root = folder('root')
+    const times = 10_000
     const again = entry('a', '0', { data: Buffer.from('x') })
-    const bytes = zstdCompressSync(Buffer.concat([...Array.from({ length: 100_000 }, () => again), end]), {
+    const bytes = zstdCompressSync(Buffer.concat([...Array.from({ length: times }, () => again), end]), {
       params: { [constants.ZSTD_c_compressionLevel]: 1 },
     })
-    expect(bytes.length).toBeLessThan(100_000)
-    expect(unpacked(bytes, root).entries).toBe(100_000)
+    expect(bytes.length).toBeLessThan(times)
+    expect(unpacked(bytes, root).entries).toBe(times)
     expect(readdirSync(root)).toEqual(['a'])
   })
 
