@@ -39,9 +39,10 @@ export function parseTime(text: string): bigint | null {
 
 /** Nanoseconds as decimal seconds. */
 export function formatTime(nanoseconds: bigint): string {
-  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds
-  const fraction = String(size % 1_000_000_000n)
-    .padStart(9, '0')
-    .replace(/0+$/, '')
-  return `${nanoseconds < 0n ? '-' : ''}${size / 1_000_000_000n}${fraction === '' ? '' : `.${fraction}`}`
+  const sign = nanoseconds < 0n ? '-' : ''
+  const digits = `${nanoseconds < 0n ? -nanoseconds : nanoseconds}`.padStart(10, '0')
+  let end = digits.length
+  while (end > digits.length - 9 && digits[end - 1] === '0') end--
+  const seconds = digits.slice(0, -9)
+  return end === digits.length - 9 ? sign + seconds : `${sign}${seconds}.${digits.slice(-9, end)}`
 }

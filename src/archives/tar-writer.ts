@@ -47,7 +47,7 @@ export class TarWriter {
     return this.#written + this.#at
   }
 
-  /** Begins an entry. Of a file `storedSize` bytes are to follow, by `room` and `advance`. */
+  /** Begins an entry. Of a file `storedSize` bytes are to follow, by `take`. */
   entry(entry: ArchiveEntry): void {
     const map = entry.data === null ? null : formatSparseMap(entry.data, entry.size)
     const stored = entry.type === 'file' ? storedSize(entry) + (map?.length ?? 0) : 0
@@ -61,24 +61,25 @@ export class TarWriter {
     this.#left = stored - (map?.length ?? 0)
   }
 
-  /** Where the entry's next bytes go: at least one byte as long as some are to follow, else none. */
-  room(): Buffer {
+  /**
+   * Takes up to `most` of the entry's next bytes by `read`, which writes them into the buffer from `at` on and returns how many
+   * there were: none at the end.
+   */
+  take(most: number, read: (buffer: Buffer, at: number, length: number) => number): number {
     if (this.#at === bufferSize) this.#flush()
-    return this.#buffer.subarray(this.#at, Math.min(bufferSize, this.#at + this.#left))
-  }
-
-  /** That many bytes of the room have been written. */
-  advance(count: number): void {
+    const count = read(this.#buffer, this.#at, Math.min(bufferSize - this.#at, this.#left, most))
     this.#at += count
     this.#left -= count
+    return count
   }
 
   /** Zeros in the place of all data that does not come. */
   padOut(): void {
-    for (let room = this.room(); room.length > 0; room = this.room()) {
-      room.fill(0)
-      this.advance(room.length)
-    }
+    while (this.#left > 0)
+      this.take(this.#left, (buffer, at, length) => {
+        buffer.fill(0, at, at + length)
+        return length
+      })
   }
 
   /** To be called after a file's data. */
@@ -151,8 +152,9 @@ function extendedRecords(entry: ArchiveEntry, stored: number): string {
   const add = (keyword: string, value: string): void => {
     text += formatPax(keyword, value)
   }
-  const isLong = (one: string, limit: number): boolean => one.length > limit || !isAscii(one)
-  if (!isText(name) || !isText(target)) add('hdrcharset', 'BINARY')
+  const isLong = (one: string, limit: number): boolean => one.length > limit || !(isPlain || isAscii(one))
+  const isPlain = isAscii(name) && isAscii(target)
+  if (!isPlain && !(isText(name) && isText(target))) add('hdrcharset', 'BINARY')
   if (data !== null) {
     add('GNU.sparse.major', '1')
     add('GNU.sparse.minor', '0')
@@ -166,6 +168,7 @@ function extendedRecords(entry: ArchiveEntry, stored: number): string {
   const seconds = mtime / 1_000_000_000n
   if (mtime < 0n || mtime !== seconds * 1_000_000_000n || seconds > BigInt(limits.time))
     add('mtime', formatTime(mtime))
+  if (xattrs.size === 0) return text
   for (const [attribute, value] of [...xattrs].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const acl = aclKeywords[attribute] === undefined ? null : aclToText(value)
     if (acl !== null) add(aclKeywords[attribute]!, acl)

@@ -6,7 +6,7 @@ import { closeSync } from 'node:fs'
 import { type CName, openDirectoryAt, statOpen } from './at.ts'
 import { DT_DIR, DT_UNKNOWN } from './constants/stat.ts'
 import { Descent } from './descent.ts'
-import { type DirectoryEntry, entryBuffer, readEntries } from './directory.ts'
+import { entryBuffer, readEntries, readSortedEntries } from './directory.ts'
 import { SyscallError } from './errno.ts'
 import type { Fd } from './fd.ts'
 import { FileStatus } from './file-status.ts'
@@ -73,8 +73,9 @@ class Walk {
   #list(): void {
     const directories: CName[] = []
     const { fd } = this.#descent
-    const batches = readEntries(fd, this.#buffer)
-    for (const batch of this.#sorted ? [sortByName(batches)] : batches) {
+    for (const batch of this.#sorted
+      ? [readSortedEntries(fd, this.#buffer)]
+      : readEntries(fd, this.#buffer)) {
       for (const { name, type } of batch) {
         if (type === DT_DIR || this.#visitor.entry(fd, name, type)) directories.push(Buffer.from(name))
       }
@@ -117,11 +118,4 @@ class Walk {
       closeSync(fd)
     }
   }
-}
-
-function sortByName(batches: Iterable<readonly DirectoryEntry[]>): readonly DirectoryEntry[] {
-  const all: DirectoryEntry[] = []
-  for (const batch of batches)
-    for (const entry of batch) all.push({ ...entry, name: Buffer.from(entry.name) })
-  return all.sort((one, other) => Buffer.compare(one.name, other.name))
 }

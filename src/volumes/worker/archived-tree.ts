@@ -1,8 +1,8 @@
 /** Puts what a walk through a tree visits into a tar archive. */
-import { closeSync, constants, readSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import type { ArchiveEntry, EntryType, Segment } from '../../archives/entry.ts'
 import type { TarWriter } from '../../archives/tar-writer.ts'
-import { type CName, openAt, readLinkAt, statAt, statOpen } from '../../sys/at.ts'
+import { type CName, readLinkAt, statAt, statOpen } from '../../sys/at.ts'
 import {
   DT_REG,
   S_IFBLK,
@@ -16,6 +16,7 @@ import {
 import { SyscallError } from '../../sys/errno.ts'
 import { FileStatus } from '../../sys/file-status.ts'
 import { findData } from '../../sys/holes.ts'
+import { openRegularAt } from '../../sys/open-regular.ts'
 import type { TreeVisitor } from '../../sys/walk-tree.ts'
 import { getXattr, listXattrs } from '../../sys/xattr.ts'
 import { isHarmlessDevice } from './harmless-devices.ts'
@@ -77,19 +78,17 @@ export class ArchivedTree implements TreeVisitor {
 
   /** false when it is no regular file any more. */
   #addRegular(directory: number, name: CName): boolean {
-    const fd = openRegular(directory, name)
+    const status = this.#status
+    const fd = openRegularAt(directory, name, status)
     if (fd < 0) return false
     try {
-      const status = this.#status
-      statOpen(fd, status)
-      if (!status.isRegular) return false
       const path = this.#pathOf(name)
       if (this.#addLink(path)) return true
       // What is mounted over a file does not belong to the volume.
       const size = status.isMountRoot ? 0 : status.length
       const data = status.allocated < size ? findData(fd, size) : null
       const isSparse = data !== null && (data.length !== 1 || data[0]!.length !== size)
-      this.#add({ ...describe(path, status, xattrsOf(fd)), size, data: isSparse ? data : null })
+      this.#add(describe(path, status, xattrsOf(fd), { size, data: isSparse ? data : null }))
       this.#addData(fd, isSparse ? data : [{ offset: 0, length: size }])
       return true
     } finally {
@@ -109,11 +108,12 @@ export class ArchivedTree implements TreeVisitor {
 
   /** false when the file ends before. */
   #addPart(fd: number, { offset, length }: Segment): boolean {
-    for (let done = 0; done < length; ) {
-      const room = this.#tar.room()
-      const count = readSync(fd, room, 0, Math.min(room.length, length - done), offset + done)
+    let done = 0
+    const read = (buffer: Buffer, at: number, most: number): number =>
+      readSync(fd, buffer, at, most, offset + done)
+    while (done < length) {
+      const count = this.#tar.take(length - done, read)
       if (count === 0) return false
-      this.#tar.advance(count)
       done += count
     }
     return true
@@ -133,7 +133,7 @@ export class ArchivedTree implements TreeVisitor {
     }
     if (this.#addLink(path)) return
     const at = Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name.subarray(0, -1)])
-    this.#add({ ...describe(path, status, xattrsOf(at)), target: link.target })
+    this.#add(describe(path, status, xattrsOf(at), link))
   }
 
   /** Adds a further name of a file that the archive has; false when it is the first one. */
@@ -144,7 +144,7 @@ export class ArchivedTree implements TreeVisitor {
       this.#linked.set(this.#status.identity, path)
       return false
     }
-    this.#add({ ...describe(path, this.#status, noXattrs), type: 'link', target: first })
+    this.#add(describe(path, this.#status, noXattrs, { type: 'link', target: first }))
     return true
   }
 
@@ -165,17 +165,22 @@ function textOf(name: CName): string {
 
 const noXattrs: ReadonlyMap<string, Buffer> = new Map()
 
-function describe(name: string, status: FileStatus, xattrs: ReadonlyMap<string, Buffer>): ArchiveEntry {
+function describe(
+  name: string,
+  status: FileStatus,
+  xattrs: ReadonlyMap<string, Buffer>,
+  { type, size = 0, data = null, target = '' }: Partial<ArchiveEntry> = {},
+): ArchiveEntry {
   return {
     name,
-    type: types[status.mode & S_IFMT] ?? 'file',
+    type: type ?? types[status.mode & S_IFMT] ?? 'file',
     mode: status.permissions,
     uid: status.uid,
     gid: status.gid,
     mtime: status.modified,
-    size: 0,
-    data: null,
-    target: '',
+    size,
+    data,
+    target,
     major: status.isDevice ? status.deviceMajor : 0,
     minor: status.isDevice ? status.deviceMinor : 0,
     xattrs,
@@ -188,20 +193,9 @@ function xattrsOf(file: number | Buffer): ReadonlyMap<string, Buffer> {
   const attributes = new Map<string, Buffer>()
   for (const name of names) {
     const value = foreignAttributes.test(name) ? null : getXattr(file, name)
-    if (value !== null) attributes.set(name, value)
+    if (value !== null) attributes.set(Buffer.from(name).toString('latin1'), value)
   }
   return attributes
-}
-
-/** -1 for what cannot be opened as a file, since it is something else by now, or gone. */
-function openRegular(directory: number, name: CName): number {
-  try {
-    return openAt(directory, name, constants.O_RDONLY)
-  } catch (error) {
-    if (error instanceof SyscallError && ['ENOENT', 'ELOOP', 'ENXIO', 'ENODEV'].includes(error.errnoName))
-      return -1
-    throw error
-  }
 }
 
 /** false when the entry is no longer there, or no longer what it was (EINVAL of readlinkat(2)). */
