@@ -97,6 +97,15 @@ export function openPlaceAt(directory: number, name: CName): number {
   return openAt(directory, name, O_PATH)
 }
 
+/** Opens once more, by /proc, what a descriptor of openPlaceAt() stands for, whatever has its name by now. */
+export function reopen(place: number, flags: number, name: CName): number {
+  return checkAt(nativeOpen(AT_FDCWD, placePath(place), flags | O_CLOEXEC, 0), 'open', name)
+}
+
+function placePath(place: number): CName {
+  return cPath(`/proc/self/fd/${place}`)
+}
+
 /** statx(2) of an entry. */
 export function statAt(directory: number, name: CName, into: FileStatus): void {
   checkAt(nativeStatx(directory, name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, into.bytes), 'statx', name)
@@ -170,9 +179,10 @@ export function setOwner(fd: number, uid: number, gid: number): void {
   checkAt(nativeChown(fd, noName, uid, gid, AT_EMPTY_PATH), 'fchown', self)
 }
 
-/** The entry must not be a link: chmod(2) has no way not to follow one. */
+/** By a descriptor, as chmod(2) has no way not to follow a link that somebody puts there meanwhile. Needs /proc. */
 export function setModeAt(directory: number, name: CName, mode: number): void {
-  checkAt(nativeChmodAt(directory, name, mode, 0), 'fchmodat', name)
+  using place = new Fd(openPlaceAt(directory, name))
+  checkAt(nativeChmodAt(AT_FDCWD, placePath(place.number), mode, 0), 'fchmodat', name)
 }
 
 export function setMode(fd: number, mode: number): void {

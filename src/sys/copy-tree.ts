@@ -31,6 +31,7 @@ import { SyscallError } from './errno.ts'
 import type { Fd } from './fd.ts'
 import { deviceNumber } from './file.ts'
 import { FileStatus } from './file-status.ts'
+import { openRegularAt } from './open-regular.ts'
 import { type TreeVisitor, walkTree } from './walk-tree.ts'
 
 export interface CopyOptions {
@@ -130,11 +131,9 @@ class TreeCopy implements TreeVisitor, Disposable {
 
   /** false when it is no regular file any more. */
   #copyRegular(directory: number, name: CName): boolean {
-    const from = openRegular(directory, name)
+    const from = openRegularAt(directory, name, this.#status)
     if (from < 0) return false
     try {
-      statOpen(from, this.#status)
-      if (!this.#status.isRegular) return false
       if (!this.#linkAgain(name)) this.#copyFile(from, name)
       return true
     } finally {
@@ -196,17 +195,6 @@ function makeDirectory(directory: number, name: CName): void {
     makeDirectoryAt(directory, name, 0o700)
   } catch (error) {
     if (!(error instanceof SyscallError && error.errnoName === 'EEXIST')) throw error
-  }
-}
-
-/** -1 for what cannot be opened as a file, since it is something else by now, or gone. */
-function openRegular(directory: number, name: CName): number {
-  try {
-    return openAt(directory, name, constants.O_RDONLY)
-  } catch (error) {
-    if (error instanceof SyscallError && ['ENOENT', 'ELOOP', 'ENXIO', 'ENODEV'].includes(error.errnoName))
-      return -1
-    throw error
   }
 }
 
