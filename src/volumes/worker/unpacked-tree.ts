@@ -377,9 +377,10 @@ function isErrno(error: unknown, ...names: readonly string[]): boolean {
 const foreignAttributes = /^(?:trusted\.tsnet\.|security\.(?:selinux|ima|evm)$)/
 
 function applyXattr(at: number | Buffer, name: string, value: Buffer): void {
-  if (foreignAttributes.test(name)) return
+  // libc takes it up to a NUL
+  if (foreignAttributes.test(name) || name.includes('\0')) return
   try {
-    setXattr(at, name, value)
+    setXattr(at, Buffer.from(name, 'latin1').toString(), value)
   } catch (error) {
     // A lost capability breaks programs; other attributes are passed over where the file system has none.
     if (!isErrno(error, 'EOPNOTSUPP', 'EPERM') || name === 'security.capability') throw error

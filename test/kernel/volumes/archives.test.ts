@@ -118,6 +118,7 @@ function makeTree(root: string): void {
   run('chmod', '4755', join(root, 'owned'))
   setXattr(join(root, 'owned'), 'user.bytes', Buffer.from([0, 1, 0xff, 10, 61]))
   setXattr(join(root, 'owned'), 'user.a=b%c', Buffer.from('odd'))
+  setXattr(join(root, 'owned'), 'user.größe.名', Buffer.from('in UTF-8'))
   run('setfacl', '-m', 'u:1234:rw,g:77:r', join(root, 'empty'))
   run('setfacl', '-d', '-m', 'u:1234:rwx', join(root, 'd'))
   const sparse = openSync(join(root, 'sparse'), 'w')
