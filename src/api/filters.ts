@@ -101,8 +101,8 @@ export function booleanFilter(filters: Filters, name: string): boolean | undefin
   const values = filters.get(name)
   if (values === undefined || values.length === 0) return undefined
   const [value = ''] = values
-  if (values.length === 1 && /^(1|true)$/i.test(value)) return true
-  if (values.length === 1 && /^(0|false)$/i.test(value)) return false
+  if (values.length === 1 && /^(1|true)$/.test(value)) return true
+  if (values.length === 1 && /^(0|false)$/.test(value)) return false
   throw new TsnetError(
     'invalid',
     'bad-filter',

@@ -95,7 +95,13 @@ const lockedPaths: readonly string[] = [
 
 const safe = MS_NOSUID | MS_NOEXEC | MS_NODEV
 
-function systemMount(type: string, target: string, flags: number, data: string, source = type): Step {
+function systemMount(
+  type: string,
+  target: string,
+  flags: number,
+  data: string,
+  source = type,
+): Step & { target: string } {
   return { op: 'mount', type, source, target, flags, data }
 }
 
@@ -103,7 +109,7 @@ function systemMount(type: string, target: string, flags: number, data: string, 
 const procMount = systemMount('proc', '/proc', safe, '')
 
 /** The other mounts of the OCI runtime specification's Linux defaults. */
-function systemMounts(shmSize: number): Step[] {
+function systemMounts(shmSize: number): (Step & { target: string })[] {
   const mount = systemMount
   return [
     mount('tmpfs', '/dev', MS_NOSUID | MS_STRICTATIME, 'mode=755,size=65536k'),
@@ -112,6 +118,11 @@ function systemMounts(shmSize: number): Step[] {
     mount('mqueue', '/dev/mqueue', safe, ''),
     mount('sysfs', '/sys', safe | MS_RDONLY, ''),
   ]
+}
+
+/** A size that nobody sees would be misleading. */
+function isOwnSharedMemory(target: string, mounts: readonly MountPoint[]): boolean {
+  return target === '/dev/shm' && mounts.some((mount) => mount.target === target)
 }
 
 export function compileContainer(input: CompileInput): InitPlan {
@@ -127,7 +138,7 @@ export function compileContainer(input: CompileInput): InitPlan {
     { op: 'root', ...rootfs },
     procMount,
     ...fillSteps(binds),
-    ...systemMounts(spec.shmSize),
+    ...systemMounts(spec.shmSize).filter(({ target }) => !isOwnSharedMemory(target, container.mounts)),
     { op: 'devices' },
     ...(spec.tty ? [{ op: 'terminal', number: null, console: true } as const] : []),
     { op: 'hostname', hostname: container.hostname, domainname: spec.domainname },

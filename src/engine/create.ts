@@ -74,7 +74,7 @@ async function createNamed(
     image,
     network: (ref) => wantedOf(() => findNetwork(parts.store.networks, ref)),
     checkEndpoint: (network, wish) => parts.networkDriver(network.driver).checkEndpoint(network, wish),
-    taken: wantedOf(() => takeMounts(parts.store.containers, spec.volumesFrom)),
+    taken: wantedOf(() => takeMounts(parts.store.containers, spec.volumesFrom, image.id)),
     mountedImage: (ref) => wantedOf(() => parts.images.get(ref)),
     dataRoot: parts.dataRoot,
   })

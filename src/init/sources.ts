@@ -1,7 +1,7 @@
 /** Opens the sources of mounts while the host's tree is there: every look at a foreign file system is here, in a process that can be killed. */
 import { chmodSync, chownSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
-import { SyscallError } from '../sys/errno.ts'
+import { errnoText, SyscallError } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { changeMountTree, cloneMountTree, openPlace } from '../sys/mount.ts'
 import { openResolved } from '../sys/openat2.ts'
@@ -48,7 +48,7 @@ function openSourcePath(source: MountSource): Fd {
   try {
     return openPlace(source.path)
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
     if (source.make === null) throw missing(source)
     makeSource(source.path, source.make)
     return openPlace(source.path)
@@ -77,10 +77,18 @@ function makeSource(path: string, owner: Owner): void {
       parent = next
     }
   } catch (error) {
-    throw new StartError(`error while creating mount source path '${path}': ${(error as Error).message}`)
+    throw new StartError(
+      `error while creating mount source path '${path}': mkdir ${path}: ${whyNotMade(error)}`,
+    )
   } finally {
     parent.close()
   }
+}
+
+/** Where there is a name and nothing behind it, it is that of a link that leads nowhere or in a circle. */
+function whyNotMade(error: unknown): string {
+  if (!(error instanceof SyscallError)) return (error as Error).message
+  return isErrno(error, 'ENOENT', 'ELOOP') ? 'file exists' : errnoText(error.errno)
 }
 
 function enterOrMake(parent: Fd, name: string, owner: Owner): Fd {

@@ -5,7 +5,7 @@
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs'
 import { makeDirectoryAt, nameText, openAt, readLinkAt } from '../sys/at.ts'
 import { O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../sys/constants/fcntl.ts'
-import { SyscallError } from '../sys/errno.ts'
+import { errnoText, SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { cPath } from '../sys/file.ts'
 import { findResolved, openResolved } from '../sys/openat2.ts'
@@ -26,9 +26,9 @@ export function findTarget(path: string): Fd | null {
   }
 }
 
-/** A mount's target as a place, made where it is missing, its parents too. Throws StartError when it is of the other type. */
+/** A mount's target as a place, made where it is missing, its parents too. Throws StartError when it is of the other type or can not be made. */
 export function openTarget(path: string, directory: boolean): Fd {
-  const target = findTarget(path) ?? makePlainly(path, directory) ?? makeTarget(path, directory)
+  const target = findTarget(path) ?? makeMissing(path, directory)
   if (fstatSync(target.number).isDirectory() === directory) return target
   target.close()
   throw wrongType(path)
@@ -65,6 +65,15 @@ export function refuseProc(path: string, target: Fd, source = ''): void {
     throw new StartError(`"${path}" cannot be mounted because it is not of type proc`)
   if (!real.startsWith('/proc/') || replaceable.includes(real)) return
   throw new StartError(`"${path}" cannot be mounted because it is inside /proc`)
+}
+
+function makeMissing(path: string, directory: boolean): Fd {
+  try {
+    return makePlainly(path, directory) ?? makeTarget(path, directory)
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    throw new StartError(`error mounting at "${path}": ${errnoText(error.errno)}`)
+  }
 }
 
 /** The usual case, in which all but the last name is there, and no link on the way; null in others. */

@@ -38,7 +38,7 @@ export function isVolumeName(name: string): boolean {
 }
 
 export function checkVolumeName(name: string): string {
-  if (name.length === 1) {
+  if (Buffer.byteLength(name) === 1) {
     throw invalid('volume name is too short, names should be at least two alphanumeric characters')
   }
   if (!isVolumeName(name)) {
@@ -47,6 +47,9 @@ export function checkVolumeName(name: string): string {
         'If you intended to pass a host directory, use absolute path',
     )
   }
+  // NAME_MAX of limits.h: it is a directory.
+  if (name.length > 255)
+    throw invalid(`volume name is too long: ${name.length} characters, at most 255 are allowed`)
   return name
 }
 

@@ -47,10 +47,19 @@ describe('a source', () => {
     expect(readdirSync(host)).toEqual([])
   })
 
-  test('that cannot be made says why', async () => {
+  test.each([
+    ['file/below', 'not a directory'],
+    ['nowhere', 'file exists'],
+    ['circle', 'file exists'],
+    ['circle/below', 'file exists'],
+  ])('that cannot be made says why: %s', async (name, why) => {
     write(`${host}/file`)
-    const bind = lab.bind(`${host}/file/below`, '/b', { createSource: true })
-    expect(await lab.refused('true', [bind])).toMatch(/openat2|open_tree|creating mount source path/)
+    symlinkSync('missing', `${host}/nowhere`)
+    symlinkSync('circle', `${host}/circle`)
+    const path = `${host}/${name}`
+    expect(await lab.refused('true', [lab.bind(path, '/b', { createSource: true })])).toBe(
+      `error while creating mount source path '${path}': mkdir ${path}: ${why}`,
+    )
   })
 
   test('of a dead file system ends this start alone, by a deadline, with its name', async () => {
@@ -163,6 +172,13 @@ describe('a target', () => {
     expect(readdirSync(source)).toEqual([])
     expect(readdirSync(host)).toEqual([])
   }, 60_000)
+
+  test('that cannot be made is named', async () => {
+    const above = lab.bind(host, '/above', { readOnly: true })
+    expect(await lab.refused('true', [above, lab.bind(host, '/above/made')])).toBe(
+      'error mounting at "/above/made": read-only file system',
+    )
+  })
 
   test('in a circle of links is refused', async () => {
     const layers = withLink('loop', 'loop')

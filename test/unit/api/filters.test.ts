@@ -74,6 +74,9 @@ describe('a filter of true or false', () => {
   })
 
   test('is nothing else', () => {
+    expect(() => booleanFilter(parse('{"dangling":["True"]}'), 'dangling')).toThrow(
+      "invalid filter 'dangling=[True]': it must be true or false",
+    )
     expect(() => booleanFilter(parse('{"dangling":["true","false"]}'), 'dangling')).toThrow(
       "invalid filter 'dangling=[true false]': it must be true or false",
     )

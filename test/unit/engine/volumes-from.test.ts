@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { takeMounts } from '../../../src/engine/volumes-from.ts'
 import type { ContainerRecord, MountPoint } from '../../../src/store/records.ts'
 import { openStore } from '../../../src/store/store.ts'
-import type { ContainerId } from '../../../src/values/id.ts'
+import type { ContainerId, ImageId } from '../../../src/values/id.ts'
 import { mountRequest, plan } from './samples.ts'
 
 function container(digit: string, name: string, mounts: readonly MountPoint[]): ContainerRecord {
@@ -14,10 +14,17 @@ function point(target: string, change: Partial<MountPoint> = {}): MountPoint {
   return { ...mount!, ...change }
 }
 
-function take(entries: readonly string[], containers: readonly ContainerRecord[]): readonly MountPoint[] {
+const { image } = plan()
+const otherImage = `sha256:${'0'.repeat(64)}` as ImageId
+
+function take(
+  entries: readonly string[],
+  containers: readonly ContainerRecord[],
+  by = otherImage,
+): readonly MountPoint[] {
   using store = openStore(':memory:')
   for (const each of containers) store.containers.put(each.id, each)
-  return takeMounts(store.containers, entries)
+  return takeMounts(store.containers, entries, by)
 }
 
 const one = container('1', 'one', [
@@ -33,6 +40,14 @@ describe('the mounts that --volumes-from takes', () => {
       point('/b', { name: 'b1', readOnly: true, idmap: 'uid:1:0:1', noCopy: true, syntax: 'volumes-from' }),
     ])
     expect(take(['22222222'], [one, two]).map(({ target }) => target)).toEqual(['/a'])
+  })
+
+  test('of a container that never ran are filled by one of the same image, unless that is not wanted', () => {
+    const source = container('3', 'three', [point('/a', { name: 'a3' }), point('/b', { noCopy: true })])
+    expect(take(['three'], [source], image).map(({ noCopy }) => noCopy)).toEqual([false, true])
+    expect(take(['three'], [source]).map(({ noCopy }) => noCopy)).toEqual([true, true])
+    const started = { ...source, state: { ...source.state, startedAt: '2026-01-01T00:00:00Z' } }
+    expect(take(['three'], [started], image).map(({ noCopy }) => noCopy)).toEqual([true, true])
   })
 
   test('of a later container win', () => {
@@ -60,7 +75,7 @@ describe('the mounts that --volumes-from takes', () => {
     ['one:ro:x', 'invalid', 'invalid mode: ro:x'],
     ['one:ro,rw', 'invalid', 'invalid mode: ro,rw'],
     ['missing', 'not-found', 'No such container: missing'],
-    [':ro', 'not-found', 'No such container: '],
+    [':ro', 'invalid', 'invalid volumes-from specification: :ro: it names no container'],
   ])('of %j are refused', (entry, kind, message) => {
     expect(() => take([entry], [one])).toThrow(expect.objectContaining({ kind, message }))
   })

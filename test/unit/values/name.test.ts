@@ -32,6 +32,14 @@ test('a volume name with a path in it is told to be absolute', () => {
       'If you intended to pass a host directory, use absolute path',
   )
   expect(() => checkVolumeName('v')).toThrow('volume name is too short')
+  expect(() => checkVolumeName('ä')).toThrow('"ä" includes invalid characters')
+})
+
+test('a volume name is at most as long as a directory’s may be', () => {
+  expect(checkVolumeName('v'.repeat(255))).toHaveLength(255)
+  expect(() => checkVolumeName('v'.repeat(256))).toThrow(
+    'volume name is too long: 256 characters, at most 255 are allowed',
+  )
 })
 
 test('every random name is a container name, and enough of them exist', () => {
