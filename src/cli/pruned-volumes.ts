@@ -1,7 +1,7 @@
 import type { Volume, VolumesPruned } from '../api/schema/volume.ts'
 import { print } from './command.ts'
 import { alignColumns } from './output.ts'
-import { formatDuration, formatSize } from './units.ts'
+import { formatSize, formatTimeTo } from './units.ts'
 
 /** Each with what it takes and where it came from, then the sum and when the disk has it. */
 export function printPruned(
@@ -20,8 +20,7 @@ export function printPruned(
 function formatDelay(volumes: VolumesPruned['Volumes']): string {
   const end = volumes.find(({ EndsAt }) => EndsAt !== undefined)?.EndsAt
   if (end === undefined) return ''
-  const seconds = Math.max(0, (Date.parse(end) - Date.now()) / 1000)
-  return `, in ${formatDuration(seconds)}: until then tsnet volume restore brings them back`
+  return `, in ${formatTimeTo(end)}: until then tsnet volume restore brings them back`
 }
 
 /** -1 stands for what is not known. */

@@ -30,6 +30,16 @@ function significant(amount: number, digits: number): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text
 }
 
+/** `3 hours ago`: when a time in ISO 8601 was. */
+export function formatAge(time: string): string {
+  return `${formatDuration((Date.now() - Date.parse(time)) / 1000)} ago`
+}
+
+/** `3 hours`: how long it is until a time in ISO 8601. */
+export function formatTimeTo(time: string): string {
+  return formatDuration((Date.parse(time) - Date.now()) / 1000)
+}
+
 /** `About a minute`, `3 hours`: how long `seconds` are. */
 export function formatDuration(seconds: number): string {
   const minutes = Math.trunc(seconds / 60)

@@ -49,7 +49,8 @@ function duplicate({ syntax, target }: MountRequest, mount: MountPoint): TsnetEr
   return invalid(`Duplicate mount point: ${syntax === 'mount' ? target : mount.target}`)
 }
 
-const anonymousVolume: MountRequest = {
+/** A mount before anything is said about it. */
+export const noMount: MountRequest = {
   type: 'volume',
   source: '',
   target: '',
@@ -67,8 +68,10 @@ const anonymousVolume: MountRequest = {
   driver: '',
   driverOptions: {},
   labels: {},
-  syntax: 'image',
+  syntax: 'mount',
 }
+
+const anonymousVolume: MountRequest = { ...noMount, syntax: 'image' }
 
 function planMount(
   request: MountRequest,

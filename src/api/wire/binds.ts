@@ -1,7 +1,8 @@
 /** Mounts in the syntax of `-v`: `[source:]target[:mode]`. */
+import { noMount } from '../../engine/plan-mounts.ts'
 import type { MountRequest } from '../../store/records.ts'
 import { isMountMode, type MountMode, parseMountMode } from '../../values/mount-mode.ts'
-import { badConfig, checkTarget, invalid, noMount } from './mount-rules.ts'
+import { badConfig, checkTarget, invalid } from './mount-rules.ts'
 
 /** `[source:]target[:mode]` as `-v` sends it. Throws kind 'invalid' with Docker's texts. */
 export function parseBind(text: string): MountRequest {

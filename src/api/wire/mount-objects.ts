@@ -1,10 +1,11 @@
 /** Mounts as HostConfig.Mounts holds them. */
+import { noMount } from '../../engine/plan-mounts.ts'
 import type { MountRequest, Recursion } from '../../store/records.ts'
 import { formatIdmap, parseIdmap } from '../../values/idmap.ts'
 import { propagations } from '../../values/mount-mode.ts'
 import { parseOwner } from '../../values/owner.ts'
 import type { Mount } from '../schema/mount.ts'
-import { absoluteProblem, badConfig, checkTarget, invalid, noMount, subpathProblem } from './mount-rules.ts'
+import { absoluteProblem, badConfig, checkTarget, invalid, subpathProblem } from './mount-rules.ts'
 import { fromTmpfsObject, toTmpfsOptions } from './tmpfs-objects.ts'
 
 type Options<Name extends keyof Mount> = NonNullable<Mount[Name]>

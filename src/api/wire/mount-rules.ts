@@ -1,29 +1,6 @@
 /** What every way of asking for a mount has in common. */
 import { TsnetError } from '../../errors.ts'
-import type { MountRequest } from '../../store/records.ts'
 import { cleanPath } from '../../values/path.ts'
-
-/** A mount before anything is said about it. */
-export const noMount: MountRequest = {
-  type: 'volume',
-  source: '',
-  target: '',
-  readOnly: false,
-  createSource: false,
-  noCopy: false,
-  propagation: '',
-  recursion: 'enabled',
-  subpath: '',
-  idmap: '',
-  own: '',
-  mode: '',
-  consistency: '',
-  options: '',
-  driver: '',
-  driverOptions: {},
-  labels: {},
-  syntax: 'mount',
-}
 
 export function invalid(message: string): TsnetError {
   return new TsnetError('invalid', 'bad-mount', message)

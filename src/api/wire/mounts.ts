@@ -1,11 +1,12 @@
 /** All mounts of a container on the wire: Binds, Mounts, Tmpfs, and the anonymous volumes of Config.Volumes. */
+import { noMount } from '../../engine/plan-mounts.ts'
 import type { MountPoint, MountRequest } from '../../store/records.ts'
 import type { MountSummary } from '../schema/container.ts'
 import type { ContainerCreate, HostConfig } from '../schema/container-create.ts'
 import type { Mount } from '../schema/mount.ts'
 import { parseBind, toBind } from './binds.ts'
 import { fromMountObject, toMountObject } from './mount-objects.ts'
-import { checkTarget, invalid, noMount, targetProblem } from './mount-rules.ts'
+import { checkTarget, invalid, targetProblem } from './mount-rules.ts'
 
 /** Every mount that the body asks for. */
 export function toMountRequests(body: ContainerCreate): MountRequest[] {

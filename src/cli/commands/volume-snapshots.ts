@@ -4,15 +4,13 @@ import { defineCommand } from '../command.ts'
 import { forEach } from '../each.ts'
 import { type Columns, printList, shortId } from '../output.ts'
 import { ownVolumePath } from '../paths.ts'
-import { formatDuration, formatSize } from '../units.ts'
+import { formatAge, formatSize } from '../units.ts'
 import { badValue } from '../values/bad-value.ts'
-
-const secondsSince = (time: string): number => Math.max(0, (Date.now() - Date.parse(time)) / 1000)
 
 const columns: Columns<VolumeSnapshot> = {
   ID: ['SNAPSHOT ID', ({ Id }) => shortId(Id)],
   Name: ['SNAPSHOT', ({ Name }) => Name],
-  Created: ['CREATED', ({ CreatedAt }) => `${formatDuration(secondsSince(CreatedAt))} ago`],
+  Created: ['CREATED', ({ CreatedAt }) => formatAge(CreatedAt)],
   CreatedAt: ['CREATED AT', ({ CreatedAt }) => CreatedAt],
   Size: ['SIZE', ({ Size }) => formatSize(Size, 3)],
 }

@@ -6,12 +6,9 @@ import { confirm } from '../confirm.ts'
 import { type Columns, formatLabels, printList, shortId } from '../output.ts'
 import { trashPath } from '../paths.ts'
 import { formatOrigin, formatVolumeSize, printPruned } from '../pruned-volumes.ts'
-import { formatDuration } from '../units.ts'
+import { formatAge, formatTimeTo } from '../units.ts'
 import { badValue } from '../values/bad-value.ts'
 import { addFilter } from '../values/filter.ts'
-
-const secondsTo = (time: string): number => Math.max(0, (Date.parse(time) - Date.now()) / 1000)
-const secondsSince = (time: string): number => Math.max(0, (Date.now() - Date.parse(time)) / 1000)
 
 const columns: Columns<TrashedVolume> = {
   ID: ['VOLUME ID', ({ Id }) => shortId(Id)],
@@ -19,9 +16,9 @@ const columns: Columns<TrashedVolume> = {
   Driver: ['DRIVER', ({ Driver }) => Driver],
   Labels: ['LABELS', ({ Labels }) => formatLabels(Labels)],
   Size: ['SIZE', ({ Size }) => formatVolumeSize(Size)],
-  Removed: ['REMOVED', ({ RemovedAt }) => `${formatDuration(secondsSince(RemovedAt))} ago`],
+  Removed: ['REMOVED', ({ RemovedAt }) => formatAge(RemovedAt)],
   RemovedAt: ['REMOVED AT', ({ RemovedAt }) => RemovedAt],
-  Goes: ['GOES IN', ({ EndsAt }) => formatDuration(secondsTo(EndsAt))],
+  Goes: ['GOES IN', ({ EndsAt }) => formatTimeTo(EndsAt)],
   GoesAt: ['GOES AT', ({ EndsAt }) => EndsAt],
   Origin: ['ORIGIN', formatOrigin],
 }
