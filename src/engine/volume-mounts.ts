@@ -1,6 +1,6 @@
 /** Volumes are reachable for a container from its start to its end. Who uses what is told by the records, so that it is known after any crash. */
 import { TsnetError } from '../errors.ts'
-import type { ContainerRecord, VolumeRecord } from '../store/records.ts'
+import type { ContainerRecord, MountPoint, VolumeRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
 import { refuseReplaced, settleLeftOver } from './replace-volume.ts'
 import { findVolume } from './volume-removal.ts'
@@ -29,13 +29,20 @@ export async function mountVolumes(
 }
 
 /** Docker's events, one for each place that it is at. */
-function tellMounts(parts: Parts, { id, mounts }: ContainerRecord, { name, driver }: VolumeRecord): void {
-  for (const mount of mounts) {
-    if (mount.type !== 'volume' || mount.name !== name) continue
-    const { target: destination, readOnly, propagation } = mount
-    const attributes = { driver, container: id, destination, 'read/write': `${!readOnly}`, propagation }
-    parts.events.emit('volume', 'mount', name, attributes)
+function tellMounts(parts: Parts, container: ContainerRecord, { name, driver }: VolumeRecord): void {
+  for (const { target, readOnly, propagation } of placesOf(container, name)) {
+    const place = { destination: target, 'read/write': `${!readOnly}`, propagation }
+    parts.events.emit('volume', 'mount', name, { driver, container: container.id, ...place })
   }
+}
+
+function tellUnmounts(parts: Parts, container: ContainerRecord, { name, driver }: VolumeRecord): void {
+  for (const _ of placesOf(container, name))
+    parts.events.emit('volume', 'unmount', name, { driver, container: container.id })
+}
+
+function placesOf({ mounts }: ContainerRecord, volume: string): MountPoint[] {
+  return mounts.filter(({ type, name }) => type === 'volume' && name === volume)
 }
 
 async function mountVolume(parts: Parts, container: ContainerRecord, volume: VolumeRecord): Promise<string> {
@@ -56,7 +63,7 @@ export function volumeReleases(parts: Parts, container: ContainerRecord): (() =>
     const volume = parts.store.volumes.get(name)
     if (volume === undefined) return
     await parts.volumeDriver(volume.driver).unmount(volume, container.id)
-    parts.events.emit('volume', 'unmount', name, { driver: volume.driver, container: container.id })
+    tellUnmounts(parts, container, volume)
   })
 }
 

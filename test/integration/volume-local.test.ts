@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { EventReader } from '../helpers/events.ts'
 
 let daemon: TestDaemon
 
@@ -71,4 +72,22 @@ describe('options that cannot be', () => {
     )
     expect(mounts()).toEqual([])
   })
+})
+
+it('the start and the end of a container are told for each place that it has a volume at', async () => {
+  await create('told')
+  const events = await EventReader.open(daemon, { type: ['volume'], volume: ['told'] })
+  const options = ['-v', 'told:/one', '--mount', 'type=volume,src=told,dst=/two,readonly']
+  const id = (await daemon.docker('create', ...options, 'box', 'true')).stdout.trim()
+  expect((await daemon.docker('start', '-a', id)).code).toBe(0)
+  await expect.poll(() => events.seen).toHaveLength(4)
+  events.close()
+  const common = { driver: 'local', container: id }
+  const told = events.seen.map(({ Action, Actor }) => [Action, Actor])
+  const mounted = (destination: string, isWritable: boolean) => [
+    'mount',
+    { ID: 'told', Attributes: { ...common, destination, 'read/write': `${isWritable}`, propagation: '' } },
+  ]
+  const unmounted = ['unmount', { ID: 'told', Attributes: common }]
+  expect(told).toEqual([mounted('/one', true), mounted('/two', false), unmounted, unmounted])
 })

@@ -217,8 +217,8 @@ describe('a daemon killed at each step', { timeout: 180_000 }, () => {
 
   /** A volume with `old` in it and a snapshot `one` of `new`. */
   const prepare = async (): Promise<void> => {
-    await daemon.tsnet('volume', 'rm', '-f', '--now', 'data')
-    await daemon.docker('volume', 'create', 'data')
+    expect((await daemon.api('DELETE', '/volumes/data?force=1&now=1')).status).toBe(204)
+    expect((await daemon.api('POST', '/volumes/create', { Name: 'data' })).status).toBe(201)
     fill('new')
     await daemon.tsnet('volume', 'snapshot', 'data', 'one')
     fill('old')
@@ -280,7 +280,7 @@ describe('a daemon killed at each step', { timeout: 180_000 }, () => {
       'box',
       'sh',
       '-c',
-      'while :; do date >> /d/log; done',
+      'while :; do date >> /d/log; sleep 0.02; done',
     )
     await dying.atEachWrite(
       async () => {},
