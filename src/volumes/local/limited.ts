@@ -5,6 +5,7 @@ import { chown, statfs } from 'node:fs/promises'
 import { TsnetError } from '../../errors.ts'
 import { readExt4Space } from '../../sys/ext4.ts'
 import { loopsOf } from '../../sys/loop.ts'
+import { isTreeEmpty } from '../../sys/staged-tree.ts'
 import type { Workers } from '../workers.ts'
 import type { Backing, Location } from './backing.ts'
 import { isMounted } from './mounts.ts'
@@ -16,26 +17,28 @@ const deadline = 60_000
 
 export function limitedBacking(workers: Workers, limit: Limit, own: Owner | null): Backing {
   const run = { deadline }
+  const makeImage = async (at: Location): Promise<void> => {
+    const input = { image: imageOf(at), ...limit, uid: own?.uid ?? 0, gid: own?.gid ?? 0 }
+    await workers.run('make-image', input, { ...run, subject: subjectOf(at) })
+  }
   return {
     isMounted: true,
     isMeasured: true,
 
     create: async (at) => {
       if (hasImage(at)) return
-      if (hasProjectQuota(at.data)) {
-        limitDirectory(at.data, limit)
-        if (own !== null) await chown(at.data, own.uid, own.gid)
-        return
-      }
-      const input = { image: imageOf(at), ...limit, uid: own?.uid ?? 0, gid: own?.gid ?? 0 }
-      await workers.run('make-image', input, { ...run, subject: subjectOf(at) })
+      if (!hasProjectQuota(at.data)) return makeImage(at)
+      limitDirectory(at.data, limit)
+      if (own !== null) await chown(at.data, own.uid, own.gid)
     },
 
     mount: async (at) => {
       if (!hasImage(at)) {
         // what was to hold for a while only may have been cut short
-        if (hasProjectQuota(at.data)) limitDirectory(at.data, limit)
-        return
+        if (hasProjectQuota(at.data)) return limitDirectory(at.data, limit)
+        // Nobody is to fill the host's disk, nor to have data hidden.
+        if (!isTreeEmpty(at.data)) throw limitLost(at)
+        await makeImage(at)
       }
       const input = { image: imageOf(at), target: at.data, bytes: limit.bytes }
       await workers.run('mount-image', input, { ...run, subject: subjectOf(at) })
@@ -78,6 +81,14 @@ async function usedOfImage(workers: Workers, at: Location): Promise<number> {
   }
   const { blocks, free, overhead, blockSize } = readExt4Space(image)
   return (blocks - overhead - free) * blockSize
+}
+
+function limitLost(at: Location): TsnetError {
+  return new TsnetError(
+    'unavailable',
+    'volume-limit-lost',
+    `volume ${at.name} has a size that nothing holds: its data root is not mounted with project quota (prjquota) any more, and there is no ${imageOf(at)}`,
+  )
 }
 
 function tooFull({ name }: Location, used: number): TsnetError {

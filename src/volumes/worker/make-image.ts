@@ -4,12 +4,14 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  fsyncSync,
   ftruncateSync,
   openSync,
   renameSync,
   rmdirSync,
   rmSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { TsnetError } from '../../errors.ts'
 import { mountDetached } from '../../sys/detached-mount.ts'
 import { type Ext4Space, readExt4Space } from '../../sys/ext4.ts'
@@ -43,11 +45,20 @@ export function makeImage(wanted: MakeImage): void {
   try {
     formatToFit(unfinished, { ...wanted, bytes: capacityFor(wanted.bytes) })
     prepareRoot(unfinished, wanted)
+    flush(unfinished)
     renameSync(unfinished, wanted.image)
+    flush(dirname(wanted.image))
   } catch (error) {
     rmSync(unfinished, { force: true })
     throw error
   }
+}
+
+/** A power cut leaves it as it is now. */
+function flush(path: string): void {
+  const fd = openSync(path, 'r')
+  fsyncSync(fd)
+  closeSync(fd)
 }
 
 function capacityFor(bytes: number): number {

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statfsSync,
   statSync,
   truncateSync,
@@ -72,6 +73,21 @@ describe('a volume with a size', () => {
     const { bavail, bsize } = statfsSync(path)
     expect(bavail * bsize).toBeGreaterThan(wanted * 0.97)
     expect(bavail * bsize).toBeLessThanOrEqual(wanted)
+  })
+
+  test('whose image is gone gets another while it is empty, and is never one without a limit', async () => {
+    const volume = await make({ size: '16m' })
+    rmSync(imageOf(volume))
+    const path = await lab.driver.mount(volume, 'one')
+    expect(statfsSync(path).bavail * statfsSync(path).bsize).toBeLessThanOrEqual(16 * MIB)
+    await lab.driver.unmount(volume, 'one')
+    rmSync(imageOf(volume))
+    writeFileSync(join(path, 'data'), '')
+    await expect(lab.driver.mount(volume, 'one')).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'volume-limit-lost',
+    })
+    expect(readdirSync(path)).toEqual(['data'])
   })
 
   test.each(['xfs', 'btrfs', 'tmpfs'] as const)('is full at its limit on %s', async (type) => {
