@@ -3,6 +3,7 @@ import { rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build } from 'esbuild'
+import { packProgram } from '../src/init/compiled.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const outdir = join(root, 'dist')
@@ -34,18 +35,30 @@ try {
   })
   // CommonJS loads node's own modules when they are used. An ES module loads all of them at its start and reads every getter
   // of theirs on top, which takes the client a quarter of the time that its user waits for, and init as much.
-  await build({
+  const common: BuildOptions = {
     ...options,
-    entryPoints: {
-      cli: 'src/cli/main.ts',
-      init: 'src/init/main.ts',
-      'volume-worker': 'src/volumes/worker/main.ts',
-    },
     format: 'cjs',
     // What CommonJS has of an ES module's under another name.
-    define: { 'import.meta.url': '__filename', 'import.meta.dirname': '__dirname' },
+    define: { 'import.meta.dirname': '__dirname' },
     outExtension: { '.js': '.cjs' },
+  }
+  await build({
+    ...common,
+    entryPoints: {
+      cli: 'src/cli/main.ts',
+      init: 'src/init/load.ts',
+      'volume-worker': 'src/volumes/worker/main.ts',
+    },
   })
+  const program = await build({
+    ...common,
+    entryPoints: ['src/init/main.ts'],
+    banner: { js: '(function (require, __dirname) {' },
+    footer: { js: '})' },
+    sourcemap: false,
+    write: false,
+  })
+  await writeFile(join(fresh, 'init.program'), packProgram(program.outputFiles[0]!.text))
   // The launcher compares this with the sources: what was edited during the build is newer.
   await writeFile(join(fresh, '.built'), '')
   await utimes(join(fresh, '.built'), started, started)

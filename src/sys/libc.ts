@@ -10,7 +10,8 @@ import { SyscallError } from './errno.ts'
  * node's util and fs on its way: 8 ms that each container's init would pay again.
  */
 function loadKoffi(): typeof import('koffi') {
-  return createRequire(import.meta.url)(findKoffi())
+  const path = findKoffi()
+  return createRequire(path)(path)
 }
 
 /** Where node's own search for a package would find it, which takes 2 ms. Throws when it was not installed. */

@@ -1,4 +1,5 @@
 /** Warm inits of the built program, as the supervisor keeps them. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -149,3 +150,21 @@ test('a plan arrives whole, whatever its size and wherever its characters are cu
   expect(await init.run({ ...plan, program: { ...plan.program, env } })).toEqual({ kind: 'running' })
   expect(await init.exited).toEqual({ code: 0, signal: null })
 })
+
+test('V8 takes the code that the build has compiled for init, under the flags that init has', () => {
+  const init = spawnInit(initPath)
+  const flags = commandLine(init.pid).slice(1, -1)
+  init.dismiss()
+  expect(flags.every((flag) => flag.startsWith('--'))).toBe(true)
+  const module = join(repository, 'src/init/compiled.ts')
+  const program = join(repository, 'dist/init.program')
+  const script = `console.log((await import('${module}')).loadProgram('${program}').cachedDataRejected)`
+  const printed = execFileSync(process.execPath, [...flags, '--input-type=module', '-e', script], {
+    encoding: 'utf8',
+  })
+  expect(printed).toBe('false\n')
+})
+
+function commandLine(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1)
+}
