@@ -417,7 +417,10 @@ export function loadConfig(argv: readonly string[]): Config | null {
       age: parseTrashAge(text('volume-trash-age', '24h')),
       space: parseTrashSpace(text('volume-trash-space', '10%')),
     },
-    drivers: { directory: text('driver-dir', '/etc/tsnet/drivers'), files: checkDrivers(list(values['driver'])) },
+    drivers: {
+      directory: text('driver-dir', '/etc/tsnet/drivers'),
+      files: checkDrivers(list(values['driver'])),
+    },
     pluginDirectories: list(values['plugin-dir']),
     userlandProxy: oneOf('userland-proxy', text('userland-proxy', 'true'), booleans) === 'true',
   }

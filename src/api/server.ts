@@ -5,6 +5,7 @@ import { createApp } from './app.ts'
 import { type ListenAddress, type Listener, listenOn } from './listen.ts'
 import { containerStreamRoutes } from './routes/container-streams.ts'
 import { containerRoutes } from './routes/containers.ts'
+import { driverRoutes } from './routes/drivers.ts'
 import { execRoutes } from './routes/exec.ts'
 import { imageRoutes } from './routes/images.ts'
 import { networkRoutes } from './routes/networks.ts'
@@ -61,6 +62,7 @@ export function createApiApp({ engine, log, version }: ApiOptions) {
   volumeTrashRoutes(app, engine)
   volumeArchiveRoutes(app, engine)
   imageRoutes(app, engine)
+  driverRoutes(app, engine)
   unsupportedRoutes(app)
   return app
 }

@@ -59,6 +59,14 @@ export const groups: Readonly<Record<string, Group>> = {
     summary: 'Manage containers',
     commands: { ...container, inspect: () => import('./commands/container-inspect.ts'), ls: ps },
   },
+  driver: {
+    summary: 'Manage drivers of networks, addresses and volumes',
+    commands: {
+      inspect: () => import('./commands/driver-inspect.ts'),
+      ls: () => import('./commands/driver-ls.ts'),
+      reload: () => import('./commands/driver-reload.ts'),
+    },
+  },
   image: {
     summary: 'Manage images',
     commands: { ...image, inspect: () => import('./commands/image-inspect.ts'), ls: images, rm: rmi },

@@ -15,6 +15,10 @@ export function networkPath(name: string, action = ''): string {
   return action === '' ? path : `${path}/${action}`
 }
 
+export function driverPath(name: string): string {
+  return `/tsnet/v1/drivers/${encodeURIComponent(name)}`
+}
+
 export function volumePath(name: string): string {
   return `/volumes/${encodeURIComponent(name)}`
 }

@@ -216,19 +216,40 @@ export async function reserveFixed(
   }
 }
 
-/** Address managers learn what the records say is leased: gateways, and the addresses of all containers. */
-export async function adoptPools(parts: Parts): Promise<void> {
+/**
+ * Address managers learn what the records say is leased: gateways, and the addresses of all containers. A manager that is missing
+ * is logged.
+ */
+export async function adoptPools(
+  parts: Parts,
+  networks: Iterable<NetworkRecord> = parts.store.networks.values(),
+): Promise<void> {
   // Of the addresses that are not in use, the longest unused is the first that another may have.
   const containers = [...parts.store.containers.values()].sort((a, b) =>
     a.state.finishedAt < b.state.finishedAt ? -1 : 1,
   )
-  for (const network of parts.store.networks.values()) {
-    const leases = containers.flatMap((container) => leasesOf(container, network))
-    for (const pool of network.pools) {
-      const subnet = parseCidr(pool.subnet)
-      const inPool = leases.filter(({ address }) => containsIp(subnet, address))
-      await poolsOf(parts, network).adopt(network.id, pool, inPool)
+  for (const network of networks) {
+    try {
+      await adoptPoolsOf(parts, network, containers)
+    } catch (error) {
+      parts.log.error(
+        { err: error, network: network.name },
+        'the addresses of a network could not be taken up',
+      )
     }
+  }
+}
+
+async function adoptPoolsOf(
+  parts: Parts,
+  network: NetworkRecord,
+  containers: readonly ContainerRecord[],
+): Promise<void> {
+  const leases = containers.flatMap((container) => leasesOf(container, network))
+  for (const pool of network.pools) {
+    const subnet = parseCidr(pool.subnet)
+    const inPool = leases.filter(({ address }) => containsIp(subnet, address))
+    await poolsOf(parts, network).adopt(network.id, pool, inPool)
   }
 }
 

@@ -4,6 +4,7 @@ import type { ChildRecord, ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills } from '../sys/cgroup.ts'
 import { cgroupHierarchy } from '../sys/cgroup-hierarchy.ts'
 import { createContainers } from './containers.ts'
+import { createDrivers } from './drivers.ts'
 import type { Engine, SystemInfo } from './engine.ts'
 import { createExecs, type ManagedExecs } from './execs.ts'
 import { createNetworks } from './networks.ts'
@@ -30,6 +31,7 @@ export function createEngine(
   })
   return {
     containers: createContainers(parts),
+    drivers: createDrivers(parts),
     execs,
     networks: createNetworks(parts),
     volumes: createVolumes(parts),

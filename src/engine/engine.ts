@@ -1,5 +1,6 @@
 /** The engine as the API sees it. `ref` is a full id, a unique prefix of one, or a name. */
 import type { Duplex, Readable } from 'node:stream'
+import type { DriverKind } from '../drivers/registry.ts'
 import type { Images } from '../images/image.ts'
 import type { PoolUsage } from '../ipam/ipam.ts'
 import type {
@@ -335,7 +336,34 @@ export interface Topology {
   }[]
 }
 
+export interface DriverInfo {
+  readonly name: string
+  /** '' for a file that has never loaded. */
+  readonly kind: DriverKind | ''
+  readonly origin: 'built-in' | 'file' | 'plugin'
+  readonly capabilities: Readonly<Record<string, string>>
+  /** 'outdated': an earlier version of a file goes on, `error` says why; 'broken': there is none. */
+  readonly status: 'ready' | 'outdated' | 'broken'
+  /** The file or package, '' for others. */
+  readonly path: string
+  readonly description: string
+  readonly error: string
+  /** ISO 8601, '' for others than files. */
+  readonly loadedAt: string
+  /** How many networks or volumes name it. */
+  readonly users: number
+}
+
+export interface Drivers {
+  list(): readonly DriverInfo[]
+  /** A driver may be one of networks and of volumes. Throws kind 'not-found'. */
+  get(name: string): readonly DriverInfo[]
+  /** Loads operators' files as they are now, and returns what has become of them. What runs is not touched. */
+  reload(): Promise<readonly DriverInfo[]>
+}
+
 export interface Engine {
+  readonly drivers: Drivers
   readonly containers: Containers
   readonly execs: Execs
   readonly networks: Networks

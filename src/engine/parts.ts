@@ -4,6 +4,8 @@ import type { TrashLimits } from '../config.ts'
 import type { HostResolver } from '../dns/host-resolver.ts'
 import type { NameService } from '../dns/server.ts'
 import type { NetworkDriver } from '../drivers/driver.ts'
+import type { DriverKind } from '../drivers/registry.ts'
+import type { Extensions } from '../extensions/extensions.ts'
 import type { Firewall } from '../firewall/firewall.ts'
 import type { Rule } from '../firewall/rules.ts'
 import type { ManagedImages } from '../images/images.ts'
@@ -40,6 +42,9 @@ export interface Parts {
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver
   networkDrivers(): readonly NetworkDriver[]
+  /** Drivers in files of the operator's. */
+  readonly extensions: Extensions
+  isBuiltInDriver(kind: DriverKind, name: string): boolean
   ipam(name: string): Ipam
   ipams(): readonly Ipam[]
   volumeDriver(name: string): VolumeDriver

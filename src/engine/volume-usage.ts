@@ -1,6 +1,6 @@
 /** What volumes take. Drivers answer in their time, or not at all: nobody waits for one whose server is dead. */
 import type { VolumeRecord } from '../store/records.ts'
-import type { VolumeUsage } from '../volumes/volume.ts'
+import type { VolumeDriver, VolumeUsage } from '../volumes/volume.ts'
 import type { Parts } from './parts.ts'
 import { findVolume } from './volume-removal.ts'
 
@@ -14,7 +14,7 @@ const walks = 2
 /** What is used of a volume's limit; null for one without a limit, or whose driver does not say. */
 export async function quotaOfVolume(parts: Parts, name: string): Promise<VolumeUsage | null> {
   const volume = findVolume(parts, name)
-  const asked = parts.volumeDriver(volume.driver).quota?.(volume) ?? Promise.resolve(null)
+  const asked = driverOf(parts, volume)?.quota?.(volume) ?? Promise.resolve(null)
   return orNull(parts, volume, within(asked, quotaPatience))
 }
 
@@ -25,13 +25,18 @@ export async function measureVolumes(parts: Parts): Promise<ReadonlyMap<string, 
   const waiting = [...parts.store.volumes.values()].values()
   const walk = async (): Promise<void> => {
     for (const volume of waiting) {
-      const asked = parts.volumeDriver(volume.driver).usage?.(volume) ?? Promise.resolve(null)
+      const asked = driverOf(parts, volume)?.usage?.(volume) ?? Promise.resolve(null)
       const usage = await orNull(parts, volume, within(asked, Math.max(0, end - performance.now())))
       if (usage !== null) sizes.set(volume.name, usage.used)
     }
   }
   await Promise.all(Array.from({ length: walks }, walk))
   return sizes
+}
+
+/** Undefined while it is missing: volumes are shown without it. */
+function driverOf(parts: Parts, volume: VolumeRecord): VolumeDriver | undefined {
+  return parts.volumeDrivers().find(({ name }) => name === volume.driver)
 }
 
 /** Resolves to null when it takes longer. */

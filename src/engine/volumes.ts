@@ -27,6 +27,8 @@ export interface Making {
   readonly origin?: VolumeRecord['origin']
   /** Puts data into it before anybody can use it. */
   readonly fill?: (volume: VolumeRecord) => Promise<unknown>
+  /** Writes records together with the volume's. */
+  readonly commit?: (volume: VolumeRecord) => void
 }
 
 /**
@@ -93,6 +95,7 @@ export async function makeVolume(parts: Parts, spec: VolumeSpec, making: Making)
   await making.fill?.(volume)
   parts.store.transaction(() => {
     parts.store.volumes.put(name, volume)
+    making.commit?.(volume)
     journal.clear(entry)
   })
   undo.move()
@@ -161,7 +164,9 @@ export function createVolumes(parts: Parts): Volumes {
     quota: (name) => quotaOfVolume(parts, name),
     status: (name) => {
       const volume = findVolume(parts, name)
-      return parts.volumeDriver(volume.driver).status?.(volume) ?? null
+      // A volume is shown also while its driver is missing.
+      const driver = parts.volumeDrivers().find((one) => one.name === volume.driver)
+      return driver?.status?.(volume) ?? null
     },
     sizes: () => measureVolumes(parts),
   }

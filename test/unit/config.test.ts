@@ -54,6 +54,7 @@ describe('settings', () => {
       userlandProxy: true,
       pluginDirectories: [],
       trash: { age: 86_400_000, space: 0.1 },
+      drivers: { directory: '/etc/tsnet/drivers', files: [] },
       firewallBackend: 'auto',
       initPool: 2,
     })
@@ -66,7 +67,15 @@ describe('settings', () => {
       ...['--default-address-pool=size=64,base=fd00::/48', '--dns', '1.1.1.1', '--dns', 'fd00::53'],
       ...['--dns-search', 'a.example', '--dns-search', 'b.example', '--dns-opt', 'ndots:2'],
       ...['--dns-host-listen=127.0.0.54', '--host-gateway-ip', '10.9.0.7'],
-      ...['--volume-trash-age', '1h30m', '--volume-trash-space', '0%'],
+      ...[
+        '--driver-dir=/drivers',
+        '--driver=/a.ts',
+        '--driver=/b',
+        '--volume-trash-age',
+        '1h30m',
+        '--volume-trash-space',
+        '0%',
+      ],
       ...[
         '-l',
         'debug',
@@ -99,6 +108,7 @@ describe('settings', () => {
       pidfile: '/pid',
       userlandProxy: false,
       trash: { age: 5_400_000, space: 0 },
+      drivers: { directory: '/drivers', files: ['/a.ts', '/b'] },
       firewallBackend: 'nftables',
       initPool: 0,
     })

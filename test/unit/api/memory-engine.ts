@@ -2,6 +2,7 @@
 import { Duplex, PassThrough, Readable } from 'node:stream'
 import type {
   AttachOptions,
+  DriverInfo,
   Engine,
   EngineEvent,
   ExecRecord,
@@ -81,6 +82,19 @@ export const bridge: NetworkRecord = {
   dnsServers: [],
   configOnly: false,
   configFrom: '',
+}
+
+const demoDriver: DriverInfo = {
+  name: 'crypt',
+  kind: 'volume',
+  origin: 'file',
+  capabilities: { scope: 'local' },
+  status: 'outdated',
+  path: '/etc/tsnet/drivers/crypt.ts',
+  description: 'Encrypts',
+  error: 'crypt.ts: Unexpected token',
+  loadedAt: '2026-01-01T00:00:00.000Z',
+  users: 1,
 }
 
 /** A frame of Docker's multiplexed stream. */
@@ -486,6 +500,14 @@ export function createMemoryEngine(): MemoryEngine {
       seccomp: true,
       id: 'installation',
     }),
+    drivers: {
+      list: () => [demoDriver],
+      get: () => [demoDriver],
+      reload: async () => {
+        note('driver-reload')
+        return [demoDriver]
+      },
+    },
     topology: () => ({
       interfaces: [],
       networks: [...networks.values()].map((network) => ({ network, link: '' })),
