@@ -39,8 +39,8 @@ export interface ArchiveEntry {
   readonly xattrs: ReadonlyMap<string, Buffer>
 }
 
-/** Makes the refusal of an entry, in the words of whoever reads the archive. */
-export type Refuse = (name: string, problem: string) => TsnetError
+/** Makes the refusal of an entry, or of the archive where there is none (null), in the words of whoever reads it. */
+export type Refuse = (name: string | null, problem: string) => TsnetError
 
 /** PATH_MAX and NAME_MAX of <linux/limits.h>, without the NUL */
 const longestPath = 4095

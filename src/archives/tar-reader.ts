@@ -4,6 +4,7 @@
  * says, memory stays bounded.
  */
 
+import type { TsnetError } from '../errors.ts'
 import type { ByteQueue, Wanting } from './byte-queue.ts'
 import type { ArchiveEntry, EntryType, Refuse, Segment } from './entry.ts'
 import { type PaxRecords, parsePax, parseTime, xattrPrefix } from './pax.ts'
@@ -41,12 +42,14 @@ const types: Readonly<Record<string, EntryType>> = {
 export function* parseTar(input: ByteQueue, refuse: Refuse): Generator<TarEvent | null, void, void> {
   let common = noRecords
   let next: Extension = noExtension
-  let last = 'before the first'
+  let last: string | null = null
   for (;;) {
     const block = yield* input.exactly(blockSize)
+    if (last === null && block.length < blockSize) throw notTar(refuse)
     if (block.length < blockSize) throw refuse(last, 'is followed by nothing: the archive is cut short')
     if (isZero(block)) return
     const header = parseHeader(block)
+    if (header === null && last === null) throw notTar(refuse)
     if (header === null) throw refuse(last, 'is followed by something that is no tar header')
     if (header.type === 'g') common = new Map([...common, ...(yield* readRecords(input, header, refuse))])
     else if (header.type === 'x') next = { ...next, records: yield* readRecords(input, header, refuse) }
@@ -60,6 +63,10 @@ export function* parseTar(input: ByteQueue, refuse: Refuse): Generator<TarEvent 
       next = noExtension
     }
   }
+}
+
+function notTar(refuse: Refuse): TsnetError {
+  return refuse(null, 'is no tar archive: its first 512 bytes are no tar header')
 }
 
 /** What headers before an entry's own say of it. */

@@ -103,6 +103,13 @@ async function fragile(
   return { host: `unix://${path}`, cut: () => cuts.length - left.length, server }
 }
 
+/** Of a file of 63 MiB that is no hole. */
+function largeArchive(): string {
+  writeFileSync(join(dir, 'large'), Buffer.alloc(63 << 20, 1))
+  execFileSync('tar', ['-C', dir, '-cf', join(dir, 'large.tar'), 'large'])
+  return join(dir, 'large.tar')
+}
+
 describe('a volume as an archive', () => {
   it('comes back whole under another name, with its labels', async () => {
     const file = join(dir, 'data.tar.zst')
@@ -118,6 +125,31 @@ describe('a volume as an archive', () => {
     const { body } = await daemon.api('GET', '/volumes/again')
     expect(body).toMatchObject({ Labels: { team: 'a' }, Driver: 'local' })
     expect(incoming(daemon)).toEqual([])
+  })
+
+  it('is not written where no file can be', async () => {
+    const missing = await daemon.tsnet('volume', 'export', 'data', '-o', join(dir, 'none/x'))
+    expect(missing).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `invalid output path: directory "${dir}/none" does not exist\n`,
+    })
+    const directory = await daemon.tsnet('volume', 'export', 'data', '-o', dir)
+    expect(directory.stderr).toBe(`invalid output path: "${dir}" is a directory\n`)
+    expect(existsSync(`${dir}.part`)).toBe(false)
+  })
+
+  it('fits into a volume of the same size, though it is nearly full', async () => {
+    const file = join(dir, 'full.tar.zst')
+    await daemon.tsnet('volume', 'create', '-o', 'size=64m', 'full')
+    const image = await daemon.tsnet('volume', 'import', '--replace', '--now', 'full', largeArchive())
+    expect(image.stderr).toContain('was not made by tsnet')
+    expect(await daemon.tsnet('volume', 'export', 'full', '-o', file)).toMatchObject({ code: 0 })
+    const again = await daemon.tsnet('volume', 'import', '-o', 'size=64m', 'full2', file)
+    expect(again).toEqual({ code: 0, stdout: 'full2\n', stderr: '' })
+    const less = await daemon.tsnet('volume', 'import', '-o', 'size=32m', 'full3', file)
+    expect(less.stderr).toContain('does not fit')
+    await daemon.tsnet('volume', 'rm', '--now', 'full', 'full2')
   })
 
   it('passes through pipes, to GNU tar too', async () => {
@@ -158,11 +190,15 @@ describe('a volume as an archive', () => {
     writeFileSync(join(dir, 'changed'), bytes)
     execFileSync('tar', ['-cPf', join(dir, 'absolute'), '/etc/hostname'])
     writeFileSync(join(dir, 'empty'), '')
+    writeFileSync(join(dir, 'text'), 'hello\n')
+    mkdirSync(join(dir, 'directory'))
     const refusals = {
       short: 'cut short',
       changed: 'its sha256 is',
       absolute: 'has the absolute path',
-      empty: 'nothing was received',
+      empty: 'the archive is empty: nothing was received',
+      text: 'what is imported is no tar archive',
+      directory: `read ${join(dir, 'directory')}: is a directory`,
     }
     for (const [file, reason] of Object.entries(refusals)) {
       const { code, stderr } = await daemon.tsnet('volume', 'import', 'bad', join(dir, file))
@@ -171,6 +207,8 @@ describe('a volume as an archive', () => {
     }
     const large = await daemon.tsnet('volume', 'import', '--max-size', '1m', 'bad', join(dir, 'data.tar.zst'))
     expect(large.stderr).toContain('larger than 1048576 bytes')
+    const named = await daemon.tsnet('volume', 'import', 'b d', join(dir, 'absolute'))
+    expect(named.stderr).toContain('includes invalid characters')
     expect((await daemon.api('GET', '/volumes/bad')).status).toBe(404)
     expect(existsSync(join(daemon.dataRoot, 'volumes/bad'))).toBe(false)
     expect(incoming(daemon)).toEqual([])

@@ -1,5 +1,16 @@
 import { once } from 'node:events'
-import { closeSync, fsyncSync, ftruncateSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { text, toggle } from '../argv.ts'
 import { ByteCount } from '../byte-count.ts'
 import { defineCommand, printError } from '../command.ts'
@@ -36,6 +47,7 @@ const mostBeginnings = 5
 
 /** The file appears when it is whole and right. */
 async function writeFile(open: () => AsyncIterable<Buffer>, path: string, name: string): Promise<void> {
+  refuseOutput(path)
   const partial = `${path}.part`
   const fd = openSync(partial, 'w', 0o600)
   try {
@@ -52,6 +64,14 @@ async function writeFile(open: () => AsyncIterable<Buffer>, path: string, name: 
   } finally {
     closeSync(fd)
   }
+}
+
+/** Throws before anything is sent, in Docker's words. */
+function refuseOutput(path: string): void {
+  const directory = dirname(path)
+  if (!existsSync(directory)) throw badValue(`invalid output path: directory "${directory}" does not exist`)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw badValue(`invalid output path: "${path}" is a directory`)
 }
 
 /** false when the volume has changed before all of it was there. */

@@ -71,7 +71,8 @@ export function createLocalVolumes(dataRoot: string, workers: Workers): VolumeDr
 
     resize: async ({ name, options: before }, options) => {
       const backing = backingOf(options)
-      if (backing.resize === undefined || backingOf(before).resize === undefined) throw unlimited(name)
+      if (backingOf(before).resize === undefined) throw unlimited(name)
+      if (backing.resize === undefined) throw staysLimited(name)
       await backing.resize(locate(name))
     },
 
@@ -98,6 +99,15 @@ function unlimited(name: string): TsnetError {
     'invalid',
     'volume-unlimited',
     `volume ${name} has no size limit that could change: create one with --opt size= and copy the data`,
+  )
+}
+
+/** Its data would have to be moved as well. */
+function staysLimited(name: string): TsnetError {
+  return new TsnetError(
+    'invalid',
+    'volume-limited',
+    `volume ${name} cannot lose its size limit: give a larger one, or copy the data to a volume without`,
   )
 }
 

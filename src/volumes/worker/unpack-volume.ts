@@ -19,6 +19,8 @@ export interface UnpackVolume {
   /** The most bytes of all files; null for what there is room for. */
   readonly maxSize: number | null
   readonly maxEntries: number
+  /** The volume has a size limit: what is free there is nobody else's. */
+  readonly isLimited: boolean
 }
 
 export interface Unpacked {

@@ -39,6 +39,8 @@ export interface Limits {
   /** The most bytes of all files; null for what there is room for. */
   readonly maxSize: number | null
   readonly maxEntries: number
+  /** The volume has a size limit: what is free there is nobody else's. */
+  readonly isLimited: boolean
 }
 
 /** Longer than any path that the kernel takes at once: trees may be deeper. */
@@ -264,8 +266,9 @@ export class UnpackedTree implements Disposable {
     if (stored > lookEvery) this.#checkSpace(stored)
   }
 
-  /** Files may be many and small. */
+  /** Files may be many and small. A limit stops them without being looked at. */
   #watchSpace(length: number): void {
+    if (this.#limits.isLimited) return
     this.#unseen += length
     if (this.#unseen < lookEvery) return
     this.#unseen = 0
@@ -274,7 +277,8 @@ export class UnpackedTree implements Disposable {
 
   #checkSpace(needed: number): void {
     const { bavail, blocks, bsize } = statfsSync(`/proc/self/fd/${this.#root.number}`)
-    const free = bavail * bsize - Math.min((blocks * bsize) / reserveShare, mostReserve)
+    const reserve = this.#limits.isLimited ? 0 : Math.min((blocks * bsize) / reserveShare, mostReserve)
+    const free = bavail * bsize - reserve
     if (needed <= free) return
     throw new TsnetError(
       'unavailable',

@@ -27,6 +27,7 @@ import { getXattr, listXattrs, setXattr } from '../../../src/sys/xattr.ts'
 import { parseArchiveSeal, sealSize } from '../../../src/values/volume-archive.ts'
 import { exportVolume } from '../../../src/volumes/worker/export-volume.ts'
 import { unpackVolume } from '../../../src/volumes/worker/unpack-volume.ts'
+import type { Limits } from '../../../src/volumes/worker/unpacked-tree.ts'
 import { verifyArchive } from '../../../src/volumes/worker/verify-archive.ts'
 
 let dir: string
@@ -62,10 +63,13 @@ function exported(root: string, resume: Parameters<typeof exportVolume>[0]['resu
 
 const quiet = { progress: () => {}, stdin: 0, stdout: 1 }
 
-function unpacked(bytes: Buffer, root: string, limits: { maxSize?: number; maxEntries?: number } = {}) {
+function unpacked(bytes: Buffer, root: string, limits: Partial<Limits> = {}) {
   const archive = join(dir, 'archive')
   writeFileSync(archive, bytes)
-  return unpackVolume({ archive, root, maxSize: null, maxEntries: 10_000_000, ...limits }, quiet)
+  return unpackVolume(
+    { archive, root, maxSize: null, maxEntries: 10_000_000, isLimited: false, ...limits },
+    quiet,
+  )
 }
 
 function verified(bytes: Buffer): ReturnType<typeof verifyArchive> {
