@@ -43,7 +43,7 @@ export class Workers {
   #idle: Worker | null = null
   readonly #busy = new Set<Worker>()
   /** Jobs that wait for a worker, in their order. */
-  readonly #queue: ((free: Worker) => void)[] = []
+  readonly #queue: PromiseWithResolvers<Worker>[] = []
   #growth: NodeJS.Timeout | null = null
   #expiry: NodeJS.Timeout | null = null
 
@@ -94,17 +94,23 @@ export class Workers {
 
   /** The next worker that is done with its job. While none is for some time there is one more, for who has waited longest. */
   #nextFree(): Promise<Worker> {
-    const { promise, resolve } = Promise.withResolvers<Worker>()
-    this.#queue.push(resolve)
+    const waiter = Promise.withResolvers<Worker>()
+    this.#queue.push(waiter)
     this.#growth ??= setTimeout(() => this.#grow(), queueMs)
-    return promise
+    return waiter.promise
   }
 
   /** One at a time: as many as there are jobs would keep each other from starting. */
   #grow(): void {
     this.#growth = null
-    if (this.#queue.length === 0) return
-    this.#queue.shift()?.(this.#claim(new Worker(this.#program)))
+    const waiter = this.#queue.shift()
+    if (waiter === undefined) return
+    try {
+      waiter.resolve(this.#claim(new Worker(this.#program)))
+    } catch (error) {
+      // There is no memory for one.
+      waiter.reject(error)
+    }
     if (this.#queue.length > 0) this.#growth = setTimeout(() => this.#grow(), queueMs)
   }
 
@@ -114,7 +120,7 @@ export class Workers {
     else if (this.#queue.length === 0) this.#keep(worker)
     else {
       this.#growth?.refresh()
-      this.#queue.shift()?.(this.#claim(worker))
+      this.#queue.shift()?.resolve(this.#claim(worker))
     }
   }
 
@@ -139,11 +145,14 @@ interface Task {
 /** One process. */
 class Worker {
   readonly #process: ChildProcess
-  readonly #requests: Socket
+  /** null when it could not be started, for want of descriptors. */
+  readonly #requests: Socket | null
   readonly #streams: boolean
   #task: Task | null = null
   /** The reply of a job with streams waits for the last of its output. */
   #output: { readonly value: unknown } | null = null
+  /** How it ended, the first that is heard of it. */
+  #ended = ''
   #dead = false
   #rest = ''
 
@@ -156,14 +165,16 @@ class Worker {
     })
     this.#process = child
     this.#streams = stdin !== undefined || stdout !== undefined
-    this.#requests = child.stdio[3] as Socket
+    child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
+    // after the last of its output and replies
+    child.on('close', (code, signal) => this.#end(`ended (${signal ?? code})`))
+    const pipes = child.stdio as ChildProcess['stdio'] | undefined
+    this.#requests = (pipes?.[3] ?? null) as Socket | null
+    if (this.#requests === null) return
     this.#requests.on('error', () => {})
     this.#listen(child.stdio[4] as Socket)
     if (stdin !== undefined) this.#feed(stdin)
     if (stdout !== undefined) this.#drain(stdout)
-    child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
-    // after the last of its output and replies
-    child.on('close', (code, signal) => this.#end(`ended (${signal ?? code})`))
   }
 
   get isFree(): boolean {
@@ -175,7 +186,8 @@ class Worker {
     const timer = setTimeout(() => this.#expire(), options.deadline)
     this.#task = { job, options, timer, done }
     options.signal?.addEventListener('abort', this.#abort)
-    this.#requests.write(`${JSON.stringify({ job, input })}\n`)
+    if (this.#ended !== '') this.#end(this.#ended)
+    else this.#requests?.write(`${JSON.stringify({ job, input })}\n`)
     return done.promise
   }
 
@@ -187,7 +199,7 @@ class Worker {
 
   /** It reads the end of its requests, after the job. */
   dismiss(): void {
-    this.#requests.end()
+    this.#requests?.end()
   }
 
   #feed(source: Readable): void {
@@ -250,6 +262,7 @@ class Worker {
 
   #end(how: string): void {
     this.#dead = true
+    this.#ended ||= how
     if (this.#task === null) return
     const { job, options } = this.#task
     if (this.#output !== null) this.#settle()?.resolve(this.#output.value)

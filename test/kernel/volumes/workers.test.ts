@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +112,33 @@ test('a process that dies in a job is told of, and the next job gets another', a
     message: 'bind source: the process for "stat-sources" ended (SIGKILL): try again',
   })
   expect(await lookAt('/')).toEqual(['directory'])
+})
+
+test('without descriptors for another worker who waits for one is told, and the daemon goes on', () => {
+  const script = `import { Workers } from ${JSON.stringify(join(import.meta.dirname, '../../../src/volumes/workers.ts'))}
+    import { closeSync, openSync } from 'node:fs'
+    const workers = new Workers(${JSON.stringify(program)})
+    const look = { subject: 'bind source', deadline: 20_000 }
+    const exhaust = () => {
+      const taken = []
+      try { for (;;) taken.push(openSync('/dev/null')) } catch { return taken }
+    }
+    const told = []
+    const taken = exhaust()
+    const first = workers.run('stat-sources', { paths: ['/'] }, look)
+    // It waits for the first one, and gets one of its own that cannot be started either.
+    const second = workers.run('stat-sources', { paths: ['/'] }, look)
+    for (const job of await Promise.allSettled([first, second])) told.push(job.reason?.message)
+    taken.forEach(closeSync)
+    told.push(await workers.run('stat-sources', { paths: ['/'] }, look))
+    workers.close()
+    console.log(JSON.stringify(told))`
+  const command = [process.execPath, '--input-type=module-typescript', '-e', script]
+  const { stdout, stderr } = spawnSync('prlimit', ['--nofile=64', ...command], { encoding: 'utf8' })
+  const lost = expect.stringMatching(
+    /^bind source: the process for "stat-sources" could not be started: .*EMFILE/,
+  )
+  expect([JSON.parse(stdout || '[]'), stderr]).toEqual([[lost, lost, ['directory']], expect.any(String)])
 })
 
 test('a worker that hangs dies with its daemon', async () => {
