@@ -2,7 +2,14 @@
 import type { Rule } from '../firewall/rules.ts'
 import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
-import type { EndpointRequest, Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
+import type {
+  EndpointRequest,
+  Labels,
+  NetworkRecord,
+  NetworkSpec,
+  PoolRecord,
+  PortBinding,
+} from '../store/records.ts'
 import type { EndpointId } from '../values/id.ts'
 
 export interface DriverContext {
@@ -38,6 +45,8 @@ export interface EndpointSpec {
   readonly onlyOwnMac: boolean
   /** The driver's own, those of every driver taken out. */
   readonly options: Labels
+  /** What the container wants published, for a driver that sees to ports itself. */
+  readonly ports?: readonly PortBinding[]
 }
 
 /** What a user asked for that not every driver can do; of the options the driver's own. */

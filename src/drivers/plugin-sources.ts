@@ -3,13 +3,28 @@ import type { Plugin } from '../plugins/plugin.ts'
 import type { Plugins } from '../plugins/plugins.ts'
 import { RemoteVolumes } from '../volumes/remote.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
+import type { NetworkDriver } from './driver.ts'
 import type { DriverSource } from './registry.ts'
+import { RemoteDriver } from './remote/index.ts'
 
 /** Whether a record names the driver: what it stands for must be told of, and removable, without the plugin. */
 export type IsRecorded = (name: string) => boolean
 
 export function volumePlugins(plugins: Plugins, isRecorded: IsRecorded): DriverSource<VolumeDriver> {
   return pluginSource(plugins, 'VolumeDriver', isRecorded, (plugin) => new RemoteVolumes(plugin))
+}
+
+export function networkPlugins(
+  plugins: Plugins,
+  isRecorded: IsRecorded,
+  isNetwork: (id: string) => boolean,
+): DriverSource<NetworkDriver> {
+  return pluginSource(
+    plugins,
+    'NetworkDriver',
+    isRecorded,
+    (plugin): NetworkDriver => new RemoteDriver(plugin, isNetwork),
+  )
 }
 
 function pluginSource<T>(

@@ -122,6 +122,7 @@ async function connectRunning(
     interfaceName,
     defaults,
     onlyOwnMac: isRestricted(container),
+    ports: container.spec.ports,
   })
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
   undo.defer(async () => void (await followPorts(parts, changed, container)))

@@ -6,7 +6,7 @@ import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec } from '
 import { parseEndpointOptions, sysctlsOf } from '../drivers/endpoint-options.ts'
 import { TsnetError } from '../errors.ts'
 import { findSandbox, type Sandbox } from '../sandbox/sandbox.ts'
-import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord, PortBinding } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
 import { joinsNetwork } from './joined-network.ts'
@@ -29,6 +29,7 @@ export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord
 
 /** What its container decides of an endpoint. */
 export interface EndpointPlan extends Pick<EndpointSpec, 'interfaceName' | 'onlyOwnMac'> {
+  readonly ports: readonly PortBinding[]
   readonly defaults: DefaultRoutes
 }
 
@@ -36,7 +37,7 @@ export interface EndpointPlan extends Pick<EndpointSpec, 'interfaceName' | 'only
 export function specOf(
   network: NetworkRecord,
   endpoint: EndpointRecord,
-  { interfaceName, defaults, onlyOwnMac }: EndpointPlan,
+  { interfaceName, defaults, onlyOwnMac, ports }: EndpointPlan,
 ): EndpointSpec {
   const options = parseEndpointOptions(endpoint.request.options)
   return {
@@ -52,6 +53,7 @@ export function specOf(
     sysctls: sysctlsOf(options, interfaceName),
     onlyOwnMac,
     options: options.others,
+    ports,
     defaultRoute4: defaults.v4 === endpoint.id,
     defaultRoute6: defaults.v6 === endpoint.id,
   }

@@ -9,9 +9,11 @@ export async function reconfigureEndpoints(parts: Parts, container: ContainerRec
   using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: container.id })
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const onlyOwnMac = isRestricted(container)
+  const { ports } = container.spec
   for (const endpoint of container.endpoints) {
     const network = networkOf(parts, endpoint)
-    const spec = specOf(network, endpoint, { interfaceName: endpoint.interfaceName, defaults, onlyOwnMac })
+    const plan = { interfaceName: endpoint.interfaceName, defaults, onlyOwnMac, ports }
+    const spec = specOf(network, endpoint, plan)
     await parts.networkDriver(network.driver).reconfigure?.(driverContext(parts), spec, sandbox)
   }
 }

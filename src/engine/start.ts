@@ -135,7 +135,8 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   for (const [index, endpoint] of container.endpoints.entries()) {
     const others = [...endpoints, ...container.endpoints.slice(index + 1)]
     const interfaceName = interfaceNameOf(networkOf(parts, endpoint), endpoint, others)
-    const plan = { interfaceName, defaults, onlyOwnMac: isRestricted(container) }
+    const { ports } = container.spec
+    const plan = { interfaceName, defaults, onlyOwnMac: isRestricted(container), ports }
     endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, plan))
   }
   progress.container = { ...container, endpoints }

@@ -1,0 +1,147 @@
+/** Networks of a Docker plugin (libnetwork's remote driver API). The plugin makes links; tsnet takes them into sandboxes. */
+import { errorMessage } from '../../errors.ts'
+import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../../plugins/plugin.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import type { NetworkRecord, PoolRecord } from '../../store/records.ts'
+import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec, NetworkDriver } from '../driver.ts'
+import { chooseName, configureLink, returnLink, takeLink } from './links.ts'
+import {
+  createEndpointBody,
+  createNetworkBody,
+  type Joined,
+  portOptions,
+  readInterface,
+  readJoin,
+} from './messages.ts'
+
+/** Milliseconds that a plugin has for one call; the caller's signal may be earlier. */
+const deadline = 20_000
+
+export class RemoteDriver implements NetworkDriver<null> {
+  readonly #plugin: Plugin
+  readonly #isRecorded: (network: string) => boolean
+  readonly #created = new Set<string>()
+  #scope: 'local' | 'global' | null = null
+
+  /** `isRecorded` tells networks that the plugin has been told of, by an earlier daemon: it keeps them itself. */
+  constructor(plugin: Plugin, isRecorded: (network: string) => boolean) {
+    this.#plugin = plugin
+    this.#isRecorded = isRecorded
+  }
+
+  get name(): string {
+    return this.#plugin.name
+  }
+
+  /** The scope is 'local' until the plugin has said otherwise. */
+  get capabilities(): NetworkDriver['capabilities'] {
+    return { scope: this.#scope ?? 'local', addresses: 'ipam', gateway: 'always', ports: 'driver' }
+  }
+
+  /** The plugin alone knows its options, and says so when the network is made. */
+  parseOptions(): null {
+    return null
+  }
+
+  checkEndpoint(): void {}
+
+  gatewayFor(network: NetworkRecord, pool: PoolRecord): string {
+    return network.internal ? '' : pool.gateway
+  }
+
+  async createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly []> {
+    if (this.#created.has(network.id) || this.#isRecorded(network.id)) return []
+    await this.#learnScope(context)
+    await this.#call(context, 'CreateNetwork', createNetworkBody(network))
+    this.#created.add(network.id)
+    return []
+  }
+
+  /** As in Docker, a plugin that is gone or refuses does not keep its networks for ever. */
+  async removeNetwork(context: DriverContext, network: NetworkRecord): Promise<void> {
+    await this.#tell(context, 'DeleteNetwork', { NetworkID: network.id })
+    this.#created.delete(network.id)
+  }
+
+  async attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
+    context.signal.throwIfAborted()
+    await using undo = new AsyncDisposableStack()
+    // The caller's deadline may be what it failed of.
+    undo.defer(() => this.detach({ ...context, signal: AbortSignal.timeout(deadline) }, endpoint, sandbox))
+    const created = await this.#call(context, 'CreateEndpoint', createEndpointBody(endpoint), true)
+    const chosen = { ...endpoint, ...readInterface(this.name, created, endpoint) }
+    const joining = { ...idsOf(endpoint), SandboxKey: sandbox.path, Options: {} }
+    const joined = readJoin(this.name, await this.#call(context, 'Join', joining))
+    const attachment = this.#place({ ...chosen, ...gatewaysOf(chosen, joined) }, joined, sandbox)
+    if (endpoint.defaultRoute4 || endpoint.defaultRoute6) {
+      const outside = { ...idsOf(endpoint), Options: portOptions(endpoint.ports ?? []) }
+      await this.#call(context, 'ProgramExternalConnectivity', outside)
+    }
+    undo.move()
+    return attachment
+  }
+
+  #place(endpoint: EndpointSpec, joined: Joined, sandbox: Sandbox): Attachment {
+    const { id, mac, address4, address6, gateway4, gateway6 } = endpoint
+    const facts = { mac, address4, address6, gateway4, gateway6 }
+    if (joined.source === '') return { interfaceName: '', ...facts }
+    const interfaceName = chooseName(sandbox, endpoint.interfaceName, joined)
+    takeLink(this.name, sandbox, id, joined.source, interfaceName)
+    const link = configureLink(sandbox, renamed(endpoint, interfaceName), joined)
+    return { ...facts, interfaceName, mac: link.address }
+  }
+
+  /** A plugin that does not do its part keeps no container from ending. */
+  async detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void> {
+    const ids = idsOf(endpoint)
+    await this.#tell(context, 'RevokeExternalConnectivity', ids)
+    await this.#tell(context, 'Leave', ids)
+    if (sandbox !== null) returnLink(sandbox, endpoint.id)
+    await this.#tell(context, 'DeleteEndpoint', ids)
+  }
+
+  async #learnScope(context: DriverContext): Promise<void> {
+    if (this.#scope !== null) return
+    const { Scope: scope } = await this.#call(context, 'GetCapabilities', {})
+    this.#scope = scope === 'global' ? 'global' : 'local'
+  }
+
+  /** What it may have done already, or never knew of, it refuses. */
+  async #tell(context: DriverContext, verb: string, body: object): Promise<void> {
+    try {
+      await this.#call(context, verb, body)
+    } catch (error) {
+      const what = { plugin: this.name, call: verb, why: errorMessage(error) }
+      if (isRefusal(error)) context.log.debug(what, 'a plugin refused')
+      else if (isUndone(error) || verb !== 'DeleteNetwork')
+        context.log.warn(what, 'a plugin could not be told of an ending')
+      else throw error
+    }
+  }
+
+  #call(context: DriverContext, verb: string, body: object, patient = false): Promise<PluginAnswer> {
+    return this.#plugin.call(`NetworkDriver.${verb}`, body, { deadline, signal: context.signal, patient })
+  }
+}
+
+function idsOf({ id, network }: AttachedEndpoint): object {
+  return { NetworkID: network.id, EndpointID: id }
+}
+
+/** The plugin says what leads out, for the families that the endpoint has. */
+function gatewaysOf(
+  { address4, address6, network }: EndpointSpec,
+  { gateway4, gateway6 }: Joined,
+): Pick<EndpointSpec, 'gateway4' | 'gateway6'> {
+  if (network.internal) return { gateway4: '', gateway6: '' }
+  return { gateway4: address4 && gateway4, gateway6: address6 && gateway6 }
+}
+
+/** The endpoint under another name of its interface, which is part of its sysctls' paths. */
+function renamed(endpoint: EndpointSpec, interfaceName: string): EndpointSpec {
+  const sysctls = Object.entries(endpoint.sysctls).map(([path, value]) => [
+    path.replace(`/${endpoint.interfaceName}/`, () => `/${interfaceName}/`),
+    value,
+  ])
+  return { ...endpoint, interfaceName, sysctls: Object.fromEntries(sysctls) }
+}
