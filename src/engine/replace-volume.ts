@@ -22,6 +22,8 @@ export interface Replacement<T, R> {
   prepare(volume: VolumeRecord): T
   /** Runs the job that replaces the tree at `path`. */
   install(prepared: T, path: string, volume: VolumeRecord): Promise<R>
+  /** Writes records together with the one that it is done. */
+  commit?(result: R, kept: SnapshotRecord | null): void
 }
 
 export interface Replaced<R> {
@@ -88,9 +90,10 @@ async function replaceContent<T, R>(
     await using undo = new AsyncDisposableStack()
     const kept = now ? null : await keepPresent(parts, volume, operation, path, watch)
     if (kept !== null) undo.defer(() => dropSnapshot(parts, kept))
-    const result = await journalled(parts, volume, path, operation, () =>
-      replacement.install(prepared, path, volume),
-    )
+    const result = await journalled(parts, volume, path, operation, {
+      install: () => replacement.install(prepared, path, volume),
+      commit: (done) => replacement.commit?.(done, kept),
+    })
     undo.move()
     return { kept, result }
   })
@@ -115,13 +118,16 @@ async function journalled<R>(
   volume: VolumeRecord,
   path: string,
   operation: string,
-  install: () => Promise<R>,
+  { install, commit }: { install: () => Promise<R>; commit: (result: R) => void },
 ): Promise<R> {
   const { journal } = parts.store
   const entry = journal.begin('volume-replace', volume.name, volume)
   try {
     const result = await install()
-    journal.clear(entry)
+    parts.store.transaction(() => {
+      commit(result)
+      journal.clear(entry)
+    })
     return result
   } catch (error) {
     // Of a worker that was lost; when this fails too the entry stays, and the next start tries again.

@@ -357,6 +357,19 @@ export interface SnapshotRecord {
   readonly size: number
 }
 
+/** What an uploaded archive has become, for a sender that has not heard of it. */
+export interface ImportRecord {
+  /** the upload's */
+  readonly token: string
+  readonly volume: VolumeId
+  /** What the volume held before. */
+  readonly kept: SnapshotId | null
+  readonly isVerified: boolean
+  readonly entries: number
+  /** bytes of all files */
+  readonly bytes: number
+}
+
 /** The parts of an OCI image config that a container inherits. */
 export interface ImageConfig {
   readonly env: readonly string[]

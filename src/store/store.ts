@@ -10,6 +10,7 @@ import { migrations } from './migrations.ts'
 import type {
   ContainerRecord,
   ImageRecord,
+  ImportRecord,
   NetworkRecord,
   SnapshotRecord,
   TrashRecord,
@@ -56,6 +57,8 @@ export interface Store extends Disposable {
   readonly trash: Collection<TrashRecord>
   /** By the snapshot's id. */
   readonly snapshots: Collection<SnapshotRecord>
+  /** The latest ones, by the upload's token. */
+  readonly imports: Collection<ImportRecord>
   readonly images: Collection<ImageRecord>
   /** Small facts about the installation, such as its id. */
   readonly settings: Collection<string>
@@ -268,6 +271,7 @@ export function openStore(path: string): Store {
     volumes: collection('volume'),
     trash: collection('trash'),
     snapshots: collection('snapshot'),
+    imports: collection('import'),
     images: collection('image'),
     settings: collection('setting'),
     journal: createJournal(db),

@@ -48,4 +48,22 @@ export class DyingDaemon {
       if (completed) return at - 1
     }
   }
+
+  /**
+   * Has the daemon die at its n-th write to the journal during a change, whose client waits until it is there again; checks in
+   * between. Returns whether it died.
+   */
+  async dieAt(at: number, change: readonly string[], check: () => Promise<void>): Promise<boolean> {
+    writeFileSync(this.#file, String(at))
+    const changing = this.daemon.tsnet(...change)
+    const died = await Promise.race([this.daemon.ended().then(() => true), changing.then(() => false)])
+    rmSync(this.#file, { force: true })
+    if (died) {
+      await this.daemon.launch()
+      await check()
+    }
+    const { code, stderr } = await changing
+    if (code !== 0) throw new Error(`after death ${at}: ${stderr}`)
+    return died
+  }
 }
