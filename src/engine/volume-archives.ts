@@ -9,6 +9,7 @@ import type { Parts } from './parts.ts'
 import { replaceVolume } from './replace-volume.ts'
 import { withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
+import { withRoom } from './volume-room.ts'
 import { VolumeUploads } from './volume-uploads.ts'
 import { anonymousLabel, makeVolume } from './volumes.ts'
 
@@ -20,8 +21,6 @@ const unpackDeadline = 600_000
 
 export function createVolumeArchives(parts: Parts): VolumeArchives {
   const uploads = new VolumeUploads(parts.dataRoot)
-  /** What has been imported lately, for whoever has not heard of it. */
-  const imported = new Map<string, ImportedVolume>()
   uploads
     .sweep()
     .catch((error: unknown) => parts.log.warn({ err: error }, 'old uploads could not be removed'))
@@ -29,21 +28,34 @@ export function createVolumeArchives(parts: Parts): VolumeArchives {
     export: (name, resume, watch) => openExport(parts, name, resume, watch),
     uploaded: (token) => uploads.size(token),
     receive: (token, offset, bytes) => {
-      imported.delete(token)
+      parts.store.imports.delete(token)
       return uploads.receive(token, offset, bytes)
     },
     import: async (name, token, wanted, watch) => {
-      const known = imported.get(token)
-      if (known !== undefined) return known
-      const result = await importUpload(parts, uploads, { name, token, wanted }, watch)
-      imported.set(token, result)
-      if (imported.size > mostRemembered) imported.delete(imported.keys().next().value!)
-      return result
+      const known = recall(parts, name, token)
+      if (known === null) return importUpload(parts, uploads, { name, token, wanted }, watch)
+      await uploads.remove(token)
+      return known
     },
   }
 }
 
 const mostRemembered = 100
+
+/** To be written with the import: a daemon that dies before its answer is asked once more. */
+function remember({ store: { imports } }: Parts, token: string, done: ImportedVolume): void {
+  const { volume, kept, isVerified, entries, bytes } = done
+  imports.put(token, { token, volume: volume.id, kept: kept?.id ?? null, isVerified, entries, bytes })
+  for (const old of [...imports.values()].slice(0, -mostRemembered)) imports.delete(old.token)
+}
+
+/** What an upload has become; null when it has not become that volume, or that is gone. */
+function recall({ store }: Parts, name: string, token: string): ImportedVolume | null {
+  const known = store.imports.get(token)
+  const volume = store.volumes.get(name)
+  if (known === undefined || volume === undefined || known.volume !== volume.id) return null
+  return { ...known, volume, kept: store.snapshots.get(known.kept ?? '') ?? null }
+}
 
 /** Returns when the archive's first bytes are there. What goes wrong later breaks off the stream. */
 async function openExport(
@@ -153,7 +165,7 @@ async function makeBy(
   label: ArchiveLabel | null,
   watch: CopyWatch,
 ): Promise<ImportedVolume> {
-  const { name, wanted } = upload
+  const { name, token, wanted } = upload
   const driver = parts.volumeDriver(wanted.driver || 'local')
   // An archive's options are not taken: they may name places of this host.
   const spec = {
@@ -169,16 +181,22 @@ async function makeBy(
       unpack(parts, { volume, archive, root, wanted }, watch),
     )
   }
+  const imported = (volume: VolumeRecord): ImportedVolume => ({
+    volume,
+    kept: null,
+    isVerified: label !== null,
+    ...unpacked,
+  })
   const volume = await parts.locks.run(`volume ${name}`, () => {
     if (parts.store.volumes.has(name)) throw taken(name)
-    return makeVolume(parts, spec, { fill })
+    return makeVolume(parts, spec, { fill, commit: (made) => remember(parts, token, imported(made)) })
   })
-  return { volume, kept: null, isVerified: label !== null, ...unpacked }
+  return imported(volume)
 }
 
 async function replaceBy(
   parts: Parts,
-  { name, wanted }: Upload,
+  { name, token, wanted }: Upload,
   archive: string,
   isVerified: boolean,
   watch: CopyWatch,
@@ -192,12 +210,21 @@ async function replaceBy(
       prepare: (volume) => volume,
       install: async (volume, root) => ({
         volume,
-        ...(await unpack(parts, { volume, archive, root, wanted }, watch)),
+        ...(await withRoom(parts, volume, null, (limit) =>
+          unpack(parts, { volume, archive, root, wanted: within(wanted, limit) }, watch),
+        )),
       }),
+      commit: (done, kept) => remember(parts, token, { ...done, kept, isVerified }),
     },
     watch,
   )
   return { ...result, kept, isVerified }
+}
+
+/** More than a volume may hold is refused before it replaces anything. */
+function within(wanted: VolumeImport, limit: number | null): VolumeImport {
+  if (limit === null) return wanted
+  return { ...wanted, maxSize: Math.min(limit, wanted.maxSize ?? limit) }
 }
 
 function labelsOf(label: ArchiveLabel | null): VolumeRecord['labels'] {
