@@ -2,11 +2,14 @@
  * Gives an empty volume what the image has at its target. It becomes visible when it is whole: a container that starts at the
  * same time waits for it, and what a kill leaves is repaired by the next start with that volume.
  */
-import { chownSync, fstatSync, lstatSync, readdirSync, statfsSync } from 'node:fs'
+import { chownSync, fstatSync, statfsSync } from 'node:fs'
+import { openDirectory, statAt } from '../sys/at.ts'
 import { copyTree } from '../sys/copy-tree.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
+import { FileStatus } from '../sys/file-status.ts'
 import { fillEmptyTree, settleStagedTree } from '../sys/staged-tree.ts'
+import { walkTree } from '../sys/walk-tree.ts'
 import { type OpenSource, tell } from './sources.ts'
 import { StartError } from './start-error.ts'
 import type { FilledVolume } from './steps.ts'
@@ -50,7 +53,7 @@ function copyImage(image: Fd, staged: Fd, volume: OpenSource, { index, keepOwner
 function explain(error: SyscallError, image: Fd, volume: OpenSource, target: string): Error {
   const { path } = volume.source
   if (['ENOSPC', 'EDQUOT'].includes(error.errnoName)) {
-    const needed = formatSize(sizeOf(`/proc/self/fd/${image.number}`))
+    const needed = formatSize(sizeOf(image))
     const { bavail, bsize } = statfsSync(`/proc/self/fd/${volume.tree.number}`)
     return new StartError(
       `no space left in ${path} for what the image has at ${target}: ${needed} needed, ${formatSize(bavail * bsize)} free`,
@@ -64,13 +67,24 @@ function explain(error: SyscallError, image: Fd, volume: OpenSource, target: str
   return new StartError(`copying what the image has at ${target} into ${path}: ${error.message}`)
 }
 
-/** bytes on disk of a directory and all below */
-function sizeOf(directory: string): number {
-  let blocks = 0
-  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
-    blocks += lstatSync(`${entry.parentPath}/${entry.name}`).blocks
-  }
-  return blocks * 512
+/** bytes on disk of all that is in a directory */
+function sizeOf(directory: Fd): number {
+  using root = openDirectory(directory)
+  const status = new FileStatus()
+  let bytes = 0
+  walkTree(root, {
+    entry: (parent, name) => {
+      statAt(parent, name, status)
+      if (!status.isDirectory) bytes += status.allocated
+      return status.isDirectory
+    },
+    enter: (_, entered) => {
+      bytes += entered.allocated
+      return true
+    },
+    leave: () => {},
+  })
+  return bytes
 }
 
 function formatSize(bytes: number): string {

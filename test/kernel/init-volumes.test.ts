@@ -127,7 +127,10 @@ describe('an empty volume', () => {
 
   test('on a full disk: the start fails with what was needed and free, and the volume is empty as before', async () => {
     const small = lab.mount(`host/${serial}/small`, 'tmpfs', 'tmpfs', 'size=1m')
-    const image = imageWith((data) => writeFileSync(`${data}/large`, Buffer.alloc(3 << 20)))
+    const image = imageWith((data) => {
+      writeFileSync(`${data}/large`, Buffer.alloc(3 << 20))
+      mkdirSync(Buffer.concat([Buffer.from(`${data}/no UTF-8 `), Buffer.from([0xff])]))
+    })
     expect(await lab.refused('true', [lab.volume(small, '/data')], image)).toBe(
       `no space left in ${small} for what the image has at /data: 3.0 MiB needed, 1.0 MiB free`,
     )
