@@ -23,6 +23,7 @@ import { networkPlugins, volumePlugins } from './drivers/plugin-sources.ts'
 import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
+import { countUsers } from './engine/drivers.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
 import { allowsName, sendersOf } from './engine/egress-policy.ts'
 import { Events } from './engine/events.ts'
@@ -35,6 +36,8 @@ import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
 import { watchRoutes } from './engine/route-watch.ts'
 import { errorMessage, TsnetError } from './errors.ts'
+import { containDrivers } from './extensions/containment.ts'
+import { Extensions } from './extensions/extensions.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
 import { usesImage } from './images/image-users.ts'
@@ -125,14 +128,6 @@ async function buildParts(
   const suffix = instance === '' ? '' : `-${instance}`
   const events = new Events()
   const firewall = createFirewall({ backend: config.firewallBackend, instance, log })
-  const networkDrivers = joinSources<NetworkDriver>(
-    sourceOf(builtinDrivers()),
-    networkPlugins(
-      plugins,
-      (name) => store.networks.values().some(({ driver }) => driver === name),
-      (id) => store.networks.has(id),
-    ),
-  )
   const resolver = new HostResolver({
     path: '/etc/resolv.conf',
     servers: config.dns,
@@ -154,9 +149,35 @@ async function buildParts(
     }),
   ]
   const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
-  const ipams = joinSources<Ipam>(sourceOf(builtinIpams))
+  const builtIn = {
+    network: sourceOf(builtinDrivers()),
+    ipam: sourceOf(builtinIpams),
+    volume: sourceOf([createLocalVolumes(dataRoot, workers)]),
+  }
+  const isBuiltInDriver: Parts['isBuiltInDriver'] = (kind, name) => builtIn[kind].find(name) !== undefined
+  const extensions = new Extensions({
+    ...config.drivers,
+    mark: `tsnet${suffix}`,
+    log,
+    isBuiltIn: isBuiltInDriver,
+    isUsed: (kind, name) => countUsers(store, kind, name) > 0,
+    describeOwner: ownerName,
+  })
+  containDrivers(log)
+  await extensions.reload()
+  const networkDrivers = joinSources<NetworkDriver>(
+    builtIn.network,
+    extensions.networks,
+    networkPlugins(
+      plugins,
+      (name) => store.networks.values().some(({ driver }) => driver === name),
+      (id) => store.networks.has(id),
+    ),
+  )
+  const ipams = joinSources<Ipam>(builtIn.ipam, extensions.ipams)
   const volumeDrivers = joinSources<VolumeDriver>(
-    sourceOf([createLocalVolumes(dataRoot, workers)]),
+    builtIn.volume,
+    extensions.volumes,
     volumePlugins(plugins, (name) => store.volumes.values().some(({ driver }) => driver === name)),
   )
   const parts: Parts = {
@@ -186,6 +207,8 @@ async function buildParts(
     }),
     networkDriver: (name) => lookUpDriver('network', networkDrivers, name),
     networkDrivers: () => networkDrivers.list(),
+    extensions,
+    isBuiltInDriver,
     ipam: (name) => lookUpDriver('ipam', ipams, name),
     ipams: () => ipams.list(),
     volumeDriver: (name) => lookUpDriver('volume', volumeDrivers, name),
@@ -327,6 +350,7 @@ async function main(argv: readonly string[]): Promise<void> {
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
+  process.on('SIGHUP', () => void engine?.drivers.reload())
   followResolver(parts)
   if (config.dnsHostListen !== '') await parts.names.serveHost(config.dnsHostListen)
   plugins.started()

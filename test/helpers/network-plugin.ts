@@ -34,8 +34,9 @@ export function bridgeNetworks({ netns = '', prefix = 'eth', routes = [] }: Netw
       const mac = `02:00:${String(id).slice(0, 8).match(/../g)!.join(':')}`
       ip(`link add ${name('pb', id)} address ${mac} type bridge`)
       // With a member of its own the bridge is the same with endpoints and without.
-      ip(`link add ${name('pd', id)} master ${name('pb', id)} type dummy`)
-      ip(`link set ${name('pd', id)} up`)
+      ip(`link add ${name('pd', id)} type veth peer name ${name('pe', id)}`)
+      ip(`link set ${name('pd', id)} master ${name('pb', id)} up`)
+      ip(`link set ${name('pe', id)} up`)
       const isInternal = (options as Fields)['com.docker.network.internal'] === true
       for (const { Gateway: address } of isInternal ? [] : pools)
         if (address !== '')
