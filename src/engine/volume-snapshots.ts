@@ -99,6 +99,7 @@ export async function takeSnapshot(
   undo.defer(() => removeSnapshotData(parts, [id]))
   const createdAt = new Date().toISOString()
   const size = await copyFrozen(parts, volume, { from: path, to: snapshotPath(parts, id) }, frozen, watch)
+  await writeOut(parts, volume, snapshotPath(parts, id))
   const snapshot = { id, volume: volume.id, name, createdAt, size }
   store.transaction(() => {
     store.snapshots.put(id, snapshot)
@@ -107,6 +108,14 @@ export async function takeSnapshot(
   undo.move()
   parts.events.emit('volume', 'snapshot', volume.name, { driver: volume.driver, snapshot: name })
   return snapshot
+}
+
+/** Milliseconds for all that the disk has not got yet, of whomever. */
+const writeDeadline = 600_000
+
+/** What comes next may well be what it was taken for: it is to be there after a power cut, too. */
+async function writeOut(parts: Parts, { name }: VolumeRecord, path: string): Promise<void> {
+  await parts.workers.run('sync-tree', { path }, { subject: `snapshot ${name}`, deadline: writeDeadline })
 }
 
 async function copyFrozen(

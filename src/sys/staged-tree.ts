@@ -29,8 +29,9 @@ import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { cPath } from './file.ts'
 import { FileStatus } from './file-status.ts'
-import { check, declare, lastErrno } from './libc.ts'
+import { declare, lastErrno } from './libc.ts'
 import { removeTreeAt } from './remove-tree.ts'
+import { syncFileSystem } from './sync-file-system.ts'
 import { canSetXattr, getXattr, setXattr } from './xattr.ts'
 
 const COPYING = cPath('.tsnet-copying')
@@ -98,17 +99,12 @@ export function isTreeEmpty(directory: Directory, besides: readonly string[] = [
 }
 
 const nativeFlock = declare<[number, number], number>('int flock(int fd, int operation)')
-const nativeSyncfs = declare<[number], number>('int syncfs(int fd)')
 
 /** One at a time. A file system without locks, such as NFS without its lock server, has to do without. */
 function lock(root: Fd): void {
   if (nativeFlock(root.number, LOCK_EX) >= 0) return
   const error = new SyscallError('flock', lastErrno())
   if (!['ENOLCK', 'EOPNOTSUPP', 'ENOSYS'].includes(error.errnoName)) throw error
-}
-
-function syncFileSystem(root: Fd): void {
-  check(nativeSyncfs(root.number), 'syncfs')
 }
 
 function stage(root: Fd, build: (staged: Fd) => void): void {

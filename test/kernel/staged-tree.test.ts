@@ -139,6 +139,16 @@ test('links and files of the names in use are no way out of the volume', () => {
   expect(readdirSync(outside)).toEqual(['precious'])
 })
 
+test('a copy that the disk cannot take is not said to be on it', () => {
+  const job = join(import.meta.dirname, '../../src/volumes/worker/sync-tree.ts')
+  const script = `
+    import { syncTree } from ${JSON.stringify(job)}
+    try { syncTree({ path: ${JSON.stringify(wanted)} }) } catch (error) { console.log(error.message) }`
+  const trace = ['-f', '-qq', '-o', '/dev/null', '-e', 'trace=syncfs', '-e', 'inject=syncfs:error=EIO']
+  const node = [process.execPath, '--input-type=module', '-e', script]
+  expect(spawnSync('strace', [...trace, ...node], { encoding: 'utf8' }).stdout).toContain('syncfs: EIO')
+})
+
 /** Replaces or fills in a process of its own that dies at its n-th call of `call`; returns whether it came to that. */
 function dieAt(action: 'replace' | 'fill', call: string, n: number): boolean {
   const repository = join(import.meta.dirname, '../..')

@@ -12,6 +12,7 @@ import { removeTree } from './remove-tree.ts'
 import { replaceTree, settleTree } from './replace-tree.ts'
 import { resizeImage } from './resize-image.ts'
 import { statSources } from './stat-sources.ts'
+import { syncTree } from './sync-tree.ts'
 import { unmount } from './unmount.ts'
 import { unpackVolume } from './unpack-volume.ts'
 import { verifyArchive } from './verify-archive.ts'
@@ -29,6 +30,7 @@ export const jobs = {
   'settle-tree': settleTree,
   'resize-image': resizeImage,
   'stat-sources': statSources,
+  'sync-tree': syncTree,
   unmount,
   'unpack-volume': unpackVolume,
   'verify-archive': verifyArchive,
