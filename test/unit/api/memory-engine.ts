@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 /** An engine that keeps records and nothing else: programs are functions of their input, so that streams can be seen. */
 import { Duplex, PassThrough, Readable } from 'node:stream'
 import type {
@@ -429,7 +430,11 @@ export function createMemoryEngine(): MemoryEngine {
     volumeArchives: {
       export: async (name, resume) => {
         note('volume-export', name, resume)
-        return Readable.from([Buffer.from('archive').subarray(resume?.offset ?? 0)])
+        const archive = Buffer.from('archive')
+        const there = archive.subarray(0, resume?.offset ?? 0)
+        if (resume !== null && resume.sha256 !== createHash('sha256').update(there).digest('hex'))
+          throw new TsnetError('conflict', 'volume-changed', `volume "${name}" has changed`)
+        return Readable.from([archive.subarray(there.length)])
       },
       uploaded: async (token) => uploads.get(token)?.length ?? 0,
       receive: async (token, offset, bytes) => {
