@@ -3,7 +3,7 @@ import { chmodSync, chownSync, constants, fstatSync, mkdirSync, openSync } from 
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
 import { errnoText, SyscallError } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
-import { changeMountTree, cloneMountTree, openPlace } from '../sys/mount.ts'
+import { changeMountTree, cloneMountTree, clonePath, openPlace } from '../sys/mount.ts'
 import { openResolved } from '../sys/openat2.ts'
 import { setThreadName } from '../sys/process.ts'
 import { applyMapping } from './id-mapping.ts'
@@ -28,30 +28,48 @@ export function openSources(sources: readonly MountSource[]): (OpenSource | unde
   return sources.map((source, index) => {
     if (source.type === 'image') return undefined
     tell('source', index)
-    using place = openSourcePath(source)
-    if (source.propagation.required) refusePrivate(source, place)
-    return cloneSource(source, place)
+    return isPlain(source) ? openPlain(source) : openChecked(source)
   })
+}
+
+function isPlain({ subpath, mapping, propagation }: MountSource): boolean {
+  return subpath === '' && mapping === null && !propagation.required
+}
+
+/** Nothing is asked of the place before, so that its path is followed once. */
+function openPlain(source: MountSource): OpenSource {
+  const tree = orMade(source, () => clonePath(source.path, source.recursive))
+  return finish(source, tree)
+}
+
+function openChecked(source: MountSource): OpenSource {
+  using place = orMade(source, () => openPlace(source.path))
+  if (source.propagation.required) refusePrivate(source, place)
+  return cloneSource(source, place)
 }
 
 /** Clones what `place` has, or the source's subpath of it. */
 export function cloneSource(source: MountSource, place: Fd): OpenSource {
   using shown = source.subpath === '' ? null : openSubpath(source, place)
   const tree = cloneMountTree(shown ?? place, source.recursive)
+  if (source.mapping !== null) applyMapping(source, source.mapping, place, tree)
+  return finish(source, tree)
+}
+
+function finish(source: MountSource, tree: Fd): OpenSource {
   const { flag, recursive } = source.propagation
   changeMountTree(tree, { propagation: flag, recursive })
-  if (source.mapping !== null) applyMapping(source, source.mapping, place, tree)
   return { source, tree, directory: fstatSync(tree.number).isDirectory() }
 }
 
-function openSourcePath(source: MountSource): Fd {
+function orMade(source: MountSource, open: () => Fd): Fd {
   try {
-    return openPlace(source.path)
+    return open()
   } catch (error) {
     if (!isErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw error
     if (source.make === null) throw missing(source)
     makeSource(source.path, source.make)
-    return openPlace(source.path)
+    return open()
   }
 }
 

@@ -83,10 +83,9 @@ function makePlainly(path: string, directory: boolean): Fd | null {
   try {
     using parent = findResolved(null, path.slice(0, slash + 1), { flags, resolve: RESOLVE_NO_SYMLINKS })
     if (parent === null) return null
-    const made = enterOrMake(parent, path.slice(slash + 1), directory, false)
-    if (!fstatSync(made.number).isSymbolicLink()) return made
-    made.close()
-    return null
+    const name = path.slice(slash + 1)
+    make(parent, name, directory)
+    return openResolved(parent, name, { flags: O_PATH, resolve: RESOLVE_NO_SYMLINKS })
   } catch (error) {
     if (isErrno(error, 'ELOOP')) return null
     throw error
@@ -125,21 +124,24 @@ function openRoot(): Fd {
   return openResolved(null, '/', { flags: O_PATH | constants.O_DIRECTORY, resolve: 0 })
 }
 
-/** What has the name in the directory, a link itself too, made where it is missing. `look` first where it may well be there. */
-function enterOrMake(parent: Fd, name: string, directory: boolean, look = true): Fd {
+/** What has the name in the directory, a link itself too, made where it is missing. */
+function enterOrMake(parent: Fd, name: string, directory: boolean): Fd {
   const itself = { flags: O_PATH | constants.O_NOFOLLOW, resolve: 0 }
-  const present = look ? findResolved(parent, name, itself) : null
+  const present = findResolved(parent, name, itself)
   if (present !== null) return present
+  make(parent, name, directory)
+  return openResolved(parent, name, itself)
+}
+
+/** Nothing is made where something has the name. */
+function make(parent: Fd, name: string, directory: boolean): void {
   const entry = cPath(name)
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY
   try {
     if (directory) makeDirectoryAt(parent.number, entry, 0o755)
-    else
-      closeSync(
-        openAt(parent.number, entry, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o644),
-      )
+    else closeSync(openAt(parent.number, entry, flags, 0o644))
   } catch (error) {
     // Another container that starts on the same volume.
     if (!isErrno(error, 'EEXIST')) throw error
   }
-  return openResolved(parent, name, itself)
 }

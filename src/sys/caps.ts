@@ -9,7 +9,8 @@ import {
   PR_SET_NO_NEW_PRIVS,
 } from './constants/prctl.ts'
 import { SYS_capset, SYS_setgroups, SYS_setresgid, SYS_setresuid } from './constants/unistd.ts'
-import { check, declare } from './libc.ts'
+import { SyscallError } from './errno.ts'
+import { check, declare, lastErrno } from './libc.ts'
 
 const nativePrctl = declare<[number, number, number, number, number], number>(
   'int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)',
@@ -120,18 +121,15 @@ export function becomeUser(user: UserIdentity): void {
     check(nativePrctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 'prctl', 'PR_SET_NO_NEW_PRIVS')
 }
 
-/** PR_CAPBSET_READ answers -1 past the last capability that the kernel knows, which may be later than the last name here. */
+/** What is not there need not be dropped. PR_CAPBSET_READ answers -1 past the last capability that the kernel knows, which may be later than the last name here. */
 function limitBoundingSet(caps: readonly string[]): void {
   const wanted = capabilityMask(caps)
   for (let number = 0; number < 64; number++) {
+    if (wanted & (1n << BigInt(number)) || nativePrctl(PR_CAPBSET_DROP, number, 0, 0, 0) === 0) continue
+    const errno = lastErrno()
     const state = nativePrctl(PR_CAPBSET_READ, number, 0, 0, 0)
     if (state < 0) return
-    if (state === 0 || wanted & (1n << BigInt(number))) continue
-    check(
-      nativePrctl(PR_CAPBSET_DROP, number, 0, 0, 0),
-      'prctl',
-      `PR_CAPBSET_DROP ${CAPABILITIES[number] ?? number}`,
-    )
+    if (state > 0) throw new SyscallError('prctl', errno, `PR_CAPBSET_DROP ${CAPABILITIES[number] ?? number}`)
   }
 }
 

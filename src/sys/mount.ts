@@ -71,6 +71,12 @@ export function cloneMountTree(place: Fd, recursive: boolean): Fd {
   )
 }
 
+/** As cloneMountTree(), of what a path leads to; what autofs has there is mounted first. Throws SyscallError naming the path. */
+export function clonePath(path: string, recursive: boolean): Fd {
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0)
+  return new Fd(check(Number(nativeOpenTree(SYS_open_tree, AT_FDCWD, path, flags)), 'open_tree', path))
+}
+
 /** Attaches a detached tree to an open place (move_mount(2)). */
 export function attachMountTree(tree: Fd, target: Fd): void {
   const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
