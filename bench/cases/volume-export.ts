@@ -50,7 +50,7 @@ export default {
   title: 'Export of a volume',
   about:
     'A volume’s archive over the API, thrown away by curl(1), beside the same tree by `tar` and `zstd -T0`. tsnet’s holds ' +
-    'times in nanoseconds, attributes and holes, and a check sum, and is preceded by a look at all files.',
+    'times in nanoseconds, attributes and holes, and a check sum.',
   async *rows(stage) {
     const [engine] = await stage.engines('tsnet')
     if (engine === undefined) return
