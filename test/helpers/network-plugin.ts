@@ -17,10 +17,12 @@ export interface NetworkPluginOptions {
 
 /** Its state is what the kernel has: links are called after the ids of networks and endpoints. */
 export function bridgeNetworks({ netns = '', prefix = 'eth', routes = [] }: NetworkPluginOptions): Methods {
-  const ip = (command: string): string =>
-    execFileSync('ip', [...(netns === '' ? [] : ['-n', netns]), ...command.split(' ')], {
+  /** All in one process: `ip -batch`. */
+  const ip = (...commands: readonly string[]): string =>
+    execFileSync('ip', [...(netns === '' ? [] : ['-n', netns]), '-batch', '-'], {
+      input: `${commands.join('\n')}\n`,
       encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     })
   const name = (kind: string, id: unknown): string => `${kind}${String(id).slice(0, 8)}`
   const gateways = new Map<string, Fields>()
@@ -32,27 +34,32 @@ export function bridgeNetworks({ netns = '', prefix = 'eth', routes = [] }: Netw
       if (generic['refuse'] !== undefined) throw new Error('this network is refused')
       const pools = [...(four as IpamData[]), ...(six as IpamData[])]
       const mac = `02:00:${String(id).slice(0, 8).match(/../g)!.join(':')}`
-      ip(`link add ${name('pb', id)} address ${mac} type bridge`)
-      // With a member of its own the bridge is the same with endpoints and without.
-      ip(`link add ${name('pd', id)} type veth peer name ${name('pe', id)}`)
-      ip(`link set ${name('pd', id)} master ${name('pb', id)} up`)
-      ip(`link set ${name('pe', id)} up`)
+      const [bridge, member, peer] = ['pb', 'pd', 'pe'].map((kind) => name(kind, id))
       const isInternal = (options as Fields)['com.docker.network.internal'] === true
-      for (const { Gateway: address } of isInternal ? [] : pools)
-        if (address !== '')
-          ip(`addr add ${address} dev ${name('pb', id)} ${address.includes(':') ? 'nodad' : ''}`.trim())
-      ip(`link set ${name('pb', id)} up`)
+      const addresses = isInternal ? [] : pools.map(({ Gateway }) => Gateway).filter(Boolean)
+      // With a member of its own the bridge is the same with endpoints and without.
+      ip(
+        `link add ${bridge} address ${mac} type bridge`,
+        `link add ${member} type veth peer name ${peer}`,
+        `link set ${bridge} addrgenmode none up`,
+        `link set ${member} addrgenmode none master ${bridge} up`,
+        `link set ${peer} addrgenmode none up`,
+        ...addresses.map((one) => `addr add ${one} dev ${bridge}${one.includes(':') ? ' nodad' : ''}`),
+      )
+      while (!ip(`link show ${bridge}`).includes('state UP'));
       const gatewayOf = (data: unknown): string => (isInternal ? '' : bare((data as IpamData[])[0]?.Gateway))
       gateways.set(String(id), { Gateway: gatewayOf(four), GatewayIPv6: gatewayOf(six) })
       return {}
     },
     'NetworkDriver.DeleteNetwork': ({ NetworkID: id }) => {
-      for (const kind of ['pb', 'pd']) ip(`link del ${name(kind, id)}`)
+      ip(...['pb', 'pd'].map((kind) => `link del ${name(kind, id)}`))
       return {}
     },
     'NetworkDriver.CreateEndpoint': ({ NetworkID: network, EndpointID: id, Interface: given }) => {
-      ip(`link add ${name('ph', id)} type veth peer name ${name('pc', id)}`)
-      ip(`link set ${name('ph', id)} master ${name('pb', network)} up`)
+      ip(
+        `link add ${name('ph', id)} type veth peer name ${name('pc', id)}`,
+        `link set ${name('ph', id)} master ${name('pb', network)} up`,
+      )
       const mac = `02:42:${String(id).slice(0, 8).match(/../g)!.join(':')}`
       return { Interface: (given as Fields)['MacAddress'] === '' ? { MacAddress: mac } : {} }
     },
