@@ -1,10 +1,11 @@
 /** The programs that this supervisor owns: containers and execs, from start to the recorded ending. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import type { InitPlan, Step } from '../init/steps.ts'
 import { openPty } from '../sys/terminal.ts'
+import { Gate } from './gate.ts'
 import { Hub } from './hub.ts'
 import { type Init, type InitPool, spawnInit } from './pool.ts'
 import {
@@ -34,6 +35,12 @@ const drainTime = 2_000
 /** How long an init that failed is waited for; the kernel may not let go of one that was killed. */
 const endTime = 5_000
 
+/** How many containers start at a time. Each is busy on one processor, and now and then waits for the kernel. */
+const startsAtOnce = 2 * availableParallelism()
+
+/** ms after which a start keeps no other waiting: on a dead file system, or while it fills a volume, it takes long. */
+const startPatience = 500
+
 export class Children {
   readonly #execRoot: string
   readonly #pool: InitPool
@@ -42,6 +49,7 @@ export class Children {
   readonly #hubs = new Map<string, Hub>()
   readonly #running = new Map<string, ChildRecord>()
   readonly #exited = new Map<string, ExitRecord>()
+  readonly #starts = new Gate(startsAtOnce, startPatience)
   #launching = 0
 
   constructor(options: {
@@ -77,7 +85,7 @@ export class Children {
 
   async start(params: StartParams): Promise<number> {
     try {
-      return await this.#launch(() => this.#pool.take(), params)
+      return await this.#starts.pass(() => this.#launch(() => this.#pool.take(), params))
     } finally {
       // Afterwards, so that the new container is not kept waiting by the next one's preparation.
       setImmediate(() => this.#pool.refill())
