@@ -22,6 +22,8 @@ export interface Dockerd extends AsyncDisposable {
   readonly socket: string
   /** a name for `ip netns exec` */
   readonly netns: string
+  /** of a process in its mount namespace */
+  readonly pid: number
   stop(): Promise<void>
 }
 
@@ -44,7 +46,7 @@ export async function startDockerd(flags: readonly string[] = []): Promise<Docke
     await stop()
     throw new Error(`dockerd did not start: ${(error as Error).message}\n${log}`)
   }
-  return { socket, netns, stop, [Symbol.asyncDispose]: stop }
+  return { socket, netns, pid: firstInside(daemon), stop, [Symbol.asyncDispose]: stop }
 }
 
 /**

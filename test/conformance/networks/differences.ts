@@ -1,15 +1,8 @@
 /**
- * Where tsnet answers otherwise than Docker 20.10, and why. Each line in which two answers differ belongs to the first of these that
- * names it; a line that belongs to none is a fault. docs/differences.md shows them with what the two answered.
+ * Where tsnet answers otherwise about networks, and why. Each line in which two answers differ belongs to the first of these
+ * that names it; a line that belongs to none is a fault. docs/differences/networks.md shows them with what the two answered.
  */
-export interface Difference {
-  readonly title: string
-  readonly reason: string
-  /** Parts of the names of the steps in which it shows; everywhere when left out. */
-  readonly steps?: readonly string[]
-  /** Of a line with its sign: `- ` is Docker's, `+ ` is tsnet's. Every line when left out. */
-  readonly lines?: RegExp
-}
+import type { Difference } from '../difference.ts'
 
 export const differences: readonly Difference[] = [
   {
@@ -65,6 +58,11 @@ export const differences: readonly Difference[] = [
       'A /31 has two usable addresses (RFC 3021), here a gateway and one container; a /32 has one, which a macvlan network without a ' +
       'gateway gives to its container.',
     steps: ['narrow', '-d macvlan -o parent=wan --subnet 10.2.1.0/32'],
+  },
+  {
+    title: 'Subnets that nobody can use',
+    reason: 'Loopback, unspecified and multicast addresses are not for containers; the refusal names them.',
+    steps: ['--subnet 127.0.0.0/24', '--subnet 0.0.0.0/0'],
   },
   {
     title: 'An overlap is named',
@@ -286,7 +284,3 @@ export const differences: readonly Difference[] = [
     lines: /^[-+] (fe|ff)00::0?\s/,
   },
 ]
-
-export const explains = ({ steps, lines }: Difference, step: string, line: string): boolean =>
-  (steps === undefined || steps.some((part) => step.includes(part))) &&
-  (lines === undefined || lines.test(line))

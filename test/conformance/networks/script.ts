@@ -1,4 +1,6 @@
 /** The script that both daemons are given, topic by topic. */
+
+import type { Topic } from '../topic.ts'
 import { connecting, connectingStopped, linking } from './script/connect.ts'
 import { creating, naming, refusingToCreate } from './script/create.ts'
 import { events } from './script/events.ts'
@@ -9,7 +11,6 @@ import { misspellingPorts, publishing } from './script/ports.ts'
 import { reaching, reachingDefault } from './script/reach.ts'
 import { pruning, removing } from './script/remove.ts'
 import { addressing, restarting, running } from './script/run.ts'
-import type { Topic } from './script/topic.ts'
 
 export const script: readonly Topic[] = [
   creating,

@@ -1,4 +1,4 @@
-import type { Topic } from './topic.ts'
+import type { Topic } from '../../topic.ts'
 
 const endpoint = `{{with .NetworkSettings.Networks.n}}{{json .IPAMConfig}} {{.IPAddress}} {{.GlobalIPv6Address}}{{end}}`
 

@@ -1,6 +1,6 @@
-import type { Topic } from './topic.ts'
+import type { Topic } from '../../topic.ts'
 
-/** `events-of`, which side.ts makes, runs a line and prints the events of networks meanwhile. */
+/** `events-of`, which events-of.ts makes, runs a line and prints the events of networks meanwhile. */
 export const events: Topic = {
   title: 'events',
   script: `

@@ -1,4 +1,4 @@
-import type { Topic } from './topic.ts'
+import type { Topic } from '../../topic.ts'
 
 export const files: Topic = {
   title: 'files and names in a container',

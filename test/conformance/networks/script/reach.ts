@@ -1,4 +1,4 @@
-import type { Topic } from './topic.ts'
+import type { Topic } from '../../topic.ts'
 
 const serve = "sh -c 'mkdir -p /var/www; hostname > /var/www/index.html; exec httpd -f -h /var/www'"
 /** What the page says, asked from the host or, with `ip netns exec`, from its neighbour. */

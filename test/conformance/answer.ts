@@ -1,5 +1,5 @@
 /** What a command answers, without what is different in any two runs, as lines that can be compared. */
-import type { Result } from '../../helpers/daemon.ts'
+import type { Result } from '../helpers/daemon.ts'
 
 /** Exit status, then standard output (JSON as `path: value`), then standard error. `kept` are texts that stay as they are. */
 export function linesOf({ code, stdout, stderr }: Result, kept: ReadonlySet<string>): string[] {
