@@ -19,7 +19,7 @@ import { HostResolver } from './dns/host-resolver.ts'
 import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
 import type { NetworkDriver } from './drivers/driver.ts'
-import { networkPlugins, volumePlugins } from './drivers/plugin-sources.ts'
+import { ipamPlugins, networkPlugins, volumePlugins } from './drivers/plugin-sources.ts'
 import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
@@ -174,7 +174,11 @@ async function buildParts(
       (id) => store.networks.has(id),
     ),
   )
-  const ipams = joinSources<Ipam>(builtIn.ipam, extensions.ipams)
+  const ipams = joinSources<Ipam>(
+    builtIn.ipam,
+    extensions.ipams,
+    ipamPlugins(plugins, (name) => store.networks.values().some(({ ipamDriver }) => ipamDriver === name)),
+  )
   const volumeDrivers = joinSources<VolumeDriver>(
     builtIn.volume,
     extensions.volumes,

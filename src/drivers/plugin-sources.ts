@@ -1,4 +1,6 @@
 /** Docker plugins as drivers. One object stands for a plugin and kind, whether the plugin is there or not. */
+import type { Ipam } from '../ipam/ipam.ts'
+import { RemoteIpam } from '../ipam/remote.ts'
 import type { Plugin } from '../plugins/plugin.ts'
 import type { Plugins } from '../plugins/plugins.ts'
 import { RemoteVolumes } from '../volumes/remote.ts'
@@ -12,6 +14,10 @@ export type IsRecorded = (name: string) => boolean
 
 export function volumePlugins(plugins: Plugins, isRecorded: IsRecorded): DriverSource<VolumeDriver> {
   return pluginSource(plugins, 'VolumeDriver', isRecorded, (plugin) => new RemoteVolumes(plugin))
+}
+
+export function ipamPlugins(plugins: Plugins, isRecorded: IsRecorded): DriverSource<Ipam> {
+  return pluginSource(plugins, 'IpamDriver', isRecorded, (plugin): Ipam => new RemoteIpam(plugin))
 }
 
 export function networkPlugins(

@@ -283,6 +283,8 @@ export interface PoolRecord {
   /** address without prefix, '' for none */
   readonly gateway: string
   readonly auxiliary: Labels
+  /** What an address manager that is another program knows it by. */
+  readonly poolId?: string
 }
 
 export interface NetworkSpec {

@@ -17,10 +17,15 @@ import {
 /** Milliseconds that a plugin has for one call; the caller's signal may be earlier. */
 const deadline = 20_000
 
+/** How many endings are remembered. */
+const rememberedEndings = 1000
+
 export class RemoteDriver implements NetworkDriver<null> {
   readonly #plugin: Plugin
   readonly #isRecorded: (network: string) => boolean
   readonly #created = new Set<string>()
+  /** The last endpoints that the plugin has taken back: it is not told twice. */
+  readonly #gone = new Map<string, Promise<void>>()
   #scope: 'local' | 'global' | null = null
 
   /** `isRecorded` tells networks that the plugin has been told of, by an earlier daemon: it keeps them itself. */
@@ -65,6 +70,7 @@ export class RemoteDriver implements NetworkDriver<null> {
 
   async attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment> {
     context.signal.throwIfAborted()
+    this.#gone.delete(endpoint.id)
     await using undo = new AsyncDisposableStack()
     // The caller's deadline may be what it failed of.
     undo.defer(() => this.detach({ ...context, signal: AbortSignal.timeout(deadline) }, endpoint, sandbox))
@@ -91,8 +97,19 @@ export class RemoteDriver implements NetworkDriver<null> {
     return { ...facts, interfaceName, mac: link.address }
   }
 
+  /** A container's end and its removal may both ask for it, at the same time too. */
+  detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void> {
+    const { id } = endpoint
+    const ending = this.#gone.get(id) ?? this.#end(context, endpoint, sandbox)
+    this.#gone.set(id, ending)
+    ending.catch(() => this.#gone.delete(id))
+    const [oldest] = this.#gone.keys()
+    if (this.#gone.size > rememberedEndings && oldest !== undefined) this.#gone.delete(oldest)
+    return ending
+  }
+
   /** A plugin that does not do its part keeps no container from ending. */
-  async detach(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void> {
+  async #end(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void> {
     const ids = idsOf(endpoint)
     await this.#tell(context, 'RevokeExternalConnectivity', ids)
     await this.#tell(context, 'Leave', ids)
