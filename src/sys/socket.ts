@@ -16,6 +16,7 @@ import {
   SO_BINDTODEVICE,
   SO_RCVBUF,
   SO_REUSEADDR,
+  SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
@@ -120,6 +121,16 @@ export function setReceiveBuffer(fd: Fd, bytes: number): void {
   const value = Buffer.alloc(4)
   value.writeUInt32LE(bytes)
   check(nativeSetsockopt(fd.number, SOL_SOCKET, SO_RCVBUF, value, value.length), 'setsockopt')
+}
+
+/**
+ * Lets a connected socket hold so many bytes that its other end has not taken, whatever net.core.wmem_max says; anything else than
+ * a socket, and one of a process without CAP_NET_ADMIN, stays as it is.
+ */
+export function widenSendBuffer(fd: number, bytes: number): void {
+  const value = Buffer.alloc(4)
+  value.writeInt32LE(bytes)
+  nativeSetsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, value, value.length)
 }
 
 /** The local port of a bound socket, by getsockname(2). */

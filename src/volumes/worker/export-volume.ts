@@ -8,6 +8,7 @@ import { TarWriter } from '../../archives/tar-writer.ts'
 import { TsnetError } from '../../errors.ts'
 import { openDirectory } from '../../sys/at.ts'
 import { ZstdCompressor } from '../../sys/libzstd.ts'
+import { widenSendBuffer } from '../../sys/socket.ts'
 import { settleStagedTree } from '../../sys/staged-tree.ts'
 import { walkTree } from '../../sys/walk-tree.ts'
 import { type ArchiveLabel, formatArchiveLabel, formatArchiveSeal } from '../../values/volume-archive.ts'
@@ -39,8 +40,12 @@ export interface Exported {
   readonly leftOut: number
 }
 
+/** What may be on its way to the daemon: on a busy machine that takes it late. Bytes. */
+const aheadSize = 4 << 20
+
 /** Throws kind 'conflict', code 'volume-changed', before anything is written when the archive begins otherwise by now. */
 export function exportVolume({ root, label, resume }: ExportVolume, context: Context): Exported {
+  widenSendBuffer(context.stdout, aheadSize)
   settleStagedTree(root)
   using directory = openDirectory(root)
   const output = new Output(context.stdout, label.name, resume)
