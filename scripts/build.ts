@@ -25,7 +25,11 @@ const started = new Date()
 try {
   await build({
     ...options,
-    entryPoints: { daemon: 'src/daemon.ts', supervisor: 'src/supervisor/main.ts' },
+    entryPoints: {
+      daemon: 'src/daemon.ts',
+      supervisor: 'src/supervisor/main.ts',
+      'driver-test': 'src/extensions/checks/main.ts',
+    },
     format: 'esm',
     outExtension: { '.js': '.mjs' },
     banner: {

@@ -64,7 +64,9 @@ export const groups: Readonly<Record<string, Group>> = {
     commands: {
       inspect: () => import('./commands/driver-inspect.ts'),
       ls: () => import('./commands/driver-ls.ts'),
+      new: () => import('./commands/driver-new.ts'),
       reload: () => import('./commands/driver-reload.ts'),
+      test: () => import('./commands/driver-test.ts'),
     },
   },
   image: {

@@ -1,0 +1,30 @@
+import { copyFileSync, constants as fs } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { TsnetError } from '../../errors.ts'
+import { defineCommand, print } from '../command.ts'
+import { badValue } from '../values/bad-value.ts'
+
+const kinds = ['network', 'ipam', 'volume']
+
+export const command = defineCommand({
+  usage: 'network|ipam|volume FILE',
+  summary: 'Write a driver to start from',
+  flags: {},
+  arity: [2, 2],
+  async run({ args: [kind = '', file = ''] }) {
+    if (!kinds.includes(kind)) throw badValue(`"${kind}" is no kind of driver: give ${kinds.join(', ')}`)
+    if (!/\.m?ts$/.test(file)) throw badValue(`"${file}" must end in .ts`)
+    const template = join(dirname(process.argv[1] ?? ''), '../examples/new', `${kind}.ts`)
+    try {
+      copyFileSync(template, file, fs.COPYFILE_EXCL)
+    } catch (error) {
+      throw new TsnetError(
+        'conflict',
+        'driver-file',
+        `${file} cannot be written: ${(error as Error).message}`,
+      )
+    }
+    print(`${file}: try it with tsnet driver test ${file}, then copy it to /etc/tsnet/drivers`)
+    return 0
+  },
+})
