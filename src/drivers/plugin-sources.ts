@@ -40,16 +40,17 @@ function pluginSource<T>(
   create: (plugin: Plugin) => T,
 ): DriverSource<T> {
   const drivers = new Map<string, T>()
+  // A record that is on its way out is there no more while its driver is still needed.
+  const remembered = new Set<string>()
+  const isKnown = (name: string): boolean => {
+    if (isRecorded(name) || plugins.kindsOf(name)?.includes(kind)) remembered.add(name)
+    return remembered.has(name) || (plugins.has(name) && plugins.kindsOf(name) === null)
+  }
   const find = (name: string): T | undefined => {
-    if (!isRecorded(name) && !(plugins.has(name) && mayBe(plugins.get(name), kind))) return undefined
+    if (!isKnown(name)) return undefined
     const driver = drivers.get(name) ?? create(plugins.get(name))
     drivers.set(name, driver)
     return driver
   }
   return { find, list: () => [...drivers.keys()].flatMap((name) => find(name) ?? []) }
-}
-
-/** One that was never asked may be anything. */
-function mayBe({ kinds }: Plugin, kind: string): boolean {
-  return kinds === null || kinds.includes(kind)
 }

@@ -23,6 +23,11 @@ export class Plugins {
     return findPluginFile(this.#surroundings.directories, name) !== undefined
   }
 
+  /** What it has said that it implements; null when it was never asked: it may be anything. */
+  kindsOf(name: string): readonly string[] | null {
+    return this.#byName.get(name)?.kinds ?? null
+  }
+
   /** One object for each name, whether it is there or not. */
   get(name: string): Plugin {
     const plugin = this.#byName.get(name) ?? new Plugin(name, this.#surroundings)

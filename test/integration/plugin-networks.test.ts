@@ -147,6 +147,27 @@ describe('addresses of a Docker plugin', () => {
   })
 })
 
+describe('what a plugin leaves behind that is gone for good', () => {
+  it('can be removed', async () => {
+    const root = `${daemon.root}/left`
+    const methods = { ...good, ...countedAddresses(), ...directoryVolumes(root) }
+    const gone = await DockerPlugin.start(plugins, 'gone', methods)
+    await docker('network', 'create', '-d', 'gone', '--ipam-driver', 'gone', 'net')
+    await docker('volume', 'create', '-d', 'gone', 'data')
+    await gone.stop()
+    expect(await client.refusal('volume', 'rm', 'data')).toContain('driver gone: there is neither gone.sock')
+    expect(JSON.parse(await docker('volume', 'inspect', 'data'))[0].Status).toMatchObject({
+      trouble: expect.stringContaining('driver gone: '),
+    })
+    await docker('volume', 'rm', '-f', 'data')
+    await docker('network', 'rm', 'net')
+    expect(await docker('volume', 'ls', '-q')).toBe('')
+    expect(await client.refusal('volume', 'create', '-d', 'never', 'more')).toContain(
+      'error looking up volume plugin never: plugin "never" not found',
+    )
+  })
+})
+
 describe('a volume plugin', () => {
   it('may ask the daemon anything while it is asked itself', async () => {
     const methods = directoryVolumes(`${daemon.root}/volumes`)
