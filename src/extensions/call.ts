@@ -29,6 +29,8 @@ export class Caller {
     const deadline = new AbortController()
     const signal = outer === undefined ? deadline.signal : AbortSignal.any([deadline.signal, outer])
     const over = Promise.withResolvers<never>()
+    // Also when nobody comes to wait for it.
+    over.promise.catch(() => {})
     signal.addEventListener('abort', () => over.reject(this.#late(verb)), { once: true })
     const timer = setTimeout(() => deadline.abort(), this.#timeout)
     try {
