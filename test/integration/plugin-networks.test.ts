@@ -154,7 +154,10 @@ describe('what a plugin leaves behind that is gone for good', () => {
     const gone = await DockerPlugin.start(plugins, 'gone', methods)
     await docker('network', 'create', '-d', 'gone', '--ipam-driver', 'gone', 'net')
     await docker('volume', 'create', '-d', 'gone', 'data')
+    await wait('user', '--network', 'net', '-v', 'data:/data')
     await gone.stop()
+    await client.remove('user')
+    expect(await docker('ps', '-aq')).toBe('')
     expect(await client.refusal('volume', 'rm', 'data')).toContain('driver gone: there is neither gone.sock')
     expect(JSON.parse(await docker('volume', 'inspect', 'data'))[0].Status).toMatchObject({
       trouble: expect.stringContaining('driver gone: '),

@@ -69,6 +69,7 @@ describe('settings', () => {
       ...['--dns-host-listen=127.0.0.54', '--host-gateway-ip', '10.9.0.7'],
       ...[
         '--driver-dir=/drivers',
+        '--plugin-dir=/plugins',
         '--driver=/a.ts',
         '--driver=/b',
         '--volume-trash-age',
@@ -109,6 +110,7 @@ describe('settings', () => {
       userlandProxy: false,
       trash: { age: 5_400_000, space: 0 },
       drivers: { directory: '/drivers', files: ['/a.ts', '/b'] },
+      pluginDirectories: ['/plugins'],
       firewallBackend: 'nftables',
       initPool: 0,
     })
