@@ -1,4 +1,8 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -169,6 +173,60 @@ describe('a plugin’s file', () => {
     expect(await mount(plugins.get('rex'))).toEqual({ Mountpoint: '/other' })
     await serve({ 'VolumeDriver.Mount': () => ({ Mountpoint: '/own' }) })
     expect(await mount(plugins.get('rex'))).toEqual({ Mountpoint: '/own' })
+  })
+
+  test('of an address over TCP leads to it', async () => {
+    const server = createServer((_, response) =>
+      response.end('{"Implements":["VolumeDriver"],"Mountpoint":"/far"}'),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    writeFileSync(
+      join(directory, 'rex.json'),
+      JSON.stringify({ Name: 'rex', Addr: `tcp://127.0.0.1:${port}` }),
+    )
+    expect(await mount(plugins.get('rex'))).toMatchObject({ Mountpoint: '/far' })
+    server.close()
+  })
+
+  test('with certificates leads to it over TLS, and to nobody whom these do not vouch for', async () => {
+    execFileSync(
+      'openssl',
+      [
+        ...[
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:prime256v1',
+          '-nodes',
+          '-days',
+          '2',
+        ],
+        ...['-keyout', join(directory, 'key'), '-out', join(directory, 'cert')],
+        ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'],
+      ],
+      { stdio: 'ignore' },
+    )
+    const [key, cert] = ['key', 'cert'].map((file) => readFileSync(join(directory, file)))
+    const server = createSecureServer({ key: key!, cert: cert! }, (_, response) =>
+      response.end('{"Implements":["VolumeDriver"],"Mountpoint":"/safe"}'),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const write = (tls: object): void =>
+      writeFileSync(
+        join(directory, 'rex.json'),
+        JSON.stringify({ Addr: `tcp://127.0.0.1:${port}`, TLSConfig: tls }),
+      )
+    write({ InsecureSkipVerify: false })
+    await expect(mount(plugins.get('rex'))).rejects.toMatchObject({ kind: 'unavailable' })
+    write({ CAFile: join(directory, 'cert') })
+    await expect
+      .poll(() => mount(plugins.get('rex')).catch(() => null), { timeout: 4000 })
+      .toMatchObject({ Mountpoint: '/safe' })
+    server.close()
   })
 
   test.each([
