@@ -139,10 +139,25 @@ export async function detachEndpoint(
   if (network === undefined) return
   parts.names.removeEndpoint(endpoint.network, endpoint.id)
   using sandbox = findSandbox({ execRoot: parts.execRoot, id: container })
-  linkIpamOf(parts, network)?.release(endpoint.id)
-  const driver = parts.networkDriver(network.driver)
-  await driver.detach(driverContext(parts), attachedOf(network, endpoint), sandbox)
-  await releaseAddresses(parts, network, endpoint, keep)
+  await unlessMissing(parts, network, async () => linkIpamOf(parts, network)?.release(endpoint.id))
+  await unlessMissing(parts, network, async () => {
+    const driver = parts.networkDriver(network.driver)
+    await driver.detach(driverContext(parts), attachedOf(network, endpoint), sandbox)
+  })
+  await unlessMissing(parts, network, () => releaseAddresses(parts, network, endpoint, keep))
+}
+
+/** Of drivers that are not there, or whose file does not load. */
+const missing: readonly string[] = ['no-driver', 'no-ipam-driver', 'driver-broken']
+
+/** A driver that is missing keeps no container from ending: what it has of it is swept once it is there, or not among what it is told. */
+async function unlessMissing(parts: Parts, network: NetworkRecord, body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    if (!(error instanceof TsnetError && missing.includes(error.code))) throw error
+    parts.log.warn({ network: network.name, err: error }, 'an endpoint was detached without its driver')
+  }
 }
 
 /** The network `none` has no names; the host's has its own. */

@@ -79,6 +79,8 @@ test('a network whose drivers are broken at the start is taken up when they load
   await daemon.launch()
   const failed = await daemon.docker('run', '--name', 'waits', '--network', 'later', 'busybox', 'true')
   expect(failed.stderr).toContain('driver leasing: ')
+  const gone = await daemon.docker('run', '--rm', '--network', 'later', 'busybox', 'true')
+  expect(gone.stderr).toContain('driver leasing: ')
   copyFileSync(join(repository, 'examples/new/ipam.ts'), leasing)
   expect((await daemon.tsnet('driver', 'reload')).code).toBe(0)
   expect(await daemon.docker('start', '-a', 'waits')).toMatchObject({ code: 0, stderr: '' })
