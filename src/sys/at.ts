@@ -198,3 +198,14 @@ const nativeFutimens = declare<[number, Buffer], number>('int futimens(int fd, c
 export function setTimes(fd: number, times: Buffer): void {
   checkAt(nativeFutimens(fd, times), 'futimens', self)
 }
+
+/** false when the entry is no longer there, or no longer what it was (EINVAL of readlinkat(2)). */
+export function unlessGone(look: () => void): boolean {
+  try {
+    look()
+    return true
+  } catch (error) {
+    if (error instanceof SyscallError && ['ENOENT', 'EINVAL'].includes(error.errnoName)) return false
+    throw error
+  }
+}

@@ -21,6 +21,7 @@ import {
   setTimesAt,
   statAt,
   statOpen,
+  unlessGone,
 } from './at.ts'
 import { DT_REG } from './constants/stat.ts'
 import { applyStatus, copyAttributes, copyFileAttributes } from './copy-attributes.ts'
@@ -223,17 +224,6 @@ function linkFromRoot(root: Fd, path: Buffer, directory: number, name: CName): b
 /** A path to an entry for calls that take no descriptors; only its last component is not the kernel's own. */
 function procPath(directory: number, name: CName): Buffer {
   return Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name])
-}
-
-/** false when the entry of the source is no longer there, or no longer what it was (EINVAL of readlinkat(2)). */
-function unlessGone(look: () => void): boolean {
-  try {
-    look()
-    return true
-  } catch (error) {
-    if (error instanceof SyscallError && ['ENOENT', 'EINVAL'].includes(error.errnoName)) return false
-    throw error
-  }
 }
 
 /** The failure of a call that knew descriptors only. */

@@ -2,7 +2,7 @@
 import { closeSync, readSync } from 'node:fs'
 import type { ArchiveEntry, EntryType, Segment } from '../../archives/entry.ts'
 import type { TarWriter } from '../../archives/tar-writer.ts'
-import { type CName, readLinkAt, statAt, statOpen } from '../../sys/at.ts'
+import { type CName, readLinkAt, statAt, statOpen, unlessGone } from '../../sys/at.ts'
 import {
   DT_REG,
   S_IFBLK,
@@ -13,7 +13,6 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../../sys/constants/stat.ts'
-import { SyscallError } from '../../sys/errno.ts'
 import { FileStatus } from '../../sys/file-status.ts'
 import { findData } from '../../sys/holes.ts'
 import { openRegularAt } from '../../sys/open-regular.ts'
@@ -196,15 +195,4 @@ function xattrsOf(file: number | Buffer): ReadonlyMap<string, Buffer> {
     if (value !== null) attributes.set(Buffer.from(name).toString('latin1'), value)
   }
   return attributes
-}
-
-/** false when the entry is no longer there, or no longer what it was (EINVAL of readlinkat(2)). */
-function unlessGone(look: () => void): boolean {
-  try {
-    look()
-    return true
-  } catch (error) {
-    if (error instanceof SyscallError && ['ENOENT', 'EINVAL'].includes(error.errnoName)) return false
-    throw error
-  }
 }
