@@ -90,6 +90,7 @@ const flags = {
   tlscacert: { type: 'string' },
   tlscert: { type: 'string' },
   tlskey: { type: 'string' },
+  tlsverify: { type: 'boolean' },
   bip: { type: 'string' },
   bip6: { type: 'string' },
   bridge: { type: 'string', short: 'b' },
@@ -130,6 +131,7 @@ Options:
       --exec-root string                    Root of what lives until the next boot (default "/run/tsnet")
   -H, --host list                           Where to listen: unix:///path or tcp://address:port (default "unix://<exec-root>/tsnet.sock")
       --tlscacert, --tlscert, --tlskey      Certificates; a tcp host needs all three
+      --tlsverify                           Clients show certificates: with the three it is always so
       --bip string                          Address of the default network's bridge (default "172.17.0.1/16")
       --bip6 string                         The same for IPv6
   -b, --bridge string                       The default network's bridge, made when it is missing (default "tsnet0")
@@ -240,7 +242,8 @@ function parsePairs(text: string): string[][] {
 
 function parseTls(values: Values): TlsFiles | null {
   const [ca, cert, key] = [values['tlscacert'], values['tlscert'], values['tlskey']]
-  if (ca === undefined && cert === undefined && key === undefined) return null
+  const isWanted = values['tlsverify'] === true
+  if (ca === undefined && cert === undefined && key === undefined && !isWanted) return null
   if (ca === undefined || cert === undefined || key === undefined) {
     throw bad('tls needs --tlscacert, --tlscert and --tlskey together')
   }

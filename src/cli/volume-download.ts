@@ -37,6 +37,8 @@ export class VolumeDownload {
         }
         return received.finish()
       } catch (error) {
+        // Whoever has never answered is hardly about to come back.
+        if (received.size === 0) throw error
         await patience.after(error)
       }
     }

@@ -198,6 +198,7 @@ describe('flags are refused', () => {
       ['-H', 'tcp://0.0.0.0:2375'],
       'host "tcp://0.0.0.0:2375" would let anybody in: give --tlscacert, --tlscert and --tlskey, or a unix:// host',
     ],
+    [['--tlsverify'], 'tls needs --tlscacert, --tlscert and --tlskey together'],
     [['--tlskey=/key'], 'tls needs --tlscacert, --tlscert and --tlskey together'],
     [
       ['--bip=172.17.0.1'],
