@@ -17,6 +17,9 @@ export type TarEvent = ArchiveEntry | Buffer
 
 /** A header that describes the next entry is no longer than this: 256 attributes of the largest size fit. */
 const longestExtension = 16 << 20
+/** One that describes all that follow: git and others put a few short records there. */
+const longestCommon = 64 << 10
+const mostCommon = 256
 /** The kernel's largest uid and gid; the next number means "no change" to chown(2). */
 const largestId = 0xffff_fffe
 
@@ -51,7 +54,7 @@ export function* parseTar(input: ByteQueue, refuse: Refuse): Generator<TarEvent 
     const header = parseHeader(block)
     if (header === null && last === null) throw notTar(refuse)
     if (header === null) throw refuse(last, 'is followed by something that is no tar header')
-    if (header.type === 'g') common = new Map([...common, ...(yield* readRecords(input, header, refuse))])
+    if (header.type === 'g') common = yield* readCommon(input, header, common, refuse)
     else if (header.type === 'x') next = { ...next, records: yield* readRecords(input, header, refuse) }
     else if (header.type === 'L') next = { ...next, name: yield* readGnuText(input, header, refuse) }
     else if (header.type === 'K') next = { ...next, target: yield* readGnuText(input, header, refuse) }
@@ -102,6 +105,19 @@ function* readRecords(input: ByteQueue, header: RawHeader, refuse: Refuse): Want
   const records = parsePax(yield* readExtension(input, header, refuse))
   if (records === null) throw refuse(header.name, 'has an extended header that does not parse')
   return records
+}
+
+/** What holds for all entries from here on. Each of them carries it, so it may not grow with every header. */
+function* readCommon(
+  input: ByteQueue,
+  header: RawHeader,
+  before: PaxRecords,
+  refuse: Refuse,
+): Wanting<PaxRecords> {
+  if (!(header.size <= longestCommon)) throw refuse(header.name, 'has an extended header that is too long')
+  const common = new Map([...before, ...(yield* readRecords(input, header, refuse))])
+  if (common.size > mostCommon) throw refuse(header.name, 'has too many records for all entries')
+  return common
 }
 
 function* readGnuText(input: ByteQueue, header: RawHeader, refuse: Refuse): Wanting<string> {

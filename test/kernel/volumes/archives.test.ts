@@ -505,6 +505,15 @@ describe('a hostile archive', () => {
     ['an unknown type', /not supported/, [entry('x', 'Z')]],
     ['an extended header that lies', /does not parse/, [entry('x', 'x', { data: Buffer.from('99 a=b\n') })]],
     ['an extended header of gigabytes', /too long/, [entry('x', 'x', { size: 2 ** 31 })]],
+    [
+      'records for all entries without end',
+      /too many records for all entries/,
+      Array.from({ length: 300 }, (_, index) => {
+        const text = `comment${index}=x\n`
+        const length = text.length + 4 > 99 ? text.length + 4 : text.length + 3
+        return entry('g', 'g', { data: Buffer.from(`${length} ${text}`) })
+      }),
+    ],
     ['a user that there cannot be', /not a user/, [pax({ uid: '4294967295' }), entry('x', '0')]],
     ['no header', /no tar header/, [Buffer.alloc(512, 'x')]],
   ]
