@@ -54,12 +54,10 @@ function checkFamily(subnet: Cidr, family: Family): string[] {
   return [`invalid subnet ${formatCidr(subnet)}: it is an IPv${subnet.family} block, wanted is IPv${family}`]
 }
 
-/** RFC 6890, RFC 5771, RFC 4291: blocks whose addresses no interface of a container can have. */
+/** RFC 6890, RFC 5771, RFC 4291: blocks whose addresses no interface of a container can have. 0.0.0.0/26 asks for any of that size. */
 const specialBlocks: readonly (readonly [kind: string, block: Cidr])[] = [
-  ['unspecified', parseCidr('0.0.0.0/8')],
   ['loopback', parseCidr('127.0.0.0/8')],
   ['multicast', parseCidr('224.0.0.0/4')],
-  ['unspecified and loopback', parseCidr('::/127')],
   ['multicast', parseCidr('ff00::/8')],
 ]
 
