@@ -313,12 +313,3 @@ describe('the host’s routes', () => {
     ip('route', 'del', 'fd00:67::/56', 'dev', 'vpn')
   })
 })
-
-it('a bridge without addresses is shown as its network’s link', async () => {
-  await call('POST', '/networks/create', { Name: 'bare', EnableIPv4: false, IPAM: { Driver: 'null' } })
-  const { Networks } = (await call('GET', '/tsnet/v1/topology')) as {
-    Networks: { Name: string; Id: string; Interface: string }[]
-  }
-  const bare = Networks.find(({ Name }) => Name === 'bare')
-  expect(bare?.Interface).toBe(`br-${bare?.Id.slice(0, 12)}`)
-})
