@@ -1,4 +1,5 @@
-/** Closes a run with what was skipped and why, and with one line that counts: `N passed, N failed[, N skipped]`. */
+/** Closes a run with what was skipped and why, and with one line that counts: `N passed, N failed[, N skipped]`, also for the sum of several runs. */
+import { writeFileSync } from 'node:fs'
 import type { Reporter, TestCase, TestModule, TestRunEndReason, TestSuite, Vitest } from 'vitest/node'
 
 interface Count {
@@ -22,6 +23,12 @@ export default class ClosingLine implements Reporter {
     for (const { title, reason } of count.skipped) console.log(`skipped: ${title}: ${reason}`)
     const skipped = count.skipped.length > 0 ? `, ${count.skipped.length} skipped` : ''
     console.log(`${count.passed} passed, ${count.failed} failed${skipped}`)
+    const counts = process.env['TSNET_TEST_COUNTS']
+    if (counts !== undefined)
+      writeFileSync(
+        `${counts}/count-${process.pid}`,
+        `${count.passed} ${count.failed} ${count.skipped.length}\n`,
+      )
     if (count.failed > 0 || reason !== 'passed') process.exitCode = 1
   }
 }
