@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await client.clear()
-  await docker('volume', 'prune', '-af')
+  await tsnet('volume', 'prune', '--all', '--force', '--now')
 })
 afterAll(async () => {
   await daemon.stop()
@@ -54,7 +54,7 @@ const volumes = async (): Promise<string[]> =>
 
 /** Runs a shell script in a container of its own and returns what it prints. */
 const sh = (script: string, ...args: string[]): Promise<string> =>
-  docker('run', '--rm', ...args, 'box', 'sh', '-c', script)
+  tsnet('run', '--rm', ...args, 'box', 'sh', '-c', script)
 
 /** The mounts that inspect tells, by target, without the random names. */
 async function mountsOf(container: string): Promise<Record<string, object>> {
@@ -77,7 +77,7 @@ describe('inspect', () => {
       ...['--mount', `type=bind,src=${bound},dst=/r,readonly,bind-recursive=writable,consistency=cached`],
       ...['--mount', 'type=image,src=tools:7,dst=/tools,image-subpath=share'],
     ]
-    await docker('create', '--name', 'told', ...args, 'voluminous', 'true')
+    await tsnet('create', '--name', 'told', ...args, 'voluminous', 'true')
     const { HostConfig, Config } = await inspect('container', 'told')
     expect([...(HostConfig.Binds ?? [])].sort()).toEqual(
       [`${bound}/../bound/:/b/../c/:Z,ro`, 'data:/data', 'plain:/plain:rw'].sort(),
@@ -240,7 +240,7 @@ describe('an image', () => {
   })
 
   it('is in use while a container has it mounted, by itself or from another', async () => {
-    await docker('create', '--name', 'one', '--mount', 'type=image,src=tools:7,dst=/tools', 'box', 'true')
+    await tsnet('create', '--name', 'one', '--mount', 'type=image,src=tools:7,dst=/tools', 'box', 'true')
     await docker('create', '--name', 'two', '--volumes-from', 'one', 'box', 'true')
     const { Id } = JSON.parse(await docker('image', 'inspect', 'tools:7'))[0]
     const short = Id.slice(7, 19)
