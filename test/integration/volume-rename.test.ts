@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await client.clear()
-  await docker('volume', 'prune', '-af')
+  await tsnet('volume', 'prune', '--all', '--force', '--now')
 })
 afterAll(() => daemon.stop())
 

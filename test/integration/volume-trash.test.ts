@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   await client.clear()
-  await docker('volume', 'prune', '-af')
+  await tsnet('volume', 'prune', '--all', '--force', '--now')
   await tsnet('volume', 'trash', '--empty', '-f')
 })
 afterAll(() => daemon.stop())
@@ -178,7 +178,7 @@ describe('a protected volume', () => {
     expect(await refusal('volume', 'rm', 'data')).toContain(text)
     expect(await refusal('volume', 'rm', '-f', 'data')).toContain(text)
     expect((await daemon.api('DELETE', '/volumes/data?now=1')).status).toBe(409)
-    await docker('volume', 'prune', '-af')
+    await tsnet('volume', 'prune', '--all', '--force')
     expect(await docker('volume', 'ls', '-q')).toBe('data')
     await tsnet('volume', 'update', '--protect=false', 'data')
     expect(await docker('volume', 'rm', 'data')).toBe('data')
