@@ -39,7 +39,7 @@ export async function connect(
   const planned = {
     ...planEndpoint(container.id, container.name, container.spec.hostname, network, request),
     // its rules stand before the interface
-    mac: container.spec.egress === null ? '' : (request.mac ?? randomMac()),
+    mac: isRestricted(container) ? (request.mac ?? randomMac()) : '',
   }
   refuseEgress(parts, { ...container, endpoints: [planned] })
   refuseTakenNames([...container.endpoints, planned], container.state.status === 'running')

@@ -144,7 +144,7 @@ async function attachEndpoints(progress: Progress): Promise<void> {
 
 /** The rules of an egress policy stand before the interfaces: others may be in the namespace already. */
 async function restrict({ parts, undo, container }: Progress): Promise<ContainerRecord> {
-  if (container.spec.egress === null) return container
+  if (!isRestricted(container)) return container
   const endpoints = container.endpoints.map((endpoint) => ({
     ...endpoint,
     mac: endpoint.request.mac ?? (endpoint.mac || randomMac()),

@@ -49,8 +49,8 @@ async function followNames(
   container: ContainerRecord,
   changed: ContainerRecord,
 ): Promise<void> {
-  if (container.spec.egress === null) parts.egress.open(changed)
-  else if (changed.spec.egress === null) await parts.egress.close(changed.id)
+  if (!isRestricted(container)) parts.egress.open(changed)
+  else if (!isRestricted(changed)) await parts.egress.close(changed.id)
   else await parts.egress.follow(changed)
   if (ownsSandbox(parts, changed) && usesNames(parts, changed)) {
     parts.names.update(changed.id, resolverOptions(parts, changed))

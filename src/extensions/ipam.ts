@@ -2,8 +2,10 @@
  * An operator's address manager as one of tsnet's. Who has what is counted here too, from the records and from what the driver
  * gives out: so a driver's mistakes are refused before they are in the kernel, and the use of a pool is known at once.
  */
+
 import { TsnetError } from '../errors.ts'
 import type { PoolIpam, PoolRequest, PoolUsage, RecordedLease } from '../ipam/ipam.ts'
+import { unknownPool } from '../ipam/unknown-pool.ts'
 import type { PoolRecord } from '../store/records.ts'
 import { containsIp, formatCidr, isCidr, parseCidr } from '../values/cidr.ts'
 import { canonicalIp, isIp } from '../values/ip.ts'
@@ -212,11 +214,7 @@ export class ExtensionIpam {
   #poolOf(pool: PoolRecord): KnownPool {
     const known = this.#pools.get(pool.subnet)
     if (known !== undefined) return known
-    throw new TsnetError(
-      'not-found',
-      'no-such-pool',
-      `address pool ${pool.subnet} is not in use by any network`,
-    )
+    throw unknownPool(pool)
   }
 
   #exhausted({ record, leases }: KnownPool): TsnetError {

@@ -3,40 +3,14 @@
  * character is one byte (latin1), and become bytes again where the kernel takes them.
  */
 import { extract, type Header } from 'tar-stream'
+import type { ArchiveEntry, EntryType } from '../archives/entry.ts'
+import { type PaxRecords, parsePax as parseRecords, parseTime, xattrPrefix } from '../archives/pax.ts'
 import { TsnetError } from '../errors.ts'
 
-export type EntryType =
-  | 'file'
-  | 'directory'
-  | 'symlink'
-  | 'link'
-  | 'character-device'
-  | 'block-device'
-  | 'fifo'
-
-export interface LayerEntry {
-  readonly name: string
-  readonly type: EntryType
-  /** permission bits with set-user-id, set-group-id and sticky */
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  /** nanoseconds since the epoch */
-  readonly mtime: bigint
-  /** bytes of a file's content */
-  readonly size: number
-  /** a link's target, '' for other types */
-  readonly target: string
-  readonly major: number
-  readonly minor: number
-  readonly xattrs: ReadonlyMap<string, Buffer>
-}
-
-/** PAX records (pax(1)): keyword to value. */
-type PaxRecords = ReadonlyMap<string, string>
+/** A sparse file is none that a layer may have. */
+export type LayerEntry = Omit<ArchiveEntry, 'data'>
 
 const noRecords: PaxRecords = new Map()
-const xattrPrefix = 'SCHILY.xattr.'
 /** The kernel's largest uid and gid; the next number means "no change" to chown(2). */
 const largestId = 0xffff_fffe
 
@@ -77,20 +51,10 @@ export function openTar(): TarReader {
   }
 }
 
-/** Records are `<length> <keyword>=<value>\n`, where the length counts the whole record. */
+/** As the archives' one; throws instead of null. */
 export function parsePax(text: string): PaxRecords {
-  const records = new Map<string, string>()
-  for (let start = 0; start < text.length; ) {
-    const space = text.indexOf(' ', start)
-    const length = Number(text.slice(start, space))
-    const equals = text.indexOf('=', space)
-    const end = start + length
-    if (!Number.isInteger(length) || space < 0 || equals < 0 || equals >= end || text[end - 1] !== '\n') {
-      throw malformed('extended header', 'its records do not parse')
-    }
-    records.set(text.slice(space + 1, equals), text.slice(equals + 1, end - 1))
-    start = end
-  }
+  const records = parseRecords(text)
+  if (records === null) throw malformed('extended header', 'its records do not parse')
   return records
 }
 
@@ -149,11 +113,9 @@ function toId(value: string | number, name: string): number {
 /** PAX has decimal seconds of any precision, the plain header whole ones. */
 function toNanoseconds(record: string | undefined, plain: Date, name: string): bigint {
   if (record === undefined) return BigInt(plain.getTime()) * 1_000_000n
-  const match = /^(-?)(\d{1,12})(?:\.(\d*))?$/.exec(record)
-  if (match === null) throw malformed(name, `${record} is not a time`)
-  const [, sign, seconds = '', fraction = ''] = match
-  const size = BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'))
-  return sign === '-' ? -size : size
+  const time = parseTime(record)
+  if (time === null) throw malformed(name, `${record} is not a time`)
+  return time
 }
 
 function xattrsOf(records: PaxRecords): ReadonlyMap<string, Buffer> {

@@ -1,4 +1,5 @@
 /** The built-in address manager. It keeps no file: the store's records are given back to it after a restart. */
+
 import { TsnetError } from '../errors.ts'
 import type { PoolRecord } from '../store/records.ts'
 import { type Cidr, containsIp, formatCidr, overlaps, parseCidr } from '../values/cidr.ts'
@@ -16,6 +17,7 @@ import {
   UsedBlocks,
   uniqueLocalPool,
 } from './subnets.ts'
+import { unknownPool } from './unknown-pool.ts'
 
 export interface LocalIpamOptions {
   /** Where networks without a subnet get theirs. Without an IPv6 pool there is the installation's unique local /48. */
@@ -122,11 +124,7 @@ class LocalIpam implements PoolIpam {
   #leasesOf(pool: PoolRecord): SubnetLeases {
     const leases = this.#subnets.get(pool.subnet)
     if (leases !== undefined) return leases
-    throw new TsnetError(
-      'not-found',
-      'no-such-pool',
-      `address pool ${pool.subnet} is not in use by any network`,
-    )
+    throw unknownPool(pool)
   }
 
   /** Docker checks a given subnet against other networks only: a macvlan network shares the host's own. */

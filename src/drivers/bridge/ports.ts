@@ -65,7 +65,8 @@ export function joinBridge(
   { mark, id, master, ...rest }: Omit<PortSpec, 'interfaceName'>,
 ): void {
   setLink(socket, index, { alias: tagOf(mark, id), master: master.index, up: true })
-  if (rest.isolated || rest.onlyOwnMac || filtersBridgedFrames()) limitPort(socket, index, rest)
+  const hairpin = filtersBridgedFrames()
+  if (rest.isolated || rest.onlyOwnMac || hairpin) limitPort(socket, index, rest, hairpin)
 }
 
 /** What the bridge takes from a port that is one already, and sends to it. */
@@ -73,9 +74,10 @@ export function limitPort(
   socket: RouteSocket,
   index: number,
   { isolated, onlyOwnMac, mac }: Pick<PortSpec, 'isolated' | 'onlyOwnMac' | 'mac'>,
+  hairpin = filtersBridgedFrames(),
 ): void {
   if (onlyOwnMac) setForwarding(socket, index, mac)
-  setBridgePort(socket, index, { isolated, hairpin: filtersBridgedFrames(), locked: onlyOwnMac })
+  setBridgePort(socket, index, { isolated, hairpin, locked: onlyOwnMac })
 }
 
 /**
