@@ -1,0 +1,18 @@
+/** The keys that hosts share, below the cluster's prefix. */
+
+/** JSON of NodeRecord, under the node's lease. */
+export const nodeKey = (name: string): string => `nodes/${name}`
+/** JSON of NetworkRecord. */
+export const networkKey = (id: string): string => `networks/${id}`
+/** A network's id. */
+export const networkNameKey = (name: string): string => `network-names/${name}`
+/** JSON of ClusterEndpoint, under its node's lease. */
+export const endpointKey = (network: string, id: string): string => `endpoints/${network}/${id}`
+/** The name of the node that gives out a block of addresses, under its lease. `block` is a CIDR. */
+export const blockKey = (network: string, block: string): string => `blocks/${network}/${block}`
+/** `<node> <endpoint>`: an address that its block's node has left to another one, under the latter's lease. */
+export const addressKey = (network: string, address: string): string => `addresses/${network}/${address}`
+/** `<node> <container>`: who is called so on a network, under the node's lease. */
+export const nameKey = (network: string, name: string): string => `names/${network}/${name}`
+/** Raised by every change of the set of networks, so that two of these cannot pass each other. */
+export const networksGeneration = 'generation/networks'
