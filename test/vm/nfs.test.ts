@@ -1,6 +1,6 @@
 /** Volumes on a server of NFS, which is cut off: runs in the guest of test/vm/run, whose kernel has both sides. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -49,8 +49,9 @@ const mounted = (): string[] =>
 test('containers share what is on the server, which is mounted as long as one of them runs', async () => {
   const run = ['run', '-d', '-v', 'shared:/data', 'box', 'sh', '-c']
   expect(await daemon.docker(...run, 'echo text > /data/file; sleep 600')).toMatchObject({ code: 0 })
-  await expect.poll(() => existsSync(join(directory, 'file')), { timeout: 60_000 }).toBe(true)
-  expect(readFileSync(join(directory, 'file'), 'utf8')).toBe('text\n')
+  // a client writes when the file is closed
+  const seen = (): string => readFileSync(join(directory, 'file'), { encoding: 'utf8', flag: 'a+' })
+  await expect.poll(seen, { timeout: 60_000 }).toBe('text\n')
   const { stdout } = await daemon.docker('run', '--rm', '-v', 'shared:/data', 'box', 'cat', '/data/file')
   expect(stdout).toBe('text\n')
   expect(mounted()).toHaveLength(1)
