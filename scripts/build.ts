@@ -31,6 +31,8 @@ try {
       'driver-test': 'src/extensions/checks/main.ts',
     },
     format: 'esm',
+    // They read files beside their own, and are loaded by daemons of a cluster alone.
+    external: ['etcd3', '@grpc/grpc-js'],
     outExtension: { '.js': '.mjs' },
     banner: {
       // Bundled CommonJS packages still call require for node's own modules.

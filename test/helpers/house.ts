@@ -106,6 +106,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/sys'],
   fastify: ['src/api'],
   '@fastify/type-provider-typebox': ['src/api'],
+  '@grpc/grpc-js': ['src/cluster'],
+  'etcd3/lib/connection-pool.js': ['src/cluster'],
+  'etcd3/lib/rpc.js': ['src/cluster'],
   execa: ['src/firewall', 'src/drivers/remote', 'src/cli'],
 }
 
