@@ -10,8 +10,14 @@ export const networkNameKey = (name: string): string => `network-names/${name}`
 export const endpointKey = (network: string, id: string): string => `endpoints/${network}/${id}`
 /** The name of the node that gives out a block of addresses, under its lease. `block` is a CIDR. */
 export const blockKey = (network: string, block: string): string => `blocks/${network}/${block}`
-/** `<node> <endpoint>`: an address that its block's node has left to another one, under the latter's lease. */
+/**
+ * `<node> <endpoint> …` (src/ipam/cluster/claims.ts): an address that its block's node has left, or is asked to leave, to another
+ * one, under the latter's lease.
+ */
 export const addressKey = (network: string, address: string): string => `addresses/${network}/${address}`
+/** What the block's node has to say to that, under its lease. */
+export const answerKey = (network: string, address: string): string =>
+  `${addressKey(network, address)}/answer`
 /** `<node> <container>`: who is called so on a network, under the node's lease. */
 export const nameKey = (network: string, name: string): string => `names/${network}/${name}`
 /** Raised by every change of the set of networks, so that two of these cannot pass each other. */

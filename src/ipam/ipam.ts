@@ -35,11 +35,7 @@ export interface PoolUsage {
  * Addresses are leased to an owner (an endpoint's or a network's id) until released. An owner that does not use its address
  * for a while keeps it: it goes to another only when that one asks for it by name, or when no other address is left.
  */
-export interface PoolIpam {
-  readonly name: string
-  readonly from: 'pools'
-  /** Takes a subnet for a network and leases its gateway to it. `owner` is the network's id. */
-  requestPool(owner: string, request: PoolRequest): Promise<PoolRecord>
+export interface PoolLeases {
   /** Forgets a pool and all its leases; safe to repeat. */
   releasePool(pool: PoolRecord): Promise<void>
   /**
@@ -57,6 +53,13 @@ export interface PoolIpam {
    */
   adopt(owner: string, pool: PoolRecord, leases: readonly RecordedLease[]): Promise<void>
   usage(pool: PoolRecord): PoolUsage
+}
+
+export interface PoolIpam extends PoolLeases {
+  readonly name: string
+  readonly from: 'pools'
+  /** Takes a subnet for a network and leases its gateway to it. `owner` is the network's id. */
+  requestPool(owner: string, request: PoolRequest): Promise<PoolRecord>
 }
 
 /** An endpoint's interface that is up and has no address yet. */

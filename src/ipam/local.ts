@@ -37,6 +37,18 @@ export function createLocalIpam(options: LocalIpamOptions): PoolIpam {
   return new LocalIpam(options, pools)
 }
 
+/** Which pools a network gets beside others; nothing remains of it. `taken` are the others' subnets by their networks' ids. */
+export function planPools(
+  options: LocalIpamOptions,
+  taken: readonly { readonly owner: string; readonly subnet: string }[],
+  owner: string,
+  requests: readonly PoolRequest[],
+): PoolRecord[] {
+  const ipam = new LocalIpam(options, options.defaultPools ?? defaultAddressPools)
+  for (const other of taken) ipam.occupy(other.owner, other.subnet)
+  return requests.map((request) => ipam.takePool(owner, request))
+}
+
 class LocalIpam implements PoolIpam {
   readonly name = 'default'
   readonly from = 'pools'
@@ -52,6 +64,10 @@ class LocalIpam implements PoolIpam {
   }
 
   async requestPool(owner: string, request: PoolRequest): Promise<PoolRecord> {
+    return this.takePool(owner, request)
+  }
+
+  takePool(owner: string, request: PoolRequest): PoolRecord {
     const wanted = anySubnetOf(request)
     if (wanted === null) checkPoolRequest(request)
     const subnet = parseCidr(
@@ -125,6 +141,11 @@ class LocalIpam implements PoolIpam {
     const leases = this.#subnets.get(pool.subnet)
     if (leases !== undefined) return leases
     throw unknownPool(pool)
+  }
+
+  /** Keeps a subnet from others. */
+  occupy(owner: string, subnet: string): void {
+    this.#add(owner, parseCidr(subnet), parseCidr(subnet))
   }
 
   /** Docker checks a given subnet against other networks only: a macvlan network shares the host's own. */

@@ -82,14 +82,20 @@ export class SubnetLeases {
 
   /** Leases the next free address of the range, else the one that has been unused for longest; null when all are used. */
   takeNext(owner: string): string | null {
+    return this.takeNextFree(owner) ?? this.reclaim(owner)
+  }
+
+  /** As `takeNext`, but leaves to other owners what they do not use now. */
+  takeNextFree(owner: string): string | null {
     const inWindow = this.#window.take()
-    if (inWindow === null) return this.#reclaim(owner)
+    if (inWindow === null) return null
     const offset = typeof this.#start === 'number' ? this.#start + inWindow : this.#start + BigInt(inWindow)
     this.#holders.set(offset, owner)
     return this.#addressOf(offset)
   }
 
-  #reclaim(owner: string): string | null {
+  /** Leases the address of the range that its owner has not used for longest; null when all are used. */
+  reclaim(owner: string): string | null {
     const offset = this.#kept.values().find((candidate) => this.#inWindow(candidate) !== null)
     if (offset === undefined) return null
     this.#kept.delete(offset)
@@ -111,6 +117,11 @@ export class SubnetLeases {
     if (this.#kept.size > 0) this.#kept.delete(offset)
     const inWindow = this.#inWindow(offset)
     if (inWindow !== null) this.#window.free(inWindow)
+  }
+
+  /** How many addresses of the range nobody holds. */
+  get free(): number {
+    return this.#window.size - this.#window.taken
   }
 
   get usage(): PoolUsage {
