@@ -66,6 +66,11 @@ describe('the judge of imports', () => {
       taken('src/drivers/bridge/index.ts', 'src/drivers/host/index.ts'),
       'may not see the host',
     ],
+    [
+      'what drivers share sees one of them',
+      taken('src/drivers/bridging/links.ts', 'src/drivers/bridge/options.ts'),
+      'may not see the bridge',
+    ],
     ['koffi is used outside sys', taken('src/netlink/socket.ts', 'koffi'), 'only src/sys may'],
     [
       'execa is used in the engine',
@@ -93,6 +98,10 @@ describe('the judge of imports', () => {
   test.each([
     ['the engine sees a driver', taken('src/engine/start.ts', 'src/drivers/driver.ts')],
     ['a driver sees its contract', taken('src/drivers/bridge/index.ts', 'src/drivers/driver.ts')],
+    [
+      'a driver sees what drivers share',
+      taken('src/drivers/bridge/index.ts', 'src/drivers/bridging/links.ts'),
+    ],
     ['the supervisor knows the shape of steps', taken('src/supervisor/pool.ts', 'src/init/steps.ts', true)],
     ['the client knows the shape of bodies', taken('src/cli/main.ts', 'src/api/schema/container.ts', true)],
     ['the daemon sees all', taken('src/daemon.ts', 'src/api/server.ts')],

@@ -1,23 +1,22 @@
 /** Networks on a Linux bridge of this host, Docker's default kind. */
-
-import { findLink, getLink } from '../../netlink/link.ts'
-import { openRouteSocket } from '../../netlink/socket.ts'
+import { findLink } from '../../netlink/link.ts'
+import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
-import type { Sandbox } from '../../sandbox/sandbox.ts'
-import { hostVethName } from '../../values/interface-name.ts'
-import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
-import { configureEndpoint } from '../configure-endpoint.ts'
-import type { Attachment, EndpointSpec, NetworkDriver } from '../driver.ts'
+import type { NetworkRecord } from '../../store/records.ts'
+import { bridgeName } from '../../values/interface-name.ts'
+import { attachEndpoint, reconfigureEndpoint } from '../bridging/attach.ts'
+import { type BridgeSpec, ensureBridge, ownBridges, sweepLinks } from '../bridging/links.ts'
+import { gatewayOf } from '../bridging/options.ts'
+import { removePort } from '../bridging/ports.ts'
+import { repairBridge } from '../bridging/repair.ts'
+import { RetiredBridges } from '../bridging/retired.ts'
+import { bridgeRules } from '../bridging/rules.ts'
+import type { NetworkDriver } from '../driver.ts'
 import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
-import { bridgeNameOf, ensureBridge, ownBridges, sweepLinks } from './links.ts'
+import { bridgeMtu } from './mtu.ts'
 import { BridgeNames } from './names.ts'
-import { type BridgeOptions, gatewayOf, parseBridgeOptions } from './options.ts'
-import { createPort, forgetNeighbours, limitPort, removePort } from './ports.ts'
-import { applyRates } from './rates.ts'
-import { repairNetwork } from './repair.ts'
-import { RetiredBridges } from './retired.ts'
-import { bridgeRules } from './rules.ts'
+import { type BridgeOptions, parseBridgeOptions } from './options.ts'
 
 export type { BridgeOptions }
 
@@ -39,24 +38,34 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     async createNetwork(context, network) {
       context.signal.throwIfAborted()
       const options = parseBridgeOptions(network)
+      const name = bridgeNameOf(network, options)
       using socket = openRouteSocket()
       retired.defer()
-      names.take(bridgeNameOf(network, options), network)
-      ensureBridge(socket, context.mark, network, options)
-      return bridgeRules(network, options, bridgeNameOf(network, options))
+      names.take(name, network)
+      ensureBridge(socket, bridgeOf(socket, context.mark, network, options))
+      // The way out may take less than what the user has set.
+      return bridgeRules(network, options, { name, clampMss: options.mtu !== 0 })
     },
 
     async removeNetwork(context, network) {
       names.release(network)
       using socket = openRouteSocket()
-      for (const link of ownBridges(socket, context.mark, network, parseBridgeOptions(network)))
+      const name = bridgeNameOf(network, parseBridgeOptions(network))
+      for (const link of ownBridges(socket, { mark: context.mark, network, name }))
         retired.retire(context, socket, link)
     },
 
     async attach(context, endpoint, sandbox) {
       context.signal.throwIfAborted()
       retired.defer()
-      return attach(announcer, context.mark, endpoint, sandbox)
+      const { mark } = context
+      const { network } = endpoint
+      const options = parseBridgeOptions(network)
+      using socket = openRouteSocket()
+      const master =
+        findLink(socket, bridgeNameOf(network, options)) ??
+        ensureBridge(socket, bridgeOf(socket, mark, network, options))
+      return await attachEndpoint(socket, announcer, { mark, endpoint, options, master }, sandbox)
     },
 
     async detach(context, endpoint) {
@@ -67,23 +76,14 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
     },
 
     async reconfigure(_context, endpoint, sandbox) {
-      using socket = openRouteSocket()
-      using inside = openRouteSocket(sandbox.netns)
-      const port = getLink(socket, hostVethName(endpoint.id)).index
-      limitPort(socket, port, { ...endpoint, isolated: !parseBridgeOptions(endpoint.network).interContainer })
-      applyRates(
-        socket,
-        port,
-        inside,
-        getLink(inside, endpoint.interfaceName).index,
-        parseRates(endpoint.options),
-      )
+      reconfigureEndpoint(endpoint, parseBridgeOptions(endpoint.network), sandbox)
     },
 
     settle: () => retired.settle(),
 
-    async repair(context, network, endpoints) {
-      return repairNetwork(context, network, parseBridgeOptions(network), endpoints)
+    async repair({ mark }, network, endpoints) {
+      using socket = openRouteSocket()
+      return repairBridge(socket, bridgeOf(socket, mark, network, parseBridgeOptions(network)), endpoints)
     },
 
     async sweep(context, networks, endpoints) {
@@ -99,56 +99,17 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   }
 }
 
-async function attach(
-  announcer: Announcer,
-  mark: string,
-  endpoint: EndpointSpec,
-  sandbox: Sandbox,
-): Promise<Attachment> {
-  const { id, network, interfaceName, address4, address6, gateway4, gateway6 } = endpoint
-  const options = parseBridgeOptions(network)
-  const mac = endpoint.mac === '' ? randomMac() : formatMac(parseMac(endpoint.mac))
-  using socket = openRouteSocket()
-  await using undo = new AsyncDisposableStack()
-  const master =
-    findLink(socket, bridgeNameOf(network, options)) ?? ensureBridge(socket, mark, network, options)
-  undo.defer(async () => void (await removePort(socket, mark, id)))
-  const port = await createPort(socket, sandbox, {
-    mark,
-    id,
-    master,
-    interfaceName,
-    mac,
-    isolated: !options.interContainer,
-    onlyOwnMac: endpoint.onlyOwnMac,
-  })
-  const { index } = configureEndpoint(sandbox, {
-    ...endpoint,
-    sysctls: { ...quiet(endpoint), ...endpoint.sysctls },
-  })
-  const rates = parseRates(endpoint.options)
-  if (rates.in !== null || rates.out !== null) {
-    using inside = openRouteSocket(sandbox.netns)
-    applyRates(socket, port, inside, index, rates)
-  }
-  // To be asked for the port makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c), and the port pass frames.
-  getLink(socket, port)
-  forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
-  const { announcements: times, announcementInterval: interval } = options
-  announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
-  undo.move()
-  return { interfaceName, mac, address4, address6, gateway4, gateway6 }
+/** The name of a network's bridge. */
+function bridgeNameOf(network: NetworkRecord, options: BridgeOptions): string {
+  return options.bridgeName === '' ? bridgeName(network.id) : options.bridgeName
 }
 
-/**
- * Settings under which an interface asks all its neighbours nothing when it comes up, which a bridge carries to each of its ports: whether
- * somebody has its address, which is made of a hardware address of our choice, and, where the gateway is known, who is a router.
- */
-function quiet({ interfaceName, address6, gateway6 }: EndpointSpec): Record<string, string> {
-  if (address6 === '') return {}
-  const ipv6 = `net/ipv6/conf/${interfaceName}`
-  return {
-    [`${ipv6}/accept_dad`]: '0',
-    ...(gateway6 === '' ? {} : { [`${ipv6}/router_solicitations`]: '0' }),
-  }
+function bridgeOf(
+  socket: RouteSocket,
+  mark: string,
+  network: NetworkRecord,
+  options: BridgeOptions,
+): BridgeSpec {
+  const mtu = bridgeMtu(socket, network, options)
+  return { mark, network, options, name: bridgeNameOf(network, options), mtu }
 }

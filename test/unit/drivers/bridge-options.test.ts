@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { gatewayOf, parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
+import { parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
+import { gatewayOf } from '../../../src/drivers/bridging/options.ts'
 import { hostBindingsOf } from '../../../src/drivers/network-options.ts'
 
 const parse = (options: Record<string, string>, internal = false) =>

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseBridgeOptions } from '../../../src/drivers/bridge/options.ts'
-import { bridgeRules } from '../../../src/drivers/bridge/rules.ts'
+import { bridgeRules } from '../../../src/drivers/bridging/rules.ts'
 import type { NetworkRecord } from '../../../src/store/records.ts'
 
 const pool = (subnet: string) => ({ subnet, range: '', gateway: '', auxiliary: {} })
@@ -14,7 +14,7 @@ function rules(part: Partial<NetworkRecord>) {
     pools: [],
     ...part,
   } as unknown as NetworkRecord
-  return bridgeRules(network, parseBridgeOptions(network), 'br-abc')
+  return bridgeRules(network, parseBridgeOptions(network), { name: 'br-abc', clampMss: false })
 }
 
 test('each subnet has a rule of its own family', () => {

@@ -14,26 +14,28 @@ import { parseCidr } from '../../values/cidr.ts'
 import { bridgeName } from '../../values/interface-name.ts'
 import { macOf } from '../../values/mac.ts'
 import { removeUnwanted, tagOf } from '../link-tags.ts'
-import { bridgeMtu, hasIpv6 } from './mtu.ts'
-import type { BridgeOptions } from './options.ts'
+import { hasIpv6 } from './mtu.ts'
+import type { BridgingOptions } from './options.ts'
 
 /** Of any daemon on this machine. */
 const anyTag = /^tsnet[^:]*:/
 
-/** The name of a network's bridge. */
-export function bridgeNameOf(network: NetworkRecord, options: BridgeOptions): string {
-  return options.bridgeName === '' ? bridgeName(network.id) : options.bridgeName
+/** What a network's bridge is to be. */
+export interface BridgeSpec {
+  /** Begins the aliases of the driver's links. */
+  readonly mark: string
+  readonly network: NetworkRecord
+  readonly options: BridgingOptions
+  /** Derived from the network's id, or of the user's choice. */
+  readonly name: string
+  /** bytes */
+  readonly mtu: number
 }
 
 /** Makes the bridge or completes it; what is right already stays untouched. Returns it. */
-export function ensureBridge(
-  socket: RouteSocket,
-  mark: string,
-  network: NetworkRecord,
-  options: BridgeOptions,
-): Link {
-  const mtu = bridgeMtu(socket, network, options)
-  const link = findBridge(socket, mark, network, options) ?? createBridge(socket, mark, network, options)
+export function ensureBridge(socket: RouteSocket, spec: BridgeSpec): Link {
+  const { mark, network, options, mtu } = spec
+  const link = findBridge(socket, spec) ?? createBridge(socket, spec)
   // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
   const isOwn = link.alias === tagOf(mark, network.id)
   writeBridgeSysctls(link.name, network, options, isOwn)
@@ -45,11 +47,8 @@ export function ensureBridge(
 /** The network's bridge, or a bridge that the user made and named; null when there is none. */
 export function findBridge(
   socket: RouteSocket,
-  mark: string,
-  network: NetworkRecord,
-  options: BridgeOptions,
+  { mark, network, name }: Omit<BridgeSpec, 'options' | 'mtu'>,
 ): Link | null {
-  const name = bridgeNameOf(network, options)
   const link = findLink(socket, name)
   if (link === null) return null
   if (link.kind !== 'bridge') {
@@ -66,14 +65,8 @@ export function findBridge(
 }
 
 /** It is born under the name derived from its id; name and tag then come in one request, so never the one without the other. */
-function createBridge(
-  socket: RouteSocket,
-  mark: string,
-  network: NetworkRecord,
-  options: BridgeOptions,
-): Link {
+function createBridge(socket: RouteSocket, { mark, network, name }: BridgeSpec): Link {
   const born = bridgeName(network.id)
-  const name = bridgeNameOf(network, options)
   if (name === born || findLink(socket, born) === null) {
     // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go. One that is made
     // again has the address that its containers know.
@@ -95,7 +88,7 @@ function tagBridge(
 }
 
 /** The addresses that the bridge is to have, with prefix length. */
-export function gatewaysOf(network: NetworkRecord, options: BridgeOptions): string[] {
+export function gatewaysOf(network: NetworkRecord, options: BridgingOptions): string[] {
   return network.pools.flatMap((pool) => {
     const { family, prefix } = parseCidr(pool.subnet)
     const isBare = family === 4 ? options.inhibit4 || isIsolated(options, 4) : isIsolated(options, 6)
@@ -104,7 +97,7 @@ export function gatewaysOf(network: NetworkRecord, options: BridgeOptions): stri
 }
 
 /** The host is not to be reached from the network by this family. */
-function isIsolated(options: BridgeOptions, family: 4 | 6): boolean {
+function isIsolated(options: BridgingOptions, family: 4 | 6): boolean {
   return (family === 4 ? options.gatewayMode4 : options.gatewayMode6) === 'isolated'
 }
 
@@ -126,7 +119,7 @@ function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly stri
 function writeBridgeSysctls(
   name: string,
   network: NetworkRecord,
-  options: BridgeOptions,
+  options: BridgingOptions,
   isOwn: boolean,
 ): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
@@ -142,16 +135,14 @@ function writeBridgeSysctls(
 /** The network's bridge under either of its names; one that somebody else made is none. */
 export function ownBridges(
   socket: RouteSocket,
-  mark: string,
-  network: NetworkRecord,
-  options: BridgeOptions,
+  { mark, network, name }: Omit<BridgeSpec, 'options' | 'mtu'>,
 ): Link[] {
-  return [...new Set([bridgeNameOf(network, options), bridgeName(network.id)])].flatMap((name) => {
-    const link = findLink(socket, name)
+  return [...new Set([name, bridgeName(network.id)])].flatMap((candidate) => {
+    const link = findLink(socket, candidate)
     if (link?.kind !== 'bridge') return []
     // Without a tag but under the derived name: its creation was cut short.
     const isOwn =
-      link.alias === tagOf(mark, network.id) || (link.alias === '' && name === bridgeName(network.id))
+      link.alias === tagOf(mark, network.id) || (link.alias === '' && candidate === bridgeName(network.id))
     return isOwn ? [link] : []
   })
 }

@@ -1,11 +1,15 @@
-/** What a bridge network wants of the firewall. Pure. */
+/** What a network on a bridge wants of the firewall. Pure. */
 import type { BridgeRule } from '../../firewall/rules.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { formatCidr, parseCidr } from '../../values/cidr.ts'
-import type { BridgeOptions } from './options.ts'
+import type { BridgingOptions } from './options.ts'
 
-/** One rule for each of the network's subnets. */
-export function bridgeRules(network: NetworkRecord, options: BridgeOptions, bridge: string): BridgeRule[] {
+/** One rule for each of the network's subnets. With `clampMss` the way out may take less than the network does. */
+export function bridgeRules(
+  network: NetworkRecord,
+  options: BridgingOptions,
+  { name, clampMss }: { readonly name: string; readonly clampMss: boolean },
+): BridgeRule[] {
   return network.pools.map((pool) => {
     const subnet = parseCidr(pool.subnet)
     const isIpv4 = subnet.family === 4
@@ -13,14 +17,13 @@ export function bridgeRules(network: NetworkRecord, options: BridgeOptions, brid
       kind: 'bridge',
       owner: network.id,
       family: subnet.family,
-      interface: bridge,
+      interface: name,
       subnet: formatCidr(subnet),
       internal: network.internal,
       mode: isIpv4 ? options.gatewayMode4 : options.gatewayMode6,
       masquerade: options.masquerade && !network.internal,
       snatAddress: isIpv4 ? options.snatAddress4 : options.snatAddress6,
-      // the way out may take less than what the user has set
-      clampMss: options.mtu !== 0 && !network.internal,
+      clampMss: clampMss && !network.internal,
     }
   })
 }

@@ -1,60 +1,43 @@
-/** A bridge network as it should be beside what somebody else has made of it. */
+/** A network on a bridge as it should be beside what somebody else has made of it. */
 import { listAddresses } from '../../netlink/address.ts'
-import { findLink, getLink, isUp, type Link, setLink } from '../../netlink/link.ts'
+import { findLink, getLink, isUp, setLink } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
-import type { NetworkRecord } from '../../store/records.ts'
 import { hostVethName } from '../../values/interface-name.ts'
-import type { DriverContext, StandingEndpoint } from '../driver.ts'
+import type { StandingEndpoint } from '../driver.ts'
 import { tagOf } from '../link-tags.ts'
-import { bridgeNameOf, ensureBridge, findBridge, gatewaysOf } from './links.ts'
-import { bridgeMtu } from './mtu.ts'
-import type { BridgeOptions } from './options.ts'
+import { type BridgeSpec, ensureBridge, findBridge, gatewaysOf } from './links.ts'
 import { joinBridge } from './ports.ts'
 
-/** Makes good what is wrong, and returns what was, in words. */
-export function repairNetwork(
-  { mark }: DriverContext,
-  network: NetworkRecord,
-  options: BridgeOptions,
+/** Makes good what is wrong with the bridge and its ports, and returns what was, in words. */
+export function repairBridge(
+  socket: RouteSocket,
+  spec: BridgeSpec,
   endpoints: readonly StandingEndpoint[],
 ): string[] {
-  using socket = openRouteSocket()
-  const faults = bridgeFaults(socket, mark, network, options)
-  const bridge =
-    faults.length === 0
-      ? getLink(socket, bridgeNameOf(network, options))
-      : ensureBridge(socket, mark, network, options)
+  const { mark, options } = spec
+  const faults = bridgeFaults(socket, spec)
+  const master = faults.length === 0 ? getLink(socket, spec.name) : ensureBridge(socket, spec)
   const isolated = !options.interContainer
   const portFaults = endpoints.flatMap((endpoint) =>
-    repairPort(socket, { ...endpoint, mark, master: bridge, isolated }, endpoint),
+    repairPort(socket, { ...endpoint, mark, master, isolated }, endpoint),
   )
   return [...faults, ...portFaults]
 }
 
-function bridgeFaults(
-  socket: RouteSocket,
-  mark: string,
-  network: NetworkRecord,
-  options: BridgeOptions,
-): string[] {
-  const name = bridgeNameOf(network, options)
-  const link = findBridge(socket, mark, network, options)
+function bridgeFaults(socket: RouteSocket, spec: BridgeSpec): string[] {
+  const { mark, network, options, name, mtu } = spec
+  const link = findBridge(socket, spec)
   if (link === null) return [`bridge ${name} was gone`]
   const present = new Set(listAddresses(socket, link.index).map(({ cidr }) => cidr))
-  const mtu = bridgeMtu(socket, network, options)
   return [
     ...(isUp(link) ? [] : [`bridge ${name} was down`]),
     ...gatewaysOf(network, options)
       .filter((cidr) => !present.has(cidr))
       .map((cidr) => `bridge ${name} was without ${cidr}`),
-    ...(isOwn(link, mark, network) && link.mtu !== mtu
+    ...(link.alias === tagOf(mark, network.id) && link.mtu !== mtu
       ? [`bridge ${name} had an MTU of ${link.mtu} instead of ${mtu}`]
       : []),
   ]
-}
-
-function isOwn(link: Link, mark: string, network: NetworkRecord): boolean {
-  return link.alias === tagOf(mark, network.id)
 }
 
 function repairPort(
