@@ -40,10 +40,11 @@ import { containDrivers } from './extensions/containment.ts'
 import { Extensions } from './extensions/extensions.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
+import { Guest } from './guest/guest.ts'
 import { usesImage } from './images/image-users.ts'
 import { createImages } from './images/images.ts'
 import { createDhcpIpam } from './ipam/dhcp/index.ts'
-import type { Ipam } from './ipam/ipam.ts'
+import type { Ipam, PoolIpam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
 import { nullIpam } from './ipam/null.ts'
 import { createLogger, type Logger } from './log.ts'
@@ -234,6 +235,19 @@ async function buildParts(
   return parts
 }
 
+/** What tsnet offers as a plugin; the drivers are objects of their own, which know nothing of the daemon's networks. */
+function createGuest(parts: Parts, engine: () => ManagedEngine): Guest {
+  const offered = ['bridge', 'macvlan', 'ipvlan']
+  return new Guest({
+    ...parts,
+    mark: `${parts.mark}-plugin`,
+    drivers: builtinDrivers().filter(({ name }) => offered.includes(name)),
+    ipam: parts.ipam('default') as PoolIpam,
+    rules: parts.networkRules,
+    volumes: () => engine().volumes,
+  })
+}
+
 /** The name of whoever holds an address. */
 function describeOwner(store: Store, id: string): string {
   const network = store.networks.get(id)
@@ -316,6 +330,9 @@ async function main(argv: readonly string[]): Promise<void> {
   })
   const plugins = new Plugins({ directories: config.pluginDirectories, log })
   const parts = await buildParts(config, log, store, supervisor, plugins)
+  const guest = createGuest(parts, () => engine!)
+  // Its rules are among those that are applied as a whole.
+  await guest.restore()
   await restore(parts, config.network)
   engine = createEngine(parts, {
     name: hostname(),
@@ -331,13 +348,15 @@ async function main(argv: readonly string[]): Promise<void> {
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.
   buildSeccompFilter('default', resolveCapabilities({ add: [], drop: [] }))
-  const server = createApiServer({ engine, log, version })
+  const server = createApiServer({ engine, guest, log, version })
   await listen(server, config)
+  await guest.resume()
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
   log.info({ hosts: config.hosts, firewall: parts.firewall.backend }, 'the daemon is ready')
 
   const stop = async (): Promise<void> => {
     plugins.close()
+    await guest.close()
     await server.close()
     await supervisor.close(true)
     drift[Symbol.dispose]()

@@ -7,6 +7,7 @@ import { containerStreamRoutes } from './routes/container-streams.ts'
 import { containerRoutes } from './routes/containers.ts'
 import { driverRoutes } from './routes/drivers.ts'
 import { execRoutes } from './routes/exec.ts'
+import { type GuestBackend, guestRoutes } from './routes/guest.ts'
 import { imageRoutes } from './routes/images.ts'
 import { networkRoutes } from './routes/networks.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -26,6 +27,8 @@ export interface ApiServer {
 
 export interface ApiOptions {
   readonly engine: Engine
+  /** tsnet as a plugin of another engine. */
+  readonly guest?: GuestBackend
   readonly log: Logger
   /** tsnet's own version, without v */
   readonly version: string
@@ -49,7 +52,7 @@ export function createApiServer(options: ApiOptions): ApiServer {
 }
 
 /** All routes, not yet listening. */
-export function createApiApp({ engine, log, version }: ApiOptions) {
+export function createApiApp({ engine, guest, log, version }: ApiOptions) {
   const app = createApp(log, version)
   systemRoutes(app, engine, version)
   containerRoutes(app, engine)
@@ -63,6 +66,7 @@ export function createApiApp({ engine, log, version }: ApiOptions) {
   volumeArchiveRoutes(app, engine)
   imageRoutes(app, engine)
   driverRoutes(app, engine)
+  if (guest !== undefined) guestRoutes(app, guest)
   unsupportedRoutes(app)
   return app
 }

@@ -87,6 +87,13 @@ export const groups: Readonly<Record<string, Group>> = {
       update: () => import('./commands/network-update.ts'),
     },
   },
+  plugin: {
+    summary: "Offer tsnet's drivers to dockerd",
+    commands: {
+      serve: () => import('./commands/plugin-serve.ts'),
+      stop: () => import('./commands/plugin-stop.ts'),
+    },
+  },
   publish: {
     summary: 'Publish ports of containers that run',
     commands: {

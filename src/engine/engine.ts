@@ -189,6 +189,12 @@ export interface Volumes {
   status(name: string): VolumeStatus | null
   /** bytes that each volume takes, by name; those that cannot be told in time are missing. */
   sizes(): Promise<ReadonlyMap<string, number>>
+  /** Mounts a volume for somebody who is no container, and returns the path of the data; safe to repeat for the same user. */
+  lend(name: string, user: string): Promise<string>
+  /** Safe to repeat. */
+  takeBack(name: string, user: string): Promise<void>
+  /** Whom it is lent to. */
+  borrowers(name: string): readonly string[]
   /** Containers that mount volumes, by the volumes' names. */
   users(): ReadonlyMap<string, readonly ContainerRecord[]>
 }

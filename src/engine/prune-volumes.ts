@@ -3,6 +3,7 @@ import type { VolumeRecord } from '../store/records.ts'
 import type { PrunedVolume } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { PruneGate } from './prune-gate.ts'
+import { borrowersOf } from './volume-borrowers.ts'
 import { removeVolume } from './volume-removal.ts'
 import { trashEnd } from './volume-trash.ts'
 import { volumeUsers } from './volume-users.ts'
@@ -45,7 +46,9 @@ export class VolumePruner {
   #candidates(selected: (volume: VolumeRecord) => boolean): VolumeRecord[] {
     const users = volumeUsers(this.#parts)
     const volumes = [...this.#parts.store.volumes.values()]
-    return volumes.filter((volume) => !volume.protected && !users.has(volume.name) && selected(volume))
+    const isFree = ({ name }: VolumeRecord): boolean =>
+      !users.has(name) && borrowersOf(this.#parts, name).length === 0
+    return volumes.filter((volume) => !volume.protected && isFree(volume) && selected(volume))
   }
 
   /** Before anything is removed: who reads it wants to know what has gone. */

@@ -5,6 +5,7 @@ import type { JournalEntry } from '../store/store.ts'
 import { checkVolumeName } from '../values/name.ts'
 import type { VolumeStorage } from '../volumes/volume.ts'
 import type { Parts } from './parts.ts'
+import { refuseLent } from './volume-borrowers.ts'
 import { findVolume } from './volume-removal.ts'
 import { volumeUsers, whileUsersStay } from './volume-users.ts'
 import { anonymousLabel } from './volumes.ts'
@@ -37,6 +38,7 @@ export async function renameVolume(parts: Parts, name: string, wanted: string): 
   return whileUsersStay(parts, name, [`volume ${name}`, `volume ${wanted}`], () => {
     const volume = findVolume(parts, name)
     refuseTaken(parts, name, wanted)
+    refuseLent(parts, 'rename', name)
     return rename(parts, volume, wanted)
   })
 }

@@ -9,6 +9,7 @@ import type { VolumeId } from '../values/id.ts'
 import type { CopyWatch } from './engine.ts'
 import { runningUsers } from './freeze-users.ts'
 import type { Parts } from './parts.ts'
+import { refuseLent } from './volume-borrowers.ts'
 import { withVolumeMounted } from './volume-copies.ts'
 import { findVolume } from './volume-removal.ts'
 import { dropSnapshot, freeName, takeSnapshot, timeName } from './volume-snapshots.ts'
@@ -63,6 +64,7 @@ export async function replaceVolume<T, R>(
 }
 
 function refuseRunning(parts: Parts, volume: VolumeRecord, operation: string): void {
+  refuseLent(parts, operation, volume.name)
   const users = runningUsers(parts, volume)
   if (users.length === 0) return
   throw new TsnetError(

@@ -93,6 +93,8 @@ function usersByVolume(parts: Parts): Map<string, string[]> {
     if (container.state.status !== 'running') continue
     for (const name of volumesOf(container)) users.set(name, [...(users.get(name) ?? []), container.id])
   }
+  for (const { volume, user } of parts.store.loans.values())
+    users.set(volume, [...(users.get(volume) ?? []), user])
   return users
 }
 

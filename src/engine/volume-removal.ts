@@ -6,6 +6,7 @@ import type { VolumeStorage } from '../volumes/volume.ts'
 import { forgetSnapshots } from './forget-snapshots.ts'
 import type { Parts } from './parts.ts'
 import { removeSnapshotData } from './snapshot-data.ts'
+import { refuseLent } from './volume-borrowers.ts'
 import { tellUsers, volumeUsers } from './volume-users.ts'
 
 export interface VolumeRemoval {
@@ -58,6 +59,7 @@ function refuseRemoval(parts: Parts, volume: VolumeRecord): void {
       `remove ${name}: volume is protected: take that back with tsnet volume update --protect=false ${name}`,
     )
   }
+  refuseLent(parts, 'remove', name)
   const users = volumeUsers(parts).get(name) ?? []
   if (users.length === 0) return
   throw new TsnetError('conflict', 'volume-in-use', `remove ${name}: volume is in use - ${tellUsers(users)}`)

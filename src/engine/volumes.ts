@@ -9,6 +9,8 @@ import type { Parts } from './parts.ts'
 import { VolumePruner } from './prune-volumes.ts'
 import { renameVolume } from './rename-volume.ts'
 import { updateVolume } from './update-volume.ts'
+import { borrowersOf } from './volume-borrowers.ts'
+import { lendVolume, returnVolume } from './volume-loans.ts'
 import { findVolume, removeVolume } from './volume-removal.ts'
 import { rollbackVolume } from './volume-rollback.ts'
 import { createSnapshot, listSnapshots, removeSnapshot } from './volume-snapshots.ts'
@@ -160,6 +162,9 @@ export function createVolumes(parts: Parts): Volumes {
     trash: createVolumeTrash(parts),
     get: (name) => findVolume(parts, name),
     list: () => [...parts.store.volumes.values()],
+    lend: (name, user) => lendVolume(parts, name, user),
+    takeBack: (name, user) => returnVolume(parts, name, user),
+    borrowers: (name) => borrowersOf(parts, name),
     users: () => volumeUsers(parts),
     quota: (name) => quotaOfVolume(parts, name),
     status: (name) => {

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { TsnetError } from '../errors.ts'
+import type { GuestEndpoint, GuestLease, GuestNetwork, GuestPool, VolumeLoan } from './guest-records.ts'
 import { migrations } from './migrations.ts'
 import type {
   ContainerRecord,
@@ -60,6 +61,13 @@ export interface Store extends Disposable {
   /** The latest ones, by the upload's token. */
   readonly imports: Collection<ImportRecord>
   readonly images: Collection<ImageRecord>
+  readonly guestNetworks: Collection<GuestNetwork>
+  readonly guestEndpoints: Collection<GuestEndpoint>
+  readonly guestPools: Collection<GuestPool>
+  /** By the pool's id and the address without prefix length, with a blank between them. */
+  readonly guestLeases: Collection<GuestLease>
+  /** By the volume's name and the user, with a blank between them. */
+  readonly loans: Collection<VolumeLoan>
   /** Small facts about the installation, such as its id. */
   readonly settings: Collection<string>
   readonly journal: Journal
@@ -273,6 +281,11 @@ export function openStore(path: string): Store {
     snapshots: collection('snapshot'),
     imports: collection('import'),
     images: collection('image'),
+    guestNetworks: collection('guest-network'),
+    guestEndpoints: collection('guest-endpoint'),
+    guestPools: collection('guest-pool'),
+    guestLeases: collection('guest-lease'),
+    loans: collection('loan'),
     settings: collection('setting'),
     journal: createJournal(db),
     transaction: (body) => transactions.run(body),

@@ -29,6 +29,11 @@ export function shimName(kind: 'macvlan' | 'ipvlan', network: NetworkId): string
   return `${kind[0]}sh-${network.slice(0, maxLength - 4)}`
 }
 
+/** What an endpoint's link is called on the host until another engine takes it: `tg-` and the first 12 digits of the endpoint's id. */
+export function guestLinkName(endpoint: EndpointId): string {
+  return `tg-${endpoint.slice(0, maxLength - 3)}`
+}
+
 /** What a link is called from its birth until it has its alias and its name, both in one request. */
 export function bornName(id: NetworkId | EndpointId): string {
   return `ts${id.slice(0, maxLength - 2)}`

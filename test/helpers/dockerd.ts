@@ -24,21 +24,39 @@ export interface Dockerd extends AsyncDisposable {
   readonly netns: string
   /** of a process in its mount namespace */
   readonly pid: number
+  /** Kills it with all its containers, and starts it again on the same roots. */
+  restart(): Promise<void>
   stop(): Promise<void>
+}
+
+export interface Surroundings {
+  /** A network namespace that is there already, and stays. */
+  readonly netns?: string
+  /** A directory that it sees as /run/docker/plugins. */
+  readonly plugins?: string
 }
 
 /**
  * Starts Debian's dockerd in a new network namespace in which only the loopback interface is up. Resolves when it answers;
  * throws with its log when it does not.
  */
-export async function startDockerd(flags: readonly string[] = []): Promise<Dockerd> {
+export async function startDockerd(
+  flags: readonly string[] = [],
+  { netns: shared, plugins = '' }: Surroundings = {},
+): Promise<Dockerd> {
   const root = mkdtempSync(join(tmpdir(), 'tsnet-dockerd-'))
-  const netns = basename(root)
+  const netns = shared ?? basename(root)
   const socket = join(root, 'docker.sock')
-  execFileSync('ip', ['netns', 'add', netns])
-  execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
-  const daemon = spawnDaemon(root, netns, socket, flags)
-  const stop = () => stopDaemon(daemon, root, netns)
+  if (shared === undefined) {
+    execFileSync('ip', ['netns', 'add', netns])
+    execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
+  }
+  let daemon = spawnDaemon(root, netns, socket, flags, plugins)
+  const stop = async (): Promise<void> => {
+    await endDaemon(daemon)
+    clearAway(root)
+    if (shared === undefined) execFileSync('ip', ['netns', 'del', netns])
+  }
   try {
     await ready(daemon, root, socket)
   } catch (error) {
@@ -46,16 +64,37 @@ export async function startDockerd(flags: readonly string[] = []): Promise<Docke
     await stop()
     throw new Error(`dockerd did not start: ${(error as Error).message}\n${log}`)
   }
-  return { socket, netns, pid: firstInside(daemon), stop, [Symbol.asyncDispose]: stop }
+  return {
+    socket,
+    netns,
+    get pid() {
+      return firstInside(daemon)
+    },
+    async restart() {
+      await endDaemon(daemon)
+      for (const left of ['pid', 'docker.sock']) rmSync(join(root, left), { force: true })
+      daemon = spawnDaemon(root, netns, socket, flags, plugins)
+      await ready(daemon, root, socket)
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
 }
 
 /**
  * The shell is the first process of its namespace, reaps what containerd orphans, and takes all of it down with it. What dockerd
  * writes to /run outside its roots goes to a file system that vanishes too.
  */
-function spawnDaemon(root: string, netns: string, socket: string, flags: readonly string[]): ChildProcess {
+function spawnDaemon(
+  root: string,
+  netns: string,
+  socket: string,
+  flags: readonly string[],
+  plugins: string,
+): ChildProcess {
   const script = `
     mount -t tmpfs -o mode=755 tmpfs /run
+    if [ -n "$PLUGINS" ]; then mkdir -p /run/docker/plugins; mount --bind "$PLUGINS" /run/docker/plugins; fi
     trap 'kill -TERM $daemon' TERM
     /usr/sbin/dockerd "$@" & daemon=$!
     while kill -0 $daemon 2>/dev/null; do wait $daemon; done`
@@ -70,12 +109,15 @@ function spawnDaemon(root: string, netns: string, socket: string, flags: readonl
     '--mount-proc',
   ]
   const dockerd = [
-    ...['-H', `unix://${socket}`, '--cgroup-parent', `/${netns}`],
+    ...['-H', `unix://${socket}`, '--cgroup-parent', `/${basename(root)}`],
     ...['--data-root', join(root, 'data'), '--exec-root', join(root, 'exec'), '--pidfile', join(root, 'pid')],
   ]
-  const log = openSync(join(root, 'log'), 'w')
+  const log = openSync(join(root, 'log'), 'a')
   const command = [`--net=/run/netns/${netns}`, ...inside, 'sh', '-c', script, 'sh', ...dockerd, ...flags]
-  const child = spawn('nsenter', command, { stdio: ['ignore', log, log] })
+  const child = spawn('nsenter', command, {
+    stdio: ['ignore', log, log],
+    env: { ...process.env, PLUGINS: plugins },
+  })
   closeSync(log)
   return child
 }
@@ -125,15 +167,17 @@ function ping(socketPath: string, signal: AbortSignal): Promise<void> {
   })
 }
 
-async function stopDaemon(daemon: ChildProcess, root: string, netns: string): Promise<void> {
+async function endDaemon(daemon: ChildProcess): Promise<void> {
   if (daemon.exitCode === null && daemon.signalCode === null) {
     const ended = once(daemon, 'exit')
     process.kill(firstInside(daemon), 'SIGKILL')
     await ended
   }
+}
+
+function clearAway(root: string): void {
   for (const hierarchy of readdirSync('/sys/fs/cgroup'))
-    removeCgroups(join('/sys/fs/cgroup', hierarchy, netns))
-  execFileSync('ip', ['netns', 'del', netns])
+    removeCgroups(join('/sys/fs/cgroup', hierarchy, basename(root)))
   rmSync(root, { recursive: true, force: true })
 }
 

@@ -40,6 +40,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   'src/extensions': 4,
   'src/engine': 5,
   'src/guest': 6,
+  'src/guest': 6,
   'src/api': 6,
   'src/cli': 6,
   'src/daemon.ts': 7,

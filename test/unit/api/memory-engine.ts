@@ -357,6 +357,9 @@ export function createMemoryEngine(): MemoryEngine {
         volumes.set(name, made)
         return made
       },
+      lend: async (name) => `/root/volumes/${name}/_data`,
+      takeBack: async (name, user) => note('volume-back', name, user),
+      borrowers: () => [],
       remove: async (name, removal) => {
         note('volume-remove', name, removal)
         volumes.delete(name)

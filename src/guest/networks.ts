@@ -1,0 +1,236 @@
+/** Networks of another engine on tsnet's drivers (libnetwork's remote driver API, from the plugin's side). */
+import type { DriverContext, NetworkDriver } from '../drivers/driver.ts'
+import { interfacePrefixOf } from '../drivers/network-options.ts'
+import { Locks } from '../engine/locks.ts'
+import { TsnetError } from '../errors.ts'
+import type { Rule } from '../firewall/rules.ts'
+import type { GuestEndpoint } from '../store/guest-records.ts'
+import type { NetworkRecord } from '../store/records.ts'
+import { overlaps, parseCidr } from '../values/cidr.ts'
+import type { EndpointId, NetworkId } from '../values/id.ts'
+import { guestLinkName } from '../values/interface-name.ts'
+import { Endpoints } from './endpoints.ts'
+import { type Fields, idOf, objectOf } from './fields.ts'
+import { readNetwork } from './network-record.ts'
+import type { GuestParts, Verbs } from './parts.ts'
+import { readPorts } from './ports.ts'
+
+/** Milliseconds for what the kernel does. */
+const deadline = 20_000
+
+export class GuestNetworks {
+  readonly #parts: GuestParts
+  readonly #endpoints: Endpoints
+  readonly #locks = new Locks()
+
+  constructor(parts: GuestParts) {
+    this.#parts = parts
+    this.#endpoints = new Endpoints(parts)
+  }
+
+  /** What is said to the plugin that offers `driver`. */
+  verbs(driver: NetworkDriver): Verbs {
+    const onNetwork =
+      (verb: (id: NetworkId, body: Fields) => Promise<object>) =>
+      (body: Fields): Promise<object> => {
+        const id = idOf<NetworkId>(body, 'NetworkID')
+        return this.#locks.run(id, () => verb(id, body))
+      }
+    const onEndpoint = (verb: (endpoint: GuestEndpoint, body: Fields) => Promise<object>) =>
+      onNetwork((_, body) => verb(this.#endpoint(idOf<EndpointId>(body, 'EndpointID')), body))
+    return {
+      // Of networks that span hosts Docker wants to see to itself, in a store of its own.
+      GetCapabilities: async () => ({ Scope: 'local', ConnectivityScope: driver.capabilities.scope }),
+      CreateNetwork: onNetwork((_, body) => this.#create(driver, body)),
+      DeleteNetwork: onNetwork((id) => this.#delete(id)),
+      CreateEndpoint: onNetwork((id, body) =>
+        this.#endpoints.create(this.#driverOf(id), this.#network(id), body),
+      ),
+      DeleteEndpoint: onNetwork((_, body) => this.#deleteEndpoint(idOf(body, 'EndpointID'))),
+      EndpointOperInfo: onEndpoint(async (endpoint) => ({ Value: this.#endpoints.info(endpoint) })),
+      Join: onEndpoint(async (endpoint) => this.#join(endpoint)),
+      Leave: onEndpoint(async (endpoint) => this.#withdraw(endpoint)),
+      ProgramExternalConnectivity: onEndpoint(async (endpoint, body) => {
+        const network = this.#network(endpoint.network)
+        await this.#endpoints.publish(network, endpoint, readPorts(objectOf(body, 'Options')))
+        return {}
+      }),
+      RevokeExternalConnectivity: onEndpoint(async (endpoint) => this.#withdraw(endpoint)),
+      // A host of Docker's own cluster says nothing that tsnet's drivers need to know.
+      DiscoverNew: async () => ({}),
+      DiscoverDelete: async () => ({}),
+    }
+  }
+
+  /** After a start of the daemon: what is recorded stands again, what was cut short goes. Rules are left to the caller. */
+  async restore(): Promise<void> {
+    const { store, log } = this.#parts
+    for (const { network, isMade } of [...store.guestNetworks.values()]) {
+      try {
+        if (!isMade) await this.#dismantle(network)
+        else
+          this.#parts.rules.set(
+            network.id,
+            await this.#driver(network).createNetwork(this.#context(), network),
+          )
+      } catch (error) {
+        log.error({ err: error, network: network.id }, "another engine's network could not be restored")
+      }
+    }
+    for (const endpoint of [...store.guestEndpoints.values()]) {
+      if (!endpoint.isMade) await this.#deleteEndpoint(endpoint.id)
+      else this.#endpoints.adopt(this.#network(endpoint.network), endpoint)
+    }
+    await this.#sweep()
+  }
+
+  async #sweep(): Promise<void> {
+    const networks = [...this.#parts.store.guestNetworks.values()].map(({ network }) => network)
+    const endpoints = [...this.#parts.store.guestEndpoints.values()].map((endpoint) => ({
+      ...endpoint,
+      network: this.#network(endpoint.network),
+    }))
+    for (const driver of this.#parts.drivers) {
+      await driver.sweep?.(
+        this.#context(),
+        networks.filter((network) => network.driver === driver.name),
+        endpoints.filter(({ network }) => network.driver === driver.name),
+      )
+    }
+  }
+
+  /** Dockerd asks again when the daemon was killed over the first question. */
+  async #create(driver: NetworkDriver, body: Fields): Promise<object> {
+    const network = readNetwork(driver, body)
+    const { store, rules, firewall } = this.#parts
+    if (store.guestNetworks.get(network.id)?.isMade) return {}
+    await this.#makeRoom(network)
+    store.guestNetworks.put(network.id, { network, isMade: false })
+    try {
+      const made = await driver.createNetwork(this.#context(), network)
+      rules.set(network.id, made)
+      if (made.length > 0) await firewall.apply({ add: made, remove: [] })
+    } catch (error) {
+      await this.#dismantle(network)
+      throw error
+    }
+    store.guestNetworks.put(network.id, { network, isMade: true })
+    return {}
+  }
+
+  /**
+   * Of a network that was removed while no plugin was there nobody hears any more. The other engine does not give a subnet out twice,
+   * so one in the way that nobody is on is such a network.
+   */
+  async #makeRoom(wanted: NetworkRecord): Promise<void> {
+    const { store } = this.#parts
+    if (wanted.driver !== 'bridge') return
+    for (const { network } of [...store.guestNetworks.values()])
+      if (inTheWay(network, wanted) && this.#endpointsOf(network.id).length === 0)
+        await this.#dismantle(network)
+    const known = [...store.networks.values(), ...store.guestNetworks.values().map(({ network }) => network)]
+    const other = known.find((network) => network.id !== wanted.id && inTheWay(network, wanted))
+    if (other === undefined) return
+    throw new TsnetError(
+      'forbidden',
+      'pool-overlap',
+      `${wanted.pools.map(({ subnet }) => subnet).join(', ')} overlaps ${other.pools.map(({ subnet }) => subnet).join(', ')} of tsnet's network ${other.name}: give another --subnet`,
+    )
+  }
+
+  /** Safe to repeat. */
+  async #delete(id: NetworkId): Promise<object> {
+    const known = this.#parts.store.guestNetworks.get(id)
+    if (known !== undefined) await this.#dismantle(known.network)
+    return {}
+  }
+
+  async #dismantle(network: NetworkRecord): Promise<void> {
+    const { store, rules, firewall } = this.#parts
+    for (const { id } of this.#endpointsOf(network.id)) await this.#deleteEndpoint(id)
+    const standing: readonly Rule[] = rules.get(network.id) ?? []
+    rules.delete(network.id)
+    if (standing.length > 0) await firewall.apply({ add: [], remove: standing })
+    await this.#driver(network).removeNetwork(this.#context(), network)
+    store.guestNetworks.delete(network.id)
+  }
+
+  /** Safe to repeat. */
+  async #deleteEndpoint(id: EndpointId): Promise<object> {
+    const endpoint = this.#parts.store.guestEndpoints.get(id)
+    if (endpoint === undefined) return {}
+    const network = this.#network(endpoint.network)
+    await this.#endpoints.remove(this.#driver(network), network, endpoint)
+    return {}
+  }
+
+  #join({ id, network: networkId, address4, address6 }: GuestEndpoint): object {
+    const network = this.#network(networkId)
+    const driver = this.#driver(network)
+    const gateways = network.pools.map((pool) => driver.gatewayFor(network, pool))
+    const gatewayOf = (family: 4 | 6, address: string): string =>
+      address === '' ? '' : (gateways.find((one) => one !== '' && one.includes(':') === (family === 6)) ?? '')
+    const [gateway4, gateway6] = [gatewayOf(4, address4), gatewayOf(6, address6)]
+    return {
+      InterfaceName: { SrcName: guestLinkName(id), DstPrefix: interfacePrefixOf(network) },
+      Gateway: gateway4 === '0.0.0.0' ? '' : gateway4,
+      GatewayIPv6: gateway6 === '::' ? '' : gateway6,
+      StaticRoutes: [
+        ...(gateway4 === '0.0.0.0' ? [onLink('0.0.0.0/0')] : []),
+        ...(gateway6 === '::' ? [onLink('::/0')] : []),
+      ],
+      // What leads out, and whether anything does, is this driver's affair alone.
+      DisableGatewayService: true,
+    }
+  }
+
+  async #withdraw(endpoint: GuestEndpoint): Promise<object> {
+    await this.#endpoints.withdraw(endpoint)
+    return {}
+  }
+
+  #endpoint(id: EndpointId): GuestEndpoint {
+    const endpoint = this.#parts.store.guestEndpoints.get(id)
+    if (endpoint !== undefined) return endpoint
+    throw new TsnetError('not-found', 'no-such-endpoint', `there is no endpoint ${id}`)
+  }
+
+  #endpointsOf(network: NetworkId): GuestEndpoint[] {
+    return [...this.#parts.store.guestEndpoints.values()].filter((endpoint) => endpoint.network === network)
+  }
+
+  #network(id: NetworkId): NetworkRecord {
+    const known = this.#parts.store.guestNetworks.get(id)
+    if (known !== undefined) return known.network
+    throw new TsnetError('not-found', 'no-such-network', `there is no network ${id}`)
+  }
+
+  #driverOf(id: NetworkId): NetworkDriver {
+    return this.#driver(this.#network(id))
+  }
+
+  #driver({ driver: name, id }: NetworkRecord): NetworkDriver {
+    const driver = this.#parts.drivers.find((one) => one.name === name)
+    if (driver !== undefined) return driver
+    throw new TsnetError('unavailable', 'no-driver', `network ${id}: the ${name} driver is not there now`)
+  }
+
+  #context(): DriverContext {
+    const { mark, log } = this.#parts
+    return { mark, log, signal: AbortSignal.timeout(deadline) }
+  }
+}
+
+/** Whether two bridges would lead to the same addresses. */
+function inTheWay(network: NetworkRecord, wanted: NetworkRecord): boolean {
+  return (
+    network.driver === 'bridge' &&
+    network.pools.some((pool) =>
+      wanted.pools.some((other) => overlaps(parseCidr(pool.subnet), parseCidr(other.subnet))),
+    )
+  )
+}
+
+function onLink(destination: string): object {
+  return { Destination: destination, RouteType: 1, NextHop: '' }
+}
