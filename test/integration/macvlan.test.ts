@@ -6,7 +6,7 @@ import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 
 const daemon = await TestDaemon.start()
 const client = new TestClient(daemon)
-const { docker, refusal, inspect, remove, wait, inside, resolve, addressOf } = client
+const { docker, tsnet, refusal, inspect, remove, wait, inside, resolve, addressOf } = client
 
 /** The namespace of a router at the other end of up0. */
 const router = `${daemon.netns}-router`
@@ -124,7 +124,7 @@ describe('a macvlan network', () => {
     await create('lan', ...gateway)
     await docker('network', 'create', '--subnet', '10.50.0.0/24', 'near')
     await wait('ann', '--network', 'near')
-    await docker('network', 'connect', '--gw-priority', '9', 'lan', 'ann')
+    await tsnet('network', 'connect', '--gw-priority', '9', 'lan', 'ann')
     expect(await inside('ann', 'ip route')).toMatch(/^default via 10\.91\.0\.1 dev eth1/)
     expect(await reaches('ann', '192.0.2.1')).toBe(true)
     await docker('network', 'disconnect', 'lan', 'ann')

@@ -42,7 +42,8 @@ describe('the way out of several networks', () => {
       'fd00:20::/64',
       'both',
     )
-    await wait('two', '--network', 'both', '--network', 'name=four,gw-priority=10')
+    const networks = ['--network', 'both', '--network', 'name=four,gw-priority=10']
+    await tsnet('run', '-d', '--name', 'two', ...networks, 'box', 'sleep', '600')
     const expected = 'default via 10.20.1.1 dev eth1\ndefault via fd00:20::1 dev eth0 metric 1024'
     for (let turn = 0; turn < 20; turn++) {
       expect(await defaultRoutes('two')).toBe(expected)
@@ -71,18 +72,8 @@ describe('the way out of several networks', () => {
     const fetch = async (): Promise<number> =>
       (await daemon.exec('curl', '-s', '-m', '5', 'http://127.0.0.1:18090/')).code
     await expect.poll(fetch).toBe(0)
-    await docker(
-      'network',
-      'connect',
-      '--gw-priority',
-      '7',
-      '--alias',
-      'front',
-      '--ip',
-      '10.22.2.77',
-      'high',
-      'web',
-    )
+    const endpoint = ['--gw-priority', '7', '--alias', 'front', '--ip', '10.22.2.77']
+    await tsnet('network', 'connect', ...endpoint, 'high', 'web')
     expect(await defaultRoutes('web')).toBe('default via 10.22.2.1 dev eth1')
     expect(await fetch()).toBe(0)
     expect((await inspect('container', 'web')).NetworkSettings.Networks['high']).toMatchObject({

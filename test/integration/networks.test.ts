@@ -52,6 +52,9 @@ describe('docker network create', () => {
       Labels: { team: 'net' },
       Status: { IPAM: { Subnets: { '10.50.0.0/16': { IPsInUse: 4, DynamicIPsAvailable: 255 } } } },
     })
+    // Before API 1.50 nothing is told of use.
+    const { Status: _, ...told } = network
+    expect(JSON.parse(await docker('network', 'inspect', 'full'))).toEqual([expect.objectContaining(told)])
     expect(daemon.inNetns('ip', ['-br', 'addr', 'show', 'br-full'])).toContain('10.50.0.9/16')
     await wait('ranged', '--network', 'full')
     // the range's first address is a printer's

@@ -362,7 +362,7 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     ])
     expect(await client.docker('ps', '--format', '{{.Ports}}')).not.toContain('8080')
     // on another network the wanted host port is had again
-    await client.docker('network', 'connect', '--gw-priority', '1', 'dual', 'web')
+    await client.tsnet('network', 'connect', '--gw-priority', '1', 'dual', 'web')
     expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('web 192.0.2.2')
     await client.docker('network', 'disconnect', 'dual', 'web')
     expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')

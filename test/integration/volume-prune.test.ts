@@ -31,15 +31,21 @@ describe('volume prune', () => {
     await docker('create', '--name', 'user', '-v', 'used:/u', '-v', '/own', 'box', 'true')
     await docker('volume', 'create', 'named')
     const anonymous = await docker('volume', 'create')
-    expect(await docker('volume', 'prune', '-f')).toMatch(
-      new RegExp(`^Deleted Volumes:\n${anonymous}\n\nTotal reclaimed space: \\d+`),
+    expect(await tsnet('volume', 'prune', '-f')).toMatch(
+      new RegExp(`^Deleted Volumes:\n${anonymous} +\\S+\n\nTotal reclaimed space: \\d+`),
     )
     expect(await names()).toHaveLength(3)
-    expect(await docker('volume', 'prune', '-af')).toMatch(
-      /^Deleted Volumes:\nnamed\n\nTotal reclaimed space: \d+/,
+    expect(await tsnet('volume', 'prune', '-af')).toMatch(
+      /^Deleted Volumes:\nnamed +\S+\n\nTotal reclaimed space: \d+/,
     )
     expect(await names()).toHaveLength(2)
-    expect(await docker('volume', 'prune', '-af')).toBe('Total reclaimed space: 0B')
+    // Of named ones Docker's older clients know no difference.
+    const last = await docker('volume', 'create')
+    expect(await docker('volume', 'prune', '-f')).toMatch(
+      new RegExp(`^Deleted Volumes:\n${last}\n\nTotal reclaimed space: \\d+`),
+    )
+    expect(await docker('volume', 'prune', '-f')).toBe('Total reclaimed space: 0B')
+    expect(await names()).toHaveLength(2)
   })
 
   it('before API 1.42 takes named ones too, and answers null where there are none', async () => {
@@ -52,9 +58,9 @@ describe('volume prune', () => {
     await docker('volume', 'create', '--label', 'keep', 'kept')
     await docker('volume', 'create', '--label', 'tier=db', 'db')
     await docker('volume', 'create', '--label', 'tier=web', 'web')
-    await docker('volume', 'prune', '-af', '--filter', 'label=tier=db')
+    await tsnet('volume', 'prune', '-af', '--filter', 'label=tier=db')
     expect(await names()).toEqual(['kept', 'web'])
-    await docker('volume', 'prune', '-af', '--filter', 'label!=keep')
+    await tsnet('volume', 'prune', '-af', '--filter', 'label!=keep')
     expect(await names()).toEqual(['kept'])
     expect(await refusal('volume', 'prune', '-f', '--filter', 'colour=red')).toContain('colour')
     expect((await daemon.tsnet('volume', 'prune', '-a', '--filter', 'all=1', '-f')).stderr).toContain(

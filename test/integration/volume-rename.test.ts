@@ -72,7 +72,7 @@ describe('volume rename', () => {
     const [{ Name: name }] = JSON.parse(await docker('inspect', '-f', '{{json .Mounts}}', 'web'))
     await tsnet('volume', 'rename', name, 'named')
     await docker('rm', '-fv', 'web')
-    await docker('volume', 'prune', '-f')
+    await tsnet('volume', 'prune', '-f')
     expect(await docker('run', '--rm', '-v', 'named:/v', 'box', 'cat', '/v/file')).toBe('kept')
   })
 

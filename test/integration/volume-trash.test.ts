@@ -141,7 +141,7 @@ describe('a removed volume', () => {
     )
     await docker('volume', 'rm', name)
     await tsnet('volume', 'restore', '--as', 'named', name)
-    await docker('volume', 'prune', '-f')
+    await tsnet('volume', 'prune', '-f')
     expect(await docker('run', '--rm', '-v', 'named:/v', 'box', 'cat', '/v/file')).toBe('kept')
     expect(JSON.parse(await docker('volume', 'inspect', 'named'))[0].Labels).toBeNull()
   })
