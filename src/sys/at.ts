@@ -78,6 +78,11 @@ export function openAt(directory: number, name: CName, flags: number, mode = 0):
   return checkAt(nativeOpen(directory, name, safe, mode), 'openat', name)
 }
 
+/** As openAt(), but -1 for whatever reason it fails. */
+export function tryOpenAt(directory: number, name: CName, flags: number): number {
+  return nativeOpen(directory, name, flags | O_CLOEXEC | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0)
+}
+
 /** Opens a directory that may be read, by path, which may lead over links, or once more by its descriptor (O_PATH too). */
 export function openDirectory(directory: string | Buffer | Fd): Fd {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | O_CLOEXEC
@@ -95,6 +100,12 @@ export function openDirectoryAt(directory: number, name: CName): number {
 /** A place in the file system, whatever it is, that can be named but not read. */
 export function openPlaceAt(directory: number, name: CName): number {
   return openAt(directory, name, O_PATH)
+}
+
+/** As openPlaceAt(); -1 when there is nothing of that name. */
+export function findPlaceAt(directory: number, name: CName): number {
+  const opened = tryOpenAt(directory, name, O_PATH)
+  return opened < 0 && lastErrno() === errno.ENOENT ? -1 : checkAt(opened, 'openat', name)
 }
 
 /** Opens once more, by /proc, what a descriptor of openPlaceAt() stands for, whatever has its name by now. */

@@ -32,7 +32,7 @@ import { SyscallError } from './errno.ts'
 import type { Fd } from './fd.ts'
 import { deviceNumber } from './file.ts'
 import { FileStatus } from './file-status.ts'
-import { openRegularAt } from './open-regular.ts'
+import { SourceTree } from './source-tree.ts'
 import { type TreeVisitor, walkTree } from './walk-tree.ts'
 
 export interface CopyOptions {
@@ -50,17 +50,17 @@ export function copyTree(
   to: string | Buffer | Fd,
   options: CopyOptions = {},
 ): void {
-  using source = openDirectory(from)
+  using source = new SourceTree(from)
   using target = openDirectory(to)
   // Files are made with the modes they have in the end: one call less for each.
   const umask = process.umask(0)
   try {
     removeXattrs(target.number)
-    using copy = new TreeCopy(target, options.progress ?? (() => {}))
-    walkTree(source, copy)
+    using copy = new TreeCopy(source, target, options.progress ?? (() => {}))
+    walkTree(source.root, copy)
     const status = new FileStatus()
-    statOpen(source.number, status)
-    copyAttributes(source.number, target.number, status)
+    statOpen(source.root.number, status)
+    copyAttributes(source.root.number, target.number, status)
   } finally {
     process.umask(umask)
   }
@@ -73,6 +73,7 @@ interface FirstName {
 }
 
 class TreeCopy implements TreeVisitor, Disposable {
+  readonly #source: SourceTree
   readonly #root: Fd
   readonly #rootIdentity: string
   readonly #target: Descent
@@ -82,7 +83,8 @@ class TreeCopy implements TreeVisitor, Disposable {
   readonly #directories: FileStatus[] = []
   readonly #linked = new Map<string, FirstName>()
 
-  constructor(root: Fd, progress: (bytes: number) => void) {
+  constructor(source: SourceTree, root: Fd, progress: (bytes: number) => void) {
+    this.#source = source
     this.#root = root
     this.#target = new Descent(root.number)
     this.#content = new ContentCopier(progress)
@@ -132,7 +134,7 @@ class TreeCopy implements TreeVisitor, Disposable {
 
   /** false when it is no regular file any more. */
   #copyRegular(directory: number, name: CName): boolean {
-    const from = openRegularAt(directory, name, this.#status)
+    const from = this.#source.openFile(directory, name, this.#status)
     if (from < 0) return false
     try {
       if (!this.#linkAgain(name)) this.#copyFile(from, name)

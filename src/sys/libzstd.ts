@@ -10,10 +10,13 @@ import { loadLibrary } from './libc.ts'
 const ZSTD_c_compressionLevel = 100
 const ZSTD_c_checksumFlag = 201
 const ZSTD_c_nbWorkers = 400
+const ZSTD_c_jobSize = 401
 const ZSTD_e_continue = 0
 const ZSTD_e_end = 2
 
 const level = 3
+/** bytes that a thread compresses at a time: a quarter of the usual, so that the first begins and the last ends sooner */
+const jobSize = 2 << 20
 const outputSize = 1 << 20
 const nothing = Buffer.alloc(0)
 
@@ -94,6 +97,7 @@ export class ZstdCompressor implements Disposable {
     this.#set(ZSTD_c_compressionLevel, level)
     this.#set(ZSTD_c_checksumFlag, 1)
     this.#set(ZSTD_c_nbWorkers, availableParallelism())
+    this.#set(ZSTD_c_jobSize, jobSize)
   }
 
   write(bytes: Buffer): void {

@@ -86,6 +86,8 @@ export function attachMountTree(tree: Fd, target: Fd): void {
 export interface MountChange {
   /** MOUNT_ATTR_* to set */
   readonly set?: number
+  /** MOUNT_ATTR_* to take away before that */
+  readonly clear?: number
   /** MS_PRIVATE, MS_SLAVE or MS_SHARED */
   readonly propagation?: number
   /** By this user namespace's mapping owners are seen; only of a tree that has none yet. */
@@ -100,6 +102,7 @@ export function changeMountTree(tree: Fd, change: MountChange): void {
   const attributes = Buffer.alloc(32)
   const idmap = change.userNamespace === undefined ? 0 : MOUNT_ATTR_IDMAP
   attributes.writeBigUInt64LE(BigInt((change.set ?? 0) | idmap), 0)
+  attributes.writeBigUInt64LE(BigInt(change.clear ?? 0), 8)
   attributes.writeBigUInt64LE(BigInt(change.propagation ?? 0), 16)
   attributes.writeBigUInt64LE(BigInt(change.userNamespace?.number ?? 0), 24)
   const flags = AT_EMPTY_PATH | (change.recursive ? AT_RECURSIVE : 0)

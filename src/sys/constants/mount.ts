@@ -36,6 +36,9 @@ export const MOUNT_ATTR_RDONLY = 1
 export const MOUNT_ATTR_NOSUID = 2
 export const MOUNT_ATTR_NODEV = 4
 export const MOUNT_ATTR_NOEXEC = 8
+export const MOUNT_ATTR_NOATIME = 0x10
+/** All bits of the choice that MOUNT_ATTR_NOATIME is one of. */
+export const MOUNT_ATTR__ATIME = 0x70
 export const MOUNT_ATTR_IDMAP = 0x100000
 
 /** <linux/fcntl.h> */

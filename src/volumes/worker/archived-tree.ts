@@ -15,7 +15,7 @@ import {
 } from '../../sys/constants/stat.ts'
 import { FileStatus } from '../../sys/file-status.ts'
 import { findData } from '../../sys/holes.ts'
-import { openRegularAt } from '../../sys/open-regular.ts'
+import type { SourceTree } from '../../sys/source-tree.ts'
 import type { TreeVisitor } from '../../sys/walk-tree.ts'
 import { getXattr, listXattrs } from '../../sys/xattr.ts'
 import { isHarmlessDevice } from './harmless-devices.ts'
@@ -33,6 +33,7 @@ const types: Readonly<Record<number, EntryType>> = {
 const foreignAttributes = /^(?:trusted\.tsnet\.|security\.(?:selinux|ima|evm)$)/
 
 export class ArchivedTree implements TreeVisitor {
+  readonly #source: SourceTree
   readonly #tar: TarWriter
   readonly #status = new FileStatus()
   /** Of a file with several names the first one, by its identity. */
@@ -43,14 +44,15 @@ export class ArchivedTree implements TreeVisitor {
   changed = 0
   leftOut = 0
 
-  constructor(tar: TarWriter) {
+  constructor(source: SourceTree, tar: TarWriter) {
+    this.#source = source
     this.#tar = tar
   }
 
-  /** The root. */
-  directory(fd: number): void {
-    statOpen(fd, this.#status)
-    this.#add(describe('./', this.#status, xattrsOf(fd)))
+  addRoot(): void {
+    const { number } = this.#source.root
+    statOpen(number, this.#status)
+    this.#add(describe('./', this.#status, xattrsOf(number)))
   }
 
   entry(directory: number, name: CName, type: number): boolean {
@@ -78,7 +80,7 @@ export class ArchivedTree implements TreeVisitor {
   /** false when it is no regular file any more. */
   #addRegular(directory: number, name: CName): boolean {
     const status = this.#status
-    const fd = openRegularAt(directory, name, status)
+    const fd = this.#source.openFile(directory, name, status)
     if (fd < 0) return false
     try {
       const path = this.#pathOf(name)

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { TarWriter } from '../../archives/tar-writer.ts'
 import { TsnetError } from '../../errors.ts'
-import { openDirectory } from '../../sys/at.ts'
 import { ZstdCompressor } from '../../sys/libzstd.ts'
 import { widenSendBuffer } from '../../sys/socket.ts'
+import { SourceTree } from '../../sys/source-tree.ts'
 import { settleStagedTree } from '../../sys/staged-tree.ts'
 import { walkTree } from '../../sys/walk-tree.ts'
 import { type ArchiveLabel, formatArchiveLabel, formatArchiveSeal } from '../../values/volume-archive.ts'
@@ -47,7 +47,7 @@ const aheadSize = 4 << 20
 export function exportVolume({ root, label, resume }: ExportVolume, context: Context): Exported {
   widenSendBuffer(context.stdout, aheadSize)
   settleStagedTree(root)
-  using directory = openDirectory(root)
+  using source = new SourceTree(root)
   const output = new Output(context.stdout, label.name, resume)
   output.write(formatArchiveLabel(label))
   using zstd = new ZstdCompressor((bytes) => output.write(bytes))
@@ -55,9 +55,9 @@ export function exportVolume({ root, label, resume }: ExportVolume, context: Con
     zstd.write(bytes)
     context.progress(tar.size, 0)
   })
-  const tree = new ArchivedTree(tar)
-  tree.directory(directory.number)
-  walkTree(directory, tree, { sorted: true })
+  const tree = new ArchivedTree(source, tar)
+  tree.addRoot()
+  walkTree(source.root, tree, { sorted: true })
   tar.end()
   zstd.end()
   const { entries, changed, leftOut } = tree
