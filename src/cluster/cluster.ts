@@ -122,11 +122,11 @@ export interface Cluster {
   release(key: string): void
   /** Called when keys under this host's lease turned out to be another's after its lease was lost. */
   onLost(listener: (lost: readonly LostHolding[]) => void): void
-  /** Every key below a prefix with its value, read from a majority. */
+  /** Every key below a prefix (which ends with a slash), without the prefix, with its value, read from a majority. */
   list(prefix: string): Promise<ReadonlyMap<string, string>>
-  /** Follows the keys below a prefix, values as text. */
+  /** Follows the keys below a prefix, which ends with a slash, values as text. */
   mirror(prefix: string): Mirror<string>
-  /** Sets or removes (undefined) a key for the whole cluster, under no lease; `unless` refuses when the key has another value. */
+  /** Sets or removes (undefined) a key for the whole cluster, under no lease; `unless` refuses when the key has another value, '' when it has one. */
   put(key: string, value: string | undefined, unless?: string): Promise<boolean>
 
   health(): ClusterHealth

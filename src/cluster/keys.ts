@@ -20,5 +20,5 @@ export const answerKey = (network: string, address: string): string =>
   `${addressKey(network, address)}/answer`
 /** `<node> <container>`: who is called so on a network, under the node's lease. */
 export const nameKey = (network: string, name: string): string => `names/${network}/${name}`
-/** Raised by every change of the set of networks, so that two of these cannot pass each other. */
+/** Raised by every network that is added, so that two of these cannot pass each other. */
 export const networksGeneration = 'generation/networks'

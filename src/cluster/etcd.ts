@@ -1,0 +1,285 @@
+/**
+ * The servers of etcd as one. Calls go to the same server until it fails, then to the next, and end in time whatever happens;
+ * after every failure a connection is made anew, with certificates and passwords as the files hold them then.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChannelCredentials } from '@grpc/grpc-js'
+import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
+import { TsnetError } from '../errors.ts'
+import { Connection, Unanswered } from './connection.ts'
+import {
+  isAuthOff,
+  isCompacted,
+  isLeaderless,
+  isLeaseGone,
+  isServerFailure,
+  isStaleToken,
+  wordsOf,
+  wordsOfAll,
+} from './failures.ts'
+import { type Calls, loadProtocol, type Method, type Protocol } from './protocol.ts'
+import type { ClusterUrl } from './url.ts'
+
+export interface EtcdOptions {
+  readonly url: ClusterUrl
+  /** milliseconds within which every call ends */
+  readonly patience: number
+  /** Called when no server has answered a call. */
+  readonly onAway: (error: TsnetError) => void
+}
+
+/** While servers elect a leader they are asked again after so many milliseconds. */
+const electionPause = 100
+
+export class Etcd {
+  readonly url: ClusterUrl
+  readonly patience: number
+  readonly #protocol: Protocol
+  readonly #onAway: (error: TsnetError) => void
+  /** The one in use comes first. */
+  #servers: readonly string[]
+  #connection: Connection | null = null
+  #token: Promise<string> | null = null
+  #clusterId = ''
+  #away: PromiseWithResolvers<void> | null = null
+  readonly #closing = new AbortController()
+
+  private constructor(protocol: Protocol, { url, patience, onAway }: EtcdOptions) {
+    this.#protocol = protocol
+    this.url = url
+    this.patience = patience
+    this.#onAway = onAway
+    // hosts spread over the servers
+    const first = Math.floor(Math.random() * url.servers.length)
+    this.#servers = [...url.servers.slice(first), ...url.servers.slice(0, first)]
+  }
+
+  static async load(options: EtcdOptions): Promise<Etcd> {
+    return new Etcd(await loadProtocol(), options)
+  }
+
+  /** Aborts when the cluster is left. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** The key as etcd has it. */
+  key(key: string): Buffer {
+    return Buffer.from(this.url.prefix + key)
+  }
+
+  /**
+   * Asks, and asks again elsewhere where the first server fails: what is asked must be safe to repeat. Throws kind 'unavailable',
+   * code 'cluster-away', and what `isLeaseGone` and `isCompacted` know as it came.
+   */
+  async call<M extends Method>(method: M, request: Calls[M]['request']): Promise<Calls[M]['response']> {
+    const end = performance.now() + this.patience
+    const failures = new Map<string, unknown>()
+    for (let isTokenFresh = false; ; ) {
+      const connection = this.#current(failures)
+      if (connection !== null) {
+        try {
+          return await this.#ask(connection, method, request, end)
+        } catch (error) {
+          if (isStaleToken(error) && !isTokenFresh) {
+            isTokenFresh = true
+            this.#token = null
+            continue
+          }
+          if (!isServerFailure(error)) throw this.#refusal(error)
+          failures.set(connection.server, error)
+          this.#giveUp(connection)
+        }
+      }
+      if (this.closing.aborted) throw this.#unusable('this daemon has left it')
+      if (failures.size < this.#servers.length && performance.now() < end) continue
+      await this.#maybeElecting(failures, end)
+    }
+  }
+
+  /** One try at one server. */
+  async #ask<M extends Method>(
+    connection: Connection,
+    method: M,
+    request: Calls[M]['request'],
+    end: number,
+  ): Promise<Calls[M]['response']> {
+    const share = this.patience / this.#servers.length
+    const patience = () => Math.max(1, Math.min(share, end - performance.now()))
+    const token = await this.#login(connection, patience())
+    const response = await connection.call(method, request, token, patience())
+    this.#checkCluster(response)
+    this.#away?.resolve()
+    this.#away = null
+    return response
+  }
+
+  /** Returns where another round may help: some server answers, and time is left. */
+  async #maybeElecting(failures: Map<string, unknown>, end: number): Promise<void> {
+    const isElecting = [...failures.values()].some(isLeaderless)
+    if (isElecting && performance.now() + electionPause < end) {
+      await sleep(electionPause)
+      failures.clear()
+      return
+    }
+    this.#away ??= Promise.withResolvers()
+    const error = this.#unusable(wordsOfAll(failures, this.url), [...failures.values()][0])
+    this.#onAway(error)
+    throw error
+  }
+
+  #refusal(error: unknown): unknown {
+    return isLeaseGone(error) || isCompacted(error) ? error : this.#unusable(wordsOf(error, this.url), error)
+  }
+
+  #unusable(why: string, cause?: unknown): TsnetError {
+    const servers = this.url.servers.join(', ')
+    return new TsnetError(
+      'unavailable',
+      'cluster-away',
+      `the cluster's etcd at ${servers} cannot be used: ${why}`,
+      { cause },
+    )
+  }
+
+  /** Null, with the reason in `failures`, when its files cannot be read. */
+  #current(failures: Map<string, unknown>): Connection | null {
+    const [server = ''] = this.#servers
+    try {
+      if (this.closing.aborted) throw this.#unusable('this daemon has left it')
+      this.#connection ??= new Connection(this.#protocol, server, this.#credentials())
+      return this.#connection
+    } catch (error) {
+      for (const each of this.#servers) failures.set(each, error)
+      return null
+    }
+  }
+
+  #credentials(): ChannelCredentials {
+    const { credentials } = this.#protocol.grpc
+    const { tls } = this.url
+    if (tls === null) return credentials.createInsecure()
+    const read = (path: string) => (path === '' ? null : readFileSync(path))
+    return credentials.createSsl(read(tls.ca), read(tls.key), read(tls.cert))
+  }
+
+  /** The next call goes to the next server. */
+  #giveUp(connection: Connection): void {
+    connection.close()
+    if (this.#connection !== connection) return
+    this.#connection = null
+    this.#token = null
+    const [first = '', ...others] = this.#servers
+    this.#servers = [...others, first]
+  }
+
+  /** The token that shows who asks, '' where etcd lets everybody in. */
+  async #login(connection: Connection, patience: number): Promise<string> {
+    if (this.url.user === null) return ''
+    this.#token ??= this.#authenticate(connection, patience)
+    const token = this.#token
+    try {
+      return await token
+    } catch (error) {
+      if (this.#token === token) this.#token = null
+      throw error
+    }
+  }
+
+  async #authenticate(connection: Connection, patience: number): Promise<string> {
+    const { name, passwordFile } = this.url.user!
+    const [password = ''] = readFileSync(passwordFile, 'utf8').split('\n')
+    try {
+      const { token } = await connection.call('authenticate', { name, password }, '', patience)
+      return token
+    } catch (error) {
+      if (isAuthOff(error)) return ''
+      throw error
+    }
+  }
+
+  /** Who answers with another cluster's state, as after an operator's mistake, would make this host forget its own. */
+  #checkCluster(response: object): void {
+    const { header } = response as { header?: { cluster_id?: string } }
+    const id = header?.cluster_id ?? ''
+    if (this.#clusterId === '') this.#clusterId = id
+    if (id !== '' && id !== this.#clusterId) {
+      throw new Error('it is another cluster than this daemon has joined: restart the daemon to join it anew')
+    }
+  }
+
+  /**
+   * Hands on what a watch answers, until the stream breaks, which it always does by throwing: what `isCompacted` knows as it
+   * came, else as `call`. The first answer confirms the watch.
+   */
+  async watch(
+    request: IWatchCreateRequest,
+    onAnswer: (answer: IWatchResponse) => void,
+    signal: AbortSignal,
+  ): Promise<never> {
+    const failures = new Map<string, unknown>()
+    const connection = this.#current(failures)
+    if (connection === null) throw this.#unusable(wordsOfAll(failures, this.url))
+    try {
+      const token = await this.#login(connection, this.patience)
+      return await this.#stream(connection, token, request, onAnswer, signal)
+    } catch (error) {
+      if (isStaleToken(error)) this.#token = null
+      else if (!signal.aborted && isServerFailure(error)) this.#giveUp(connection)
+      throw this.#refusal(error)
+    }
+  }
+
+  async #stream(
+    connection: Connection,
+    token: string,
+    request: IWatchCreateRequest,
+    onAnswer: (answer: IWatchResponse) => void,
+    signal: AbortSignal,
+  ): Promise<never> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const stream = connection.stream('Watch', 'watch', token)
+    const confirmed = setTimeout(() => reject(new Unanswered(this.patience)), this.patience)
+    const leave = () => reject(signal.reason)
+    signal.addEventListener('abort', leave)
+    stream.on('data', (answer: IWatchResponse) => {
+      clearTimeout(confirmed)
+      try {
+        this.#checkCluster(answer)
+        if (answer.canceled) throw cancellation(answer)
+        onAnswer(answer)
+      } catch (error) {
+        reject(error)
+      }
+    })
+    stream.on('error', reject)
+    stream.on('end', () => reject(new Error('the stream ended')))
+    stream.write({ create_request: request })
+    try {
+      return await promise
+    } finally {
+      clearTimeout(confirmed)
+      signal.removeEventListener('abort', leave)
+      stream.cancel()
+    }
+  }
+
+  /** Resolves when etcd answers calls: at once unless the last one failed for want of a server. */
+  async back(): Promise<void> {
+    await this.#away?.promise
+  }
+
+  close(): void {
+    this.#closing.abort(new Error('the cluster was left'))
+    this.#connection?.close()
+    this.#away?.resolve()
+  }
+}
+
+/** A canceled watch says why in words alone, which are those of the errors of calls. */
+function cancellation(answer: IWatchResponse): Error {
+  const isCompaction = answer.compact_revision !== '0'
+  const reason = isCompaction ? 'required revision has been compacted' : answer.cancel_reason
+  return Object.assign(new Error(reason), { code: 9 })
+}

@@ -1,0 +1,304 @@
+/**
+ * What stands in etcd under this host's lease. What is wanted there is kept here, so that it is put again after the lease was
+ * lost, and written as soon as etcd answers.
+ */
+import type { IKeyValue, IRequestOp } from 'etcd3/lib/rpc.js'
+import type { Logger } from '../log.ts'
+import type { LostHolding } from './cluster.ts'
+import type { Etcd } from './etcd.ts'
+import { isLeaseGone } from './failures.ts'
+import { get, isAbsent, isAt, isUnder, isValue, put, remove } from './requests.ts'
+
+/** etcd takes no more operations in a transaction (--max-txn-ops). */
+const largestTransaction = 100
+const concurrency = 16
+
+/** The lease that holdings stand under. */
+export interface Lease {
+  /** '' while there is none. */
+  readonly id: string
+  /** Resolves with a lease that was there a moment ago; throws as calls do. */
+  need(): Promise<string>
+  /** Something went wrong that a look at the lease may explain. */
+  doubt(error: unknown): void
+}
+
+interface Own {
+  readonly value: string
+  /** Others may want the key too. */
+  readonly isClaim: boolean
+}
+
+/** `give`: the key goes where it still has the value, or another of this host's. */
+type Wish = { readonly kind: 'put' | 'claim' | 'give'; readonly value: string } | { readonly kind: 'remove' }
+
+export class Holdings {
+  readonly #etcd: Etcd
+  readonly #lease: Lease
+  readonly #log: Logger
+  readonly #own = new Map<string, Own>()
+  readonly #wishes = new Map<string, Wish>()
+  /** Keys that a `hold` is at, and keys that are being written. */
+  readonly #busy = new Map<string, Promise<unknown>>()
+  #written: { readonly keys: ReadonlySet<string>; readonly end: Promise<unknown> } | null = null
+  readonly #listeners: ((lost: readonly LostHolding[]) => void)[] = []
+  #work: Promise<void> | null = null
+
+  constructor(etcd: Etcd, lease: Lease, log: Logger) {
+    this.#etcd = etcd
+    this.#lease = lease
+    this.#log = log
+  }
+
+  onLost(listener: (lost: readonly LostHolding[]) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Puts a key that is nobody else's. */
+  tell(key: string, value: string): void {
+    this.#own.set(key, { value, isClaim: false })
+    this.#wish(key, { kind: 'put', value })
+  }
+
+  untell(key: string): void {
+    this.#own.delete(key)
+    this.#wish(key, { kind: 'remove' })
+  }
+
+  holdLater(key: string, value: string): void {
+    this.#own.set(key, { value, isClaim: true })
+    this.#wish(key, { kind: 'claim', value })
+  }
+
+  release(key: string): void {
+    const own = this.#own.get(key)
+    if (own === undefined) return
+    this.#own.delete(key)
+    this.#wish(key, { kind: 'give', value: own.value })
+  }
+
+  /** Gives up all keys that `concerns` knows, whose owner is gone for everybody. */
+  forget(concerns: (key: string) => boolean): void {
+    for (const [key, { isClaim }] of this.#own) {
+      if (!concerns(key)) continue
+      if (isClaim) this.release(key)
+      else this.untell(key)
+    }
+  }
+
+  async hold(key: string, value: string): Promise<string> {
+    const before = this.#busy.get(key)
+    const held = this.#holdAfter(before, key, value)
+    const end = held.catch(() => {})
+    this.#busy.set(key, end)
+    try {
+      return await held
+    } finally {
+      if (this.#busy.get(key) === end) this.#busy.delete(key)
+      this.#flushSoon()
+    }
+  }
+
+  async #holdAfter(before: Promise<unknown> | undefined, key: string, value: string): Promise<string> {
+    await before
+    while (this.#written?.keys.has(key)) await this.#written.end
+    for (;;) {
+      const lease = await this.#lease.need()
+      try {
+        const standing = await this.#claim(key, value, lease)
+        if (standing !== value) {
+          this.#own.delete(key)
+          return standing
+        }
+        this.#keep(key, value)
+        if (lease === this.#lease.id) return value
+        // else the lease ended meanwhile, and the key with it
+      } catch (error) {
+        this.#lease.doubt(error)
+        if (isLeaseGone(error)) continue
+        // it may have arrived nevertheless
+        if (!this.#own.has(key)) this.#wishes.set(key, { kind: 'give', value })
+        throw error
+      }
+    }
+  }
+
+  /** It is held now; what was wanted of it before is overtaken, save that it was given back meanwhile. */
+  #keep(key: string, value: string): void {
+    if (this.#wishes.get(key)?.kind === 'give') return
+    this.#wishes.delete(key)
+    this.#own.set(key, { value, isClaim: true })
+  }
+
+  /** Returns the value that stands there in the end: a key with this very value is this host's from before. */
+  async #claim(name: string, value: string, lease: string): Promise<string> {
+    const key = this.#etcd.key(name)
+    const set = put(key, value, lease)
+    const first = { compare: [isAbsent(key)], success: [set], failure: [get(key)] }
+    for (let answer = await this.#etcd.call('txn', first); ; ) {
+      if (answer.succeeded) return value
+      const there: IKeyValue | undefined = answer.responses[0]?.response_range.kvs[0]
+      if (there === undefined) {
+        answer = await this.#etcd.call('txn', first)
+        continue
+      }
+      const standing = there.value.toString()
+      if (standing !== value && there.lease !== lease) return standing
+      if (standing === value && there.lease === lease) return value
+      const compare = [isAt(key, there.mod_revision)]
+      answer = await this.#etcd.call('txn', { compare, success: [set], failure: [get(key)] })
+    }
+  }
+
+  /** Everything is to be put again: it went with the lease that it stood under. */
+  restore(): void {
+    for (const [key, { value, isClaim }] of this.#own) {
+      if (!this.#wishes.has(key)) this.#wishes.set(key, { kind: isClaim ? 'claim' : 'put', value })
+    }
+  }
+
+  #wish(key: string, wish: Wish): void {
+    this.#wishes.set(key, wish)
+    this.#flushSoon()
+  }
+
+  /** What is told in one turn goes in one transaction. */
+  #flushSoon(): void {
+    if (this.#wishes.size === 0 || this.#work !== null || this.#lease.id === '') return
+    this.flush().catch((error) => this.#lease.doubt(error))
+  }
+
+  /** Writes what is wanted and not yet there. Throws as calls do, and keeps what has not arrived. */
+  async flush(): Promise<void> {
+    this.#work ??= this.#writeAll().finally(() => {
+      this.#work = null
+    })
+    await this.#work
+  }
+
+  /** As `flush`, after what was under way for another lease. */
+  async flushAnew(): Promise<void> {
+    await this.#work?.catch(() => {})
+    await this.flush()
+  }
+
+  /** Whether nothing is left to be written. */
+  get isWritten(): boolean {
+    return this.#wishes.size === 0 && this.#work === null
+  }
+
+  /** As `flush`, with a lease if one can be had. */
+  async settle(): Promise<void> {
+    while (this.#work !== null || this.#writable().length > 0) {
+      await this.#lease.need()
+      await this.flush()
+    }
+  }
+
+  async #writeAll(): Promise<void> {
+    await null
+    for (;;) {
+      const wishes = this.#writable()
+      if (wishes.length === 0 || this.#lease.id === '') return
+      for (const [key] of wishes) this.#wishes.delete(key)
+      const end = this.#write(wishes)
+      this.#written = { keys: new Set(wishes.map(([key]) => key)), end: end.catch(() => {}) }
+      await end.finally(() => {
+        this.#written = null
+      })
+    }
+  }
+
+  #writable(): (readonly [string, Wish])[] {
+    return [...this.#wishes].filter(([key]) => !this.#busy.has(key))
+  }
+
+  async #write(wishes: readonly (readonly [string, Wish])[]): Promise<void> {
+    const lease = this.#lease.id
+    const lost: LostHolding[] = []
+    const jobs = [...this.#transactions(wishes, lease), ...this.#single(wishes, lease, lost)]
+    const errors = await inTurns(jobs, (unwritten) => {
+      for (const [key, wish] of unwritten) if (!this.#wishes.has(key)) this.#wishes.set(key, wish)
+    })
+    if (lost.length > 0) this.#tellLost(lost)
+    if (errors.length > 0) throw errors[0]
+  }
+
+  /** What needs no comparison, many in each. */
+  #transactions(wishes: readonly (readonly [string, Wish])[], lease: string): Job[] {
+    const operations = wishes.flatMap((entry): { entry: typeof entry; operation: IRequestOp }[] => {
+      const [key, wish] = entry
+      if (wish.kind === 'put') return [{ entry, operation: put(this.#etcd.key(key), wish.value, lease) }]
+      return wish.kind === 'remove' ? [{ entry, operation: remove(this.#etcd.key(key)) }] : []
+    })
+    const jobs: Job[] = []
+    for (let at = 0; at < operations.length; at += largestTransaction) {
+      const part = operations.slice(at, at + largestTransaction)
+      const success = part.map(({ operation }) => operation)
+      jobs.push({
+        wishes: part.map(({ entry }) => entry),
+        run: async () => void (await this.#etcd.call('txn', { success })),
+      })
+    }
+    return jobs
+  }
+
+  #single(wishes: readonly (readonly [string, Wish])[], lease: string, lost: LostHolding[]): Job[] {
+    return wishes.flatMap((entry): Job[] => {
+      const [key, wish] = entry
+      if (wish.kind === 'claim')
+        return [{ wishes: [entry], run: () => this.#reclaim(key, wish.value, lease, lost) }]
+      return wish.kind === 'give' ? [{ wishes: [entry], run: () => this.#give(key, wish.value) }] : []
+    })
+  }
+
+  async #reclaim(key: string, value: string, lease: string, lost: LostHolding[]): Promise<void> {
+    const standing = await this.#claim(key, value, lease)
+    if (standing === value) return
+    if (this.#own.get(key)?.value === value) this.#own.delete(key)
+    lost.push({ key, value, holder: standing.split(' ', 1)[0]! })
+  }
+
+  async #give(name: string, value: string): Promise<void> {
+    const key = this.#etcd.key(name)
+    const success = [remove(key)]
+    const isOfLease = { compare: [isUnder(key, this.#lease.id)], success }
+    const failure = this.#lease.id === '' ? [] : [{ request_txn: isOfLease }]
+    await this.#etcd.call('txn', { compare: [isValue(key, value)], success, failure })
+  }
+
+  #tellLost(lost: readonly LostHolding[]): void {
+    this.#log.warn({ lost }, 'others have taken what this host held in the cluster')
+    for (const listener of this.#listeners) {
+      try {
+        listener(lost)
+      } catch (error) {
+        this.#log.error({ err: error }, 'what was lost in the cluster could not be given up here')
+      }
+    }
+  }
+}
+
+interface Job {
+  readonly wishes: readonly (readonly [string, Wish])[]
+  run(): Promise<void>
+}
+
+/** Runs jobs, some at a time; hands over what failed ones were to write, and returns their errors. */
+async function inTurns(jobs: readonly Job[], onFailure: (wishes: Job['wishes']) => void): Promise<unknown[]> {
+  const errors: unknown[] = []
+  const rest = jobs.values()
+  const worker = async () => {
+    for (const job of rest) {
+      try {
+        if (errors.length > 0) throw errors[0]
+        await job.run()
+      } catch (error) {
+        errors.push(error)
+        onFailure(job.wishes)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return errors
+}

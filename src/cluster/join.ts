@@ -1,0 +1,171 @@
+/** A host's membership of a cluster, put together. */
+import { errorKind } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { NetworkRecord } from '../store/records.ts'
+import type { NetworkId } from '../values/id.ts'
+import type { Cluster, ClusterEndpoint, Mirror, NodeRecord } from './cluster.ts'
+import { Etcd } from './etcd.ts'
+import { isCompacted } from './failures.ts'
+import { endpointKey, networkKey, nodeKey } from './keys.ts'
+import { EtcdMirror, jsonCoding, SharedMirror, textCoding } from './mirror.ts'
+import { Networks } from './networks.ts'
+import { get, isAbsent, isValue, put, readAll, remove } from './requests.ts'
+import { Session } from './session.ts'
+import type { ClusterUrl } from './url.ts'
+
+export interface JoinOptions {
+  readonly url: ClusterUrl
+  readonly node: NodeRecord
+  readonly log: Logger
+  /** milliseconds that a call may take; 3 s unless told */
+  readonly patience?: number
+}
+
+/**
+ * Joins, or when etcd does not answer returns a cluster that is away and joins as soon as it does. Throws kind 'conflict' when
+ * another installation has the node's name.
+ */
+export async function joinCluster({ url, node, log, patience = 3000 }: JoinOptions): Promise<Cluster> {
+  let session: Session | null = null
+  const etcd = await Etcd.load({ url, patience, onAway: (error) => session?.doubt(error) })
+  session = new Session(etcd, node, log)
+  try {
+    await session.beat()
+  } catch (error) {
+    if (errorKind(error) === 'conflict') {
+      await session.close(true)
+      etcd.close()
+      throw error
+    }
+  }
+  return new Membership(etcd, session, log)
+}
+
+class Membership implements Cluster {
+  readonly nodes: EtcdMirror<NodeRecord>
+  readonly networks: EtcdMirror<NetworkRecord>
+  readonly #etcd: Etcd
+  readonly #session: Session
+  readonly #log: Logger
+  readonly #networks: Networks
+  readonly #endpoints = new Map<NetworkId, SharedMirror<ClusterEndpoint>>()
+
+  constructor(etcd: Etcd, session: Session, log: Logger) {
+    this.#etcd = etcd
+    this.#session = session
+    this.#log = log
+    this.#networks = new Networks(etcd, session.self.name)
+    this.nodes = new EtcdMirror(etcd, nodeKey(''), jsonCoding<NodeRecord>(), log)
+    this.networks = new EtcdMirror(etcd, networkKey(''), jsonCoding<NetworkRecord>(), log)
+    this.networks.subscribe((changes) => {
+      for (const { key, value } of changes) if (value === undefined) this.#forgetNetwork(key)
+    })
+  }
+
+  get self(): NodeRecord {
+    return this.#session.self
+  }
+
+  endpoints(network: NetworkId): Mirror<ClusterEndpoint> {
+    const present = this.#endpoints.get(network)
+    if (present !== undefined) return present.use()
+    const mirror = new EtcdMirror(
+      this.#etcd,
+      endpointKey(network, ''),
+      jsonCoding<ClusterEndpoint>(),
+      this.#log,
+    )
+    const shared = new SharedMirror(mirror, () => this.#endpoints.delete(network))
+    this.#endpoints.set(network, shared)
+    return shared.use()
+  }
+
+  describe(change: Partial<NodeRecord>): void {
+    this.#session.describe(change)
+  }
+
+  createNetwork(build: (present: readonly NetworkRecord[]) => NetworkRecord): Promise<NetworkRecord> {
+    return this.#networks.create(build)
+  }
+
+  async removeNetwork(network: NetworkRecord): Promise<void> {
+    await this.#networks.remove(network)
+  }
+
+  /** Nobody can want anything of it again: its keys would stand there for as long as this host lives. */
+  #forgetNetwork(id: string): void {
+    this.#session.holdings.forget((key) => key.split('/', 2)[1] === id)
+  }
+
+  announce(endpoint: ClusterEndpoint): void {
+    this.#session.holdings.tell(endpointKey(endpoint.network, endpoint.id), JSON.stringify(endpoint))
+  }
+
+  withdraw({ network, id }: Pick<ClusterEndpoint, 'id' | 'network'>): void {
+    this.#session.holdings.untell(endpointKey(network, id))
+  }
+
+  settled(): Promise<void> {
+    return this.#session.holdings.settle()
+  }
+
+  hold(key: string, value: string): Promise<string> {
+    return this.#session.holdings.hold(key, value)
+  }
+
+  holdLater(key: string, value: string): void {
+    this.#session.holdings.holdLater(key, value)
+  }
+
+  release(key: string): void {
+    this.#session.holdings.release(key)
+  }
+
+  onLost(listener: Parameters<Cluster['onLost']>[0]): void {
+    this.#session.holdings.onLost(listener)
+  }
+
+  async list(prefix: string): Promise<ReadonlyMap<string, string>> {
+    const whole = this.#etcd.key(prefix)
+    for (;;) {
+      const found = new Map<string, string>()
+      try {
+        await readAll(this.#etcd, whole, (page) => {
+          for (const { key, value } of page) found.set(key.toString('utf8', whole.length), value.toString())
+        })
+        return found
+      } catch (error) {
+        if (!isCompacted(error)) throw error
+      }
+    }
+  }
+
+  mirror(prefix: string): Mirror<string> {
+    return new EtcdMirror(this.#etcd, prefix, textCoding, this.#log)
+  }
+
+  async put(key: string, value: string | undefined, unless?: string): Promise<boolean> {
+    const whole = this.#etcd.key(key)
+    const success = [value === undefined ? remove(whole) : put(whole, value)]
+    const compare = unless === undefined ? [] : [unless === '' ? isAbsent(whole) : isValue(whole, unless)]
+    const answer = await this.#etcd.call('txn', { compare, success, failure: [get(whole)] })
+    // a call that was repeated has done it the first time
+    return answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === value
+  }
+
+  health() {
+    return this.#session.health
+  }
+
+  onHealth(listener: Parameters<Cluster['onHealth']>[0]): void {
+    this.#session.onHealth(listener)
+  }
+
+  async close(keep: boolean): Promise<void> {
+    try {
+      await this.#session.close(keep)
+    } finally {
+      this.#etcd.close()
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** Parts of etcd's requests. The numbers are those of its enums (rpc.proto). */
+import type { ICompare, IKeyValue, IRequestOp } from 'etcd3/lib/rpc.js'
+import type { Etcd } from './etcd.ts'
+
+const EQUAL = 0
+const GREATER = 1
+const VERSION = 0
+const MOD = 2
+const VALUE = 3
+const LEASE = 4
+const KEY_TARGET = 0
+const ASCEND = 1
+
+/** The first key after all that begin with `prefix`, which is not empty and does not end with 0xff. */
+export function endOf(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix)
+  end[end.length - 1]! += 1
+  return end
+}
+
+export const isAbsent = (key: Buffer): ICompare => ({ key, target: VERSION, result: EQUAL, version: 0 })
+export const isPresent = (key: Buffer): ICompare => ({ key, target: VERSION, result: GREATER, version: 0 })
+/** Nothing stands below the prefix. */
+export const isEmpty = (prefix: Buffer): ICompare => ({ ...isAbsent(prefix), range_end: endOf(prefix) })
+export const isAt = (key: Buffer, revision: string | number): ICompare => ({
+  key,
+  target: MOD,
+  result: EQUAL,
+  mod_revision: revision,
+})
+export const isValue = (key: Buffer, value: string): ICompare => ({
+  key,
+  target: VALUE,
+  result: EQUAL,
+  value: Buffer.from(value),
+})
+export const isUnder = (key: Buffer, lease: string): ICompare => ({
+  key,
+  target: LEASE,
+  result: EQUAL,
+  lease,
+})
+
+/** Under a lease, or under none ('0'). */
+export const put = (key: Buffer, value: string, lease = '0'): IRequestOp => ({
+  request_put: { key, value: Buffer.from(value), lease },
+})
+export const remove = (key: Buffer): IRequestOp => ({ request_delete_range: { key } })
+export const removeAll = (prefix: Buffer): IRequestOp => ({
+  request_delete_range: { key: prefix, range_end: endOf(prefix) },
+})
+export const get = (key: Buffer): IRequestOp => ({ request_range: { key } })
+/** `limit` 0 for no limit. */
+export const getAll = (prefix: Buffer, limit = 0): IRequestOp => ({
+  request_range: { key: prefix, range_end: endOf(prefix), limit },
+})
+
+const pageSize = 1000
+
+/**
+ * All below a prefix as it was at one revision, which is returned; in pages, so that neither side has to hold the whole in a
+ * message. Throws what `isCompacted` knows when etcd forgot that revision meanwhile.
+ */
+export async function readAll(
+  etcd: Etcd,
+  prefix: Buffer,
+  onPage: (page: readonly IKeyValue[]) => void,
+): Promise<number> {
+  const range = { range_end: endOf(prefix), limit: pageSize, sort_target: KEY_TARGET, sort_order: ASCEND }
+  let revision = 0
+  for (let key = prefix; ; ) {
+    const { header, kvs, more } = await etcd.call('range', { ...range, key, revision })
+    if (revision === 0) revision = Number(header.revision)
+    onPage(kvs)
+    const last = kvs.at(-1)
+    if (!more || last === undefined) return revision
+    key = Buffer.concat([last.key, Buffer.of(0)])
+  }
+}

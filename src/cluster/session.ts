@@ -1,0 +1,192 @@
+/**
+ * This host's place in the cluster: a lease that is kept alive, the record of the host and all its holdings under it, and what is
+ * known of the way to etcd. When the lease was lost everything is put again under a new one.
+ */
+import { errorKind, errorMessage, TsnetError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { ClusterHealth, NodeRecord } from './cluster.ts'
+import type { Etcd } from './etcd.ts'
+import { isLeaseGone } from './failures.ts'
+import { Holdings, type Lease } from './holdings.ts'
+import { nodeKey } from './keys.ts'
+import { get, isAbsent, isAt, put } from './requests.ts'
+
+/** Between tries while etcd is away, in milliseconds. */
+const retryPause = 500
+
+export class Session implements Lease {
+  readonly holdings: Holdings
+  readonly #etcd: Etcd
+  readonly #log: Logger
+  readonly #listeners: ((health: ClusterHealth) => void)[] = []
+  #self: NodeRecord
+  #health: ClusterHealth = { state: 'away', since: new Date().toISOString(), error: 'not yet joined' }
+  #id = ''
+  /** Until when the lease stands whatever happens, in milliseconds of the monotonic clock. */
+  #validUntil = 0
+  /** Whether all that was under the last lease is under this one. */
+  #isWhole = false
+  #beating: Promise<void> | null = null
+  #next: NodeJS.Timeout | null = null
+  #isClosed = false
+
+  constructor(etcd: Etcd, self: NodeRecord, log: Logger) {
+    this.#etcd = etcd
+    this.#self = self
+    this.#log = log
+    this.holdings = new Holdings(etcd, this, log)
+  }
+
+  get self(): NodeRecord {
+    return this.#self
+  }
+
+  get health(): ClusterHealth {
+    return this.#health
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  onHealth(listener: (health: ClusterHealth) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  describe(change: Partial<NodeRecord>): void {
+    this.#self = { ...this.#self, ...change }
+    this.holdings.tell(nodeKey(this.#self.name), JSON.stringify(this.#self))
+  }
+
+  async need(): Promise<string> {
+    if (this.#id === '' || this.#health.state !== 'connected') await this.beat()
+    return this.#id
+  }
+
+  doubt(error: unknown): void {
+    if (isLeaseGone(error)) this.#lose()
+    this.#note(error)
+    this.#schedule(0)
+  }
+
+  /** Makes sure that the lease stands and everything under it. Throws as calls do, and conflict when another host has the name. */
+  beat(): Promise<void> {
+    this.#beating ??= this.#beatOnce().finally(() => {
+      this.#beating = null
+    })
+    return this.#beating
+  }
+
+  async #beatOnce(): Promise<void> {
+    try {
+      const sent = performance.now()
+      if (this.#id !== '') await this.#keepAlive(sent)
+      if (this.#id === '') await this.#register(sent)
+      if (!this.#isWhole) await this.holdings.flushAnew()
+      this.#isWhole = true
+      this.#enter('connected', this.holdings.isWritten ? '' : this.#health.error)
+      this.#schedule((this.#etcd.url.ttl * 1000) / 3)
+      void this.#write()
+    } catch (error) {
+      this.#miss(error)
+      throw error
+    }
+  }
+
+  /** What did not arrive before may do so now. */
+  async #write(): Promise<void> {
+    try {
+      await this.holdings.flush()
+      this.#enter(this.#health.state, this.#health.state === 'connected' ? '' : this.#health.error)
+    } catch (error) {
+      this.#note(error)
+    }
+  }
+
+  async #keepAlive(sent: number): Promise<void> {
+    const { TTL } = await this.#etcd.call('leaseKeepAlive', { ID: this.#id })
+    if (Number(TTL) > 0) this.#validUntil = sent + Number(TTL) * 1000
+    else this.#lose()
+  }
+
+  #lose(): void {
+    if (this.#id === '') return
+    this.#id = ''
+    this.#isWhole = false
+    this.#log.warn('the lease in the cluster was lost: what stood under it is claimed anew')
+    this.#enter('fenced', 'the lease was lost')
+    this.holdings.restore()
+  }
+
+  async #register(sent: number): Promise<void> {
+    const { ID, TTL } = await this.#etcd.call('leaseGrant', { TTL: this.#etcd.url.ttl, ID: '0' })
+    try {
+      await this.#takeName(ID)
+    } catch (error) {
+      this.#etcd.call('leaseRevoke', { ID }).catch(() => {})
+      throw error
+    }
+    this.#id = ID
+    this.#validUntil = sent + Number(TTL) * 1000
+  }
+
+  /** The installation that has the name already may take it over: it is this one, before it was restarted. */
+  async #takeName(lease: string): Promise<void> {
+    const key = this.#etcd.key(nodeKey(this.#self.name))
+    const success = [put(key, JSON.stringify(this.#self), lease)]
+    let compare = [isAbsent(key)]
+    for (;;) {
+      const answer = await this.#etcd.call('txn', { compare, success, failure: [get(key)] })
+      if (answer.succeeded) return
+      const there = answer.responses[0]?.response_range.kvs[0]
+      if (there !== undefined) this.#checkOwner(JSON.parse(there.value.toString()) as NodeRecord)
+      compare = there === undefined ? [isAbsent(key)] : [isAt(key, there.mod_revision)]
+    }
+  }
+
+  #checkOwner({ id, name, address }: NodeRecord): void {
+    if (id === this.#self.id) return
+    throw new TsnetError(
+      'conflict',
+      'node-name-taken',
+      `node name ${name} is taken by the host at ${address}: give this one another name, or wait ${this.#etcd.url.ttl} s when that one is gone`,
+    )
+  }
+
+  #miss(error: unknown): void {
+    const isOver = this.#id === '' ? this.#health.state === 'fenced' : performance.now() > this.#validUntil
+    this.#enter(isOver ? 'fenced' : 'away', errorMessage(error))
+    const isRefused = errorKind(error) === 'conflict'
+    this.#schedule(isRefused ? (this.#etcd.url.ttl * 1000) / 3 : retryPause)
+  }
+
+  /** What failed although the lease stands, as when etcd takes no more. */
+  #note(error: unknown): void {
+    if (this.#health.state === 'connected') this.#enter('connected', errorMessage(error))
+  }
+
+  #enter(state: ClusterHealth['state'], error: string): void {
+    const before = this.#health
+    if (before.state === state && before.error === error) return
+    const since = before.state === state ? before.since : new Date().toISOString()
+    this.#health = { state, since, error }
+    if (before.state !== state) this.#log.info({ state, error }, 'cluster')
+    for (const listener of this.#listeners) listener(this.#health)
+  }
+
+  #schedule(delay: number): void {
+    if (this.#next !== null) clearTimeout(this.#next)
+    if (this.#isClosed) return
+    this.#next = setTimeout(() => void this.beat().catch(() => {}), delay)
+  }
+
+  /** Ends the lease, so that all that stands under it goes; with `keep` it ends by itself. */
+  async close(keep: boolean): Promise<void> {
+    this.#isClosed = true
+    if (this.#next !== null) clearTimeout(this.#next)
+    await this.#beating?.catch(() => {})
+    if (this.#id === '') return
+    if (keep) await this.holdings.flush()
+    else await this.#etcd.call('leaseRevoke', { ID: this.#id })
+  }
+}
