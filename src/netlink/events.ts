@@ -3,25 +3,35 @@ import { NETLINK_ROUTE } from '../sys/constants/netlink.ts'
 import {
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELNEIGH,
   RTM_DELROUTE,
   RTM_NEWADDR,
   RTM_NEWLINK,
+  RTM_NEWNEIGH,
   RTM_NEWROUTE,
   RTNLGRP_IPV4_IFADDR,
   RTNLGRP_IPV4_ROUTE,
   RTNLGRP_IPV6_IFADDR,
   RTNLGRP_IPV6_ROUTE,
   RTNLGRP_LINK,
+  RTNLGRP_NEIGH,
 } from '../sys/constants/rtnetlink.ts'
 import { AF_BRIDGE } from '../sys/constants/socket.ts'
 import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { joinNetlinkGroup, openNetlinkSocket, receiveNetlink } from '../sys/netlink-socket.ts'
+import {
+  joinNetlinkGroup,
+  leaveNetlinkGroup,
+  openNetlinkSocket,
+  receiveNetlink,
+} from '../sys/netlink-socket.ts'
 import { inNetns } from '../sys/netns.ts'
 import { watchReadable } from '../sys/readable.ts'
 import { type Address, decodeAddress } from './address.ts'
+import { decodeForwarding, type Forwarding } from './forwarding.ts'
 import { decodeLink, ifinfomsg, type Link } from './link.ts'
 import { decodeMessages, type Message } from './message.ts'
+import { decodeNeighbour, type Neighbour, ndmsg } from './neighbour.ts'
 import { decodeRoute, type Route } from './route.ts'
 
 export type NetlinkEvent =
@@ -32,23 +42,32 @@ export type NetlinkEvent =
   | { readonly type: 'address-removed'; readonly address: Address }
   | { readonly type: 'route'; readonly route: Route }
   | { readonly type: 'route-removed'; readonly route: Route }
+  | { readonly type: 'neighbour' | 'neighbour-removed'; readonly neighbour: Neighbour }
+  | { readonly type: 'forwarding' | 'forwarding-removed'; readonly forwarding: Forwarding }
   /** Events came faster than they were read, and some are lost: look at the whole again. */
   | { readonly type: 'lost' }
 
 const groups = {
   links: [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR],
   routes: [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE],
+  neighbours: [RTNLGRP_NEIGH],
 } as const
 
+export interface EventWatch extends Disposable {
+  /** Runs changes of one's own that the listener is not to hear of; nor does it hear of others' meanwhile. */
+  unheard<T>(act: () => T): T
+}
+
 /**
- * Calls `listener` from the event loop for each change of links and their addresses, or of routes, in the thread's own
- * namespace, or in `netns`, from now on until the returned handle is disposed of. The process may end while it watches.
+ * Calls `listener` from the event loop for each change of links and their addresses, of routes, or of neighbours and forwarding entries,
+ * in the thread's own namespace, or in `netns`, from now on until the returned handle is disposed of. The process may end while it
+ * watches.
  */
 export function watchEvents(
   listener: (event: NetlinkEvent) => void,
   netns?: Fd,
   about: keyof typeof groups = 'links',
-): Disposable {
+): EventWatch {
   const socket =
     netns === undefined
       ? openNetlinkSocket(NETLINK_ROUTE)
@@ -57,6 +76,14 @@ export function watchEvents(
   const watch = watchReadable(socket, () => deliver(socket, listener))
   watch.unref()
   return {
+    unheard(act) {
+      for (const group of groups[about]) leaveNetlinkGroup(socket, group)
+      try {
+        return act()
+      } finally {
+        for (const group of groups[about]) joinNetlinkGroup(socket, group)
+      }
+    },
     [Symbol.dispose]: () => {
       watch.stop()
       socket.close()
@@ -90,8 +117,17 @@ export function eventsOf({ type, body }: Message): NetlinkEvent[] {
   if (type === RTM_DELADDR) return [{ type: 'address-removed', address: decodeAddress(body) }]
   if (type === RTM_NEWROUTE) return [{ type: 'route', route: decodeRoute(body) }]
   if (type === RTM_DELROUTE) return [{ type: 'route-removed', route: decodeRoute(body) }]
+  if (type === RTM_NEWNEIGH || type === RTM_DELNEIGH) return [neighbourEvent(type, body)]
   if (type !== RTM_NEWLINK && type !== RTM_DELLINK) return []
   // A bridge's word about its port: RTM_DELLINK then says that the port was taken out, not that the link is gone.
   if (ifinfomsg.decode(body).family === AF_BRIDGE) return []
   return [{ type: type === RTM_NEWLINK ? 'link' : 'link-removed', link: decodeLink(body) }]
+}
+
+function neighbourEvent(type: number, body: Buffer): NetlinkEvent {
+  const isNew = type === RTM_NEWNEIGH
+  if (ndmsg.decode(body).family === AF_BRIDGE) {
+    return { type: isNew ? 'forwarding' : 'forwarding-removed', forwarding: decodeForwarding(body) }
+  }
+  return { type: isNew ? 'neighbour' : 'neighbour-removed', neighbour: decodeNeighbour(body) }
 }

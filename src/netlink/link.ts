@@ -30,6 +30,7 @@ import {
   stringAttribute,
 } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
+import type { Message } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const ifinfomsg = struct({ family: u8, _pad: u8, type: u16, index: i32, flags: u32, change: u32 })
@@ -153,11 +154,15 @@ export function listLinks(socket: RouteSocket, kind = ''): Link[] {
 
 /** The link with this index or name. Throws NetlinkError of kind 'not-found'. */
 export function getLink(socket: RouteSocket, link: number | string): Link {
+  return decodeLink(askLink(socket, link).body)
+}
+
+/** What the kernel tells of a link. Throws NetlinkError of kind 'not-found'. */
+export function askLink(socket: RouteSocket, link: number | string): Message {
   const parts = [ifinfomsg.encode(typeof link === 'number' ? { index: link } : {})]
   if (typeof link === 'string') parts.push(attributeString(IFLA_IFNAME, link))
   parts.push(attributeU32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS))
-  const request = { type: RTM_GETLINK, flags: 0, body: Buffer.concat(parts), subject: subject(link) }
-  return decodeLink(socket.get(request).body)
+  return socket.get({ type: RTM_GETLINK, flags: 0, body: Buffer.concat(parts), subject: subject(link) })
 }
 
 /** As `getLink`, but null when there is none. */

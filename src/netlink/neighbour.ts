@@ -1,13 +1,14 @@
 /** Neighbour entries, IP to hardware address: RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH (rtnetlink(7), net/core/neighbour.c). */
-import { NDA_DST, NDA_LLADDR, NUD_PERMANENT } from '../sys/constants/neighbour.ts'
+import { NDA_DST, NDA_IFINDEX, NDA_LLADDR, NUD_PERMANENT } from '../sys/constants/neighbour.ts'
 import { NLM_F_CREATE, NLM_F_REPLACE } from '../sys/constants/netlink.ts'
 import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from '../sys/constants/rtnetlink.ts'
 import { AF_INET, AF_INET6 } from '../sys/constants/socket.ts'
 import { i32, struct, u8, u16 } from '../sys/layout.ts'
 import { type Family, formatIp, ipFamily, parseIp } from '../values/ip.ts'
 import { formatMac, parseMac } from '../values/mac.ts'
-import { attribute, decodeAttributes } from './attribute.ts'
+import { attribute, attributeU32, decodeAttributes } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
+import type { Request } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const ndmsg = struct({
@@ -62,22 +63,34 @@ export function listNeighbours(socket: RouteSocket, family: Family): Neighbour[]
   return messages.map((message) => decodeNeighbour(message.body))
 }
 
+/** The question for one link's neighbours of one family. */
+export function neighboursOf(index: number, family: Family): Request {
+  const header = ndmsg.encode({ family: family === 4 ? AF_INET : AF_INET6 })
+  const body = Buffer.concat([header, attributeU32(NDA_IFINDEX, index)])
+  return { type: RTM_GETNEIGH, flags: 0, body, subject: `IPv${family} on link ${index}` }
+}
+
 /** Makes a permanent entry, in place of whatever the kernel knew of the address. */
-export function setNeighbour(socket: RouteSocket, index: number, address: string, mac: string): void {
+export function permanentNeighbour(index: number, address: string, mac: string): Request {
   const body = encodeNeighbour(index, address, mac)
   const flags = NLM_F_CREATE | NLM_F_REPLACE
-  socket.act({ type: RTM_NEWNEIGH, flags, body, subject: `${address} on link ${index}` })
+  return { type: RTM_NEWNEIGH, flags, body, subject: `${address} on link ${index}` }
+}
+
+/** Makes the kernel forget an entry, which it refuses with ENOENT when there is none. */
+export function neighbourRemoval(index: number, address: string): Request {
+  const body = header(index, address, 0)
+  return { type: RTM_DELNEIGH, flags: 0, body, subject: `${address} on link ${index}` }
+}
+
+export function setNeighbour(socket: RouteSocket, index: number, address: string, mac: string): void {
+  socket.act(permanentNeighbour(index, address, mac))
 }
 
 /** Makes the kernel forget an entry; one that is not there is no error. */
 export function removeNeighbour(socket: RouteSocket, index: number, address: string): void {
   try {
-    socket.act({
-      type: RTM_DELNEIGH,
-      flags: 0,
-      body: header(index, address, 0),
-      subject: `${address} on link ${index}`,
-    })
+    socket.act(neighbourRemoval(index, address))
   } catch (error) {
     if (!isNetlinkError(error, 'ENOENT', 'ENODEV')) throw error
   }

@@ -1,5 +1,5 @@
 /** Netlink sockets (netlink(7)): the system calls alone. What is said over them is in src/netlink/. */
-import { NETLINK_ADD_MEMBERSHIP, SOL_NETLINK } from './constants/netlink.ts'
+import { NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP, SOL_NETLINK } from './constants/netlink.ts'
 import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from './constants/socket.ts'
 import { errnoName, SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
@@ -62,6 +62,11 @@ export function setNetlinkOption(socket: Fd, option: number, value: number): voi
 /** Subscribes to a multicast group, such as RTNLGRP_LINK. */
 export function joinNetlinkGroup(socket: Fd, group: number): void {
   setNetlinkOption(socket, NETLINK_ADD_MEMBERSHIP, group)
+}
+
+/** Ends what `joinNetlinkGroup` began. What has been received stays. */
+export function leaveNetlinkGroup(socket: Fd, group: number): void {
+  setNetlinkOption(socket, NETLINK_DROP_MEMBERSHIP, group)
 }
 
 /** The kernel works on a request within this call: when it returns, the answer waits in the socket. */

@@ -1,10 +1,17 @@
 /** Bridges and their ports (net/bridge/br_netlink.c). */
 import {
   IFLA_BR_STP_STATE,
+  IFLA_BRPORT_BCAST_FLOOD,
   IFLA_BRPORT_FLUSH,
   IFLA_BRPORT_ISOLATED,
+  IFLA_BRPORT_LEARNING,
   IFLA_BRPORT_LOCKED,
+  IFLA_BRPORT_MCAST_FLOOD,
   IFLA_BRPORT_MODE,
+  IFLA_BRPORT_NEIGH_SUPPRESS,
+  IFLA_BRPORT_UNICAST_FLOOD,
+  IFLA_INFO_SLAVE_DATA,
+  IFLA_LINKINFO,
   IFLA_PROTINFO,
 } from '../../sys/constants/if_link.ts'
 import { RTM_SETLINK } from '../../sys/constants/rtnetlink.ts'
@@ -15,9 +22,11 @@ import {
   attributeNested,
   attributeU8,
   attributeU32,
+  decodeAttributes,
+  nestedAttributes,
   numberAttribute,
 } from '../attribute.ts'
-import { ifinfomsg, type LinkKind } from '../link.ts'
+import { askLink, ifinfomsg, type LinkKind } from '../link.ts'
 import type { RouteSocket } from '../socket.ts'
 
 export interface BridgeSettings {
@@ -25,14 +34,36 @@ export interface BridgeSettings {
   readonly stp: boolean
 }
 
+/** What is left out stays as it is. */
 export interface BridgePortSettings {
-  /** Isolated ports of a bridge exchange no frames with each other, only with the bridge itself. Linux 4.18. */
-  readonly isolated: boolean
   /** Whether a frame may leave by the port through which it came. */
-  readonly hairpin: boolean
+  readonly hairpin?: boolean
+  /** Isolated ports of a bridge exchange no frames with each other, only with the bridge itself. Linux 4.18. */
+  readonly isolated?: boolean
   /** Frames come in only from addresses of which a forwarding entry says that they are here. Linux 5.16; before it means nothing. */
-  readonly locked: boolean
+  readonly locked?: boolean
+  /** Whether it is noted from which addresses frames come in. */
+  readonly learning?: boolean
+  /** Whether frames of other ports go out that are for an unknown address, for several, for all. */
+  readonly unicastFlood?: boolean
+  readonly multicastFlood?: boolean
+  readonly broadcastFlood?: boolean
+  /** Whether the bridge answers for those behind the port whom its host knows as neighbours (ARP, ND), and asks nobody there. */
+  readonly answersNeighbours?: boolean
 }
+
+const portAttributes: Readonly<Record<keyof BridgePortSettings, number>> = {
+  hairpin: IFLA_BRPORT_MODE,
+  isolated: IFLA_BRPORT_ISOLATED,
+  locked: IFLA_BRPORT_LOCKED,
+  learning: IFLA_BRPORT_LEARNING,
+  unicastFlood: IFLA_BRPORT_UNICAST_FLOOD,
+  multicastFlood: IFLA_BRPORT_MCAST_FLOOD,
+  broadcastFlood: IFLA_BRPORT_BCAST_FLOOD,
+  answersNeighbours: IFLA_BRPORT_NEIGH_SUPPRESS,
+}
+
+const portSettings = Object.keys(portAttributes) as (keyof BridgePortSettings)[]
 
 export function bridge(settings: BridgeSettings): LinkKind {
   return { name: 'bridge', data: attributeU32(IFLA_BR_STP_STATE, Number(settings.stp)) }
@@ -45,17 +76,28 @@ export function decodeBridge(data: Attributes): BridgeSettings {
 
 /** The body of the RTM_SETLINK that sets up the port `index`. */
 export function encodeBridgePort(index: number, settings: BridgePortSettings): Buffer {
+  const given = portSettings.filter((name) => settings[name] !== undefined)
   return Buffer.concat([
     ifinfomsg.encode({ family: AF_BRIDGE, index }),
     attributeNested(
       IFLA_PROTINFO,
-      attributeU8(IFLA_BRPORT_MODE, Number(settings.hairpin)),
-      attributeU8(IFLA_BRPORT_ISOLATED, Number(settings.isolated)),
-      attributeU8(IFLA_BRPORT_LOCKED, Number(settings.locked)),
+      ...given.map((name) => attributeU8(portAttributes[name], Number(settings[name]))),
       // what it has learned would let them in still
-      ...(settings.locked ? [attribute(IFLA_BRPORT_FLUSH, Buffer.alloc(0))] : []),
+      ...(settings.locked === true ? [attribute(IFLA_BRPORT_FLUSH, Buffer.alloc(0))] : []),
     ),
   ])
+}
+
+/** The settings of a bridge's port; none for a link that is no port. */
+export function readBridgePort(socket: RouteSocket, index: number): BridgePortSettings {
+  const info = nestedAttributes(decodeAttributes(askLink(socket, index).body, ifinfomsg.size), IFLA_LINKINFO)
+  const data = nestedAttributes(info, IFLA_INFO_SLAVE_DATA)
+  return Object.fromEntries(
+    portSettings.flatMap((name) => {
+      const value = numberAttribute(data, portAttributes[name])
+      return value === null ? [] : [[name, value !== 0]]
+    }),
+  )
 }
 
 /** Sets up a link that is a bridge's port already. */

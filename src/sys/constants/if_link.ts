@@ -12,11 +12,17 @@ export const IFLA_EXT_MASK = 29
 
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
+export const IFLA_INFO_SLAVE_DATA = 5
 
 export const IFLA_BR_STP_STATE = 5
 
 export const IFLA_BRPORT_MODE = 4
+export const IFLA_BRPORT_LEARNING = 8
+export const IFLA_BRPORT_UNICAST_FLOOD = 9
 export const IFLA_BRPORT_FLUSH = 24
+export const IFLA_BRPORT_MCAST_FLOOD = 27
+export const IFLA_BRPORT_BCAST_FLOOD = 30
+export const IFLA_BRPORT_NEIGH_SUPPRESS = 32
 export const IFLA_BRPORT_ISOLATED = 33
 export const IFLA_BRPORT_LOCKED = 39
 
@@ -41,3 +47,6 @@ export const IFLA_VXLAN_LOCAL = 4
 export const IFLA_VXLAN_LEARNING = 7
 export const IFLA_VXLAN_PORT = 15
 export const IFLA_VXLAN_LOCAL6 = 17
+export const IFLA_VXLAN_DF = 29
+export const VXLAN_DF_UNSET = 0
+export const VXLAN_DF_INHERIT = 2

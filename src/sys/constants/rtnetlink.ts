@@ -38,6 +38,7 @@ export const RTA_PREFSRC = 7
 export const RTA_TABLE = 15
 
 export const RTNLGRP_LINK = 1
+export const RTNLGRP_NEIGH = 3
 export const RTNLGRP_IPV4_IFADDR = 5
 export const RTNLGRP_IPV4_ROUTE = 7
 export const RTNLGRP_IPV6_IFADDR = 9

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { decodeAddress, encodeAddress } from '../../../src/netlink/address.ts'
 import { eventsOf } from '../../../src/netlink/events.ts'
+import { remoteForwarding } from '../../../src/netlink/forwarding.ts'
 import { encodeLink } from '../../../src/netlink/link.ts'
 import { decodeNeighbour, encodeNeighbour } from '../../../src/netlink/neighbour.ts'
 import { decodeRoute, encodeRoute } from '../../../src/netlink/route.ts'
@@ -114,6 +115,22 @@ describe('events', () => {
     ])
   })
 
+  test('neighbours and forwarding entries share messages, and are told apart by their family', () => {
+    const neighbour = encodeNeighbour(7, '10.1.0.2', '02:00:00:00:00:05')
+    const { body } = remoteForwarding(7, '02:00:00:00:00:05', '192.0.2.1')
+    const events = [neighbour, body].flatMap((one) => [
+      ...eventsOf(message(28, one)),
+      ...eventsOf(message(29, one)),
+    ])
+    expect(events.map(({ type }) => type)).toEqual([
+      'neighbour',
+      'neighbour-removed',
+      'forwarding',
+      'forwarding-removed',
+    ])
+    expect(events[2]).toMatchObject({ forwarding: { port: 7, via: '192.0.2.1', fixed: true } })
+  })
+
   test('a port that leaves its bridge is not taken for a link that is gone', () => {
     const port = encodeLink(7, { name: 'veth0' })
     port[0] = 7 // AF_BRIDGE
@@ -121,6 +138,6 @@ describe('events', () => {
   })
 
   test('other messages are none', () => {
-    expect(eventsOf(message(28, Buffer.alloc(0)))).toEqual([])
+    expect(eventsOf(message(36, Buffer.alloc(0)))).toEqual([])
   })
 })
