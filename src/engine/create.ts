@@ -6,12 +6,14 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { requireBindSources } from '../volumes/bind-sources.ts'
 import { reserveFixed } from './addresses.ts'
+import { claimNames } from './cluster-names.ts'
 import { checkVolumes, nameVolumes, withVolumes } from './container-volumes.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
 import { resolveNetworkMode } from './joined-network.ts'
 import { linkIpamOf } from './link-leases.ts'
 import { refuseMissingLinks } from './linked-hosts.ts'
+import { recordNamed } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { planContainer } from './plan.ts'
 import { warnOfPorts } from './port-warnings.ts'
@@ -67,6 +69,7 @@ async function createNamed(
   const limits = checkResources(given.resources)
   const networkMode = resolveNetworkMode(parts, given.networkMode)
   const spec = { ...given, networkMode, resources: limits.resources }
+  for (const ref of new Set([networkMode, ...Object.keys(spec.endpoints)])) await recordNamed(parts, ref)
   const mounted = spec.mounts.filter(({ type }) => type === 'image').map(({ source }) => source)
   for (const ref of [spec.image, ...mounted]) await parts.images.ensureBuiltin(ref)
   const image = parts.images.get(spec.image)
@@ -106,6 +109,7 @@ async function recordContainer(
   const entry = store.journal.begin('create', id, { endpoints: planned.endpoints, volumes: anonymous })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))
+  await claimNames(parts, undo, id, planned.endpoints)
   await reserveFixed(parts, undo, planned.endpoints)
   undo.defer(() => removeVolumes(parts, anonymous))
   const container = await withVolumes(parts, named, spec, (complete) =>

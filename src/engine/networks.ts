@@ -3,15 +3,17 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
 import { givenFamilies, poolUsage, releasePools, requestPools } from './addresses.ts'
+import { shareNetwork, unshareNetwork } from './cluster-networks.ts'
 import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { optionsInForce } from './default-options.ts'
-import { driverContext } from './endpoints.ts'
+import { driverContext } from './driver-context.ts'
 import type { Networks } from './engine.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
 import { NetworkPruner } from './prune-networks.ts'
 import { findContainer, findNetwork } from './references.ts'
 import { overlapWarnings } from './route-watch.ts'
+import { isShared } from './shared-networks.ts'
 import { updateNetwork } from './update-network.ts'
 
 export function createNetworks(parts: Parts): Networks {
@@ -30,6 +32,7 @@ export function createNetworks(parts: Parts): Networks {
     get: find,
     list: () => [...parts.store.networks.values()],
     connect: async (ref, container, request) => {
+      await recordNamed(parts, ref)
       const { id } = findContainer(parts.store.containers, container)
       await parts.locks.run(id, () =>
         connect(parts, find(ref), findContainer(parts.store.containers, id), request),
@@ -88,7 +91,7 @@ function refuseTakenName(parts: Parts, name: string): void {
 const predefinedNames: readonly string[] = ['bridge', 'host', 'none', 'default']
 
 /** Throws kind 'conflict' for a taken name, and whatever driver or address manager refuse; nothing is left then. */
-async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkRecord> {
+export async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkRecord> {
   if (predefinedNames.includes(given.name)) {
     throw new TsnetError(
       'forbidden',
@@ -104,11 +107,15 @@ async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkR
       id: newId<NetworkId>(),
       createdAt: new Date().toISOString(),
       predefined: false,
-      givenFamilies: givenFamilies(spec),
+      givenFamilies: ownAddresses(parts, spec) ? ([4, 6] as const) : givenFamilies(spec),
     }
     const network = spec.configOnly
       ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
-      : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+      : isShared(spec)
+        ? await makeShared(parts, { ...spec, ...own, configuration: null })
+        : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+    // Of what the cluster shares each host tells when it hears of it.
+    if (isShared(network)) return network
     parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
     return network
   }
@@ -118,6 +125,11 @@ async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkR
     names.map((name) => `network ${name}`),
     create,
   )
+}
+
+/** Whether it is the driver that knows which addresses may be asked for. */
+function ownAddresses(parts: Parts, { driver, configOnly }: NetworkSpec): boolean {
+  return !configOnly && parts.networkDriver(driver).capabilities.addresses === 'driver'
 }
 
 function recordConfiguration(parts: Parts, network: NetworkRecord): NetworkRecord {
@@ -131,6 +143,56 @@ function refuseWithoutFamily({ name, ipv4, ipv6 }: NetworkRecord): void {
     'invalid',
     'bad-network-config',
     `network ${name}: IPv4 or IPv6 must be enabled: without both its containers would have no addresses`,
+  )
+}
+
+/** Records a network that a driver knows by its name, when it is used for the first time. */
+export async function recordNamed(parts: Parts, name: string): Promise<void> {
+  if (name === '' || hasNetwork(parts, name)) return
+  for (const driver of parts.networkDrivers()) {
+    const options = driver.optionsFor?.(name)
+    if (options === undefined) continue
+    try {
+      await createNetwork(parts, { ...namedNetwork, name, driver: driver.name, options })
+    } catch (error) {
+      // Somebody else has used it at the same time.
+      if (!(error instanceof TsnetError && error.code === 'network-exists')) throw error
+    }
+    return
+  }
+}
+
+function hasNetwork(parts: Parts, ref: string): boolean {
+  try {
+    findNetwork(parts.store.networks, ref)
+    return true
+  } catch (error) {
+    if (error instanceof TsnetError && error.kind === 'not-found') return false
+    throw error
+  }
+}
+
+const namedNetwork = {
+  internal: false,
+  attachable: false,
+  ipv4: true,
+  ipv6: false,
+  ipamDriver: 'default',
+  ipamOptions: {},
+  pools: [],
+  labels: {},
+  dnsServers: [],
+  configOnly: false,
+  configFrom: '',
+} satisfies Partial<NetworkSpec>
+
+async function makeShared(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
+  refuseWithoutFamily(wanted)
+  if (wanted.ipamDriver === 'default') return shareNetwork(parts, wanted)
+  throw new TsnetError(
+    'invalid',
+    'bad-network-config',
+    `network ${wanted.name}: the ipam driver ${wanted.ipamDriver} is this host's alone, and an overlay network is every host's: leave it out`,
   )
 }
 
@@ -172,6 +234,7 @@ async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void
     // Looked up again: another removal may have been before.
     findNetwork(store.networks, network.id)
     refuseInUse(parts, network)
+    if (isShared(network)) return unshareNetwork(parts, network)
     refuseUsedConfiguration(parts, network)
     // The record goes first and at once: nobody can begin to use what is about to be removed.
     const entry = store.transaction(() => {

@@ -12,8 +12,10 @@ import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
 import type { ContainerId } from '../values/id.ts'
 import { randomMac } from '../values/mac.ts'
 import { boundPath } from './bound-paths.ts'
+import { claimNames } from './cluster-names.ts'
 import { type BoundPath, compileContainer, plainBind } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
+import { portsToldTo, reserveForDriver } from './driver-ports.ts'
 import { egressRules, isRestricted } from './egress-policy.ts'
 import {
   attachEndpoint,
@@ -130,16 +132,19 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   const { parts, undo, sandbox } = progress
   if (sandbox === null) return
   const container = await restrict(progress)
+  await claimNames(parts, undo, container.id, container.endpoints)
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const endpoints: EndpointRecord[] = []
+  undo.defer(() => parts.ports.release(container.id))
+  const led = await reserveForDriver(parts, container, defaults)
   for (const [index, endpoint] of container.endpoints.entries()) {
     const others = [...endpoints, ...container.endpoints.slice(index + 1)]
     const interfaceName = interfaceNameOf(networkOf(parts, endpoint), endpoint, others)
-    const { ports } = container.spec
+    const ports = portsToldTo(parts, container, endpoint, led)
     const plan = { interfaceName, defaults, onlyOwnMac: isRestricted(container), ports }
     endpoints.push(await attachEndpoint(parts, undo, sandbox, endpoint, plan))
   }
-  progress.container = { ...container, endpoints }
+  progress.container = { ...container, endpoints, published: led.published }
 }
 
 /** The rules of an egress policy stand before the interfaces: others may be in the namespace already. */
@@ -157,9 +162,9 @@ async function restrict({ parts, undo, container }: Progress): Promise<Container
 }
 
 async function reservePorts(progress: Progress): Promise<void> {
-  const { parts, undo, container } = progress
-  undo.defer(() => parts.ports.release(container.id))
-  progress.container = { ...container, published: await reservePublished(parts, container) }
+  const { parts, container } = progress
+  const published = [...container.published, ...(await reservePublished(parts, container))]
+  progress.container = { ...container, published }
 }
 
 async function applyRules(progress: Progress): Promise<void> {
