@@ -43,7 +43,7 @@ export class ExitError extends Error {
   }
 }
 
-/** A line on standard output. */
+/** A line on standard output, which on Linux is written before the call returns, so that exiting loses none. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }

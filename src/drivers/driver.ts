@@ -3,7 +3,9 @@ import type { Rule } from '../firewall/rules.ts'
 import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type {
+  EndpointDns,
   EndpointRequest,
+  EndpointRoute,
   Labels,
   NetworkRecord,
   NetworkSpec,
@@ -47,6 +49,8 @@ export interface EndpointSpec {
   readonly options: Labels
   /** What the container wants published, for a driver that sees to ports itself. */
   readonly ports?: readonly PortBinding[]
+  /** Names that the container is to have on this network beside its own. */
+  readonly aliases?: readonly string[]
 }
 
 /** What a user asked for that not every driver can do; of the options the driver's own. */
@@ -69,6 +73,9 @@ export interface Attachment {
   readonly address6: string
   readonly gateway4: string
   readonly gateway6: string
+  /** What a driver has decided that nobody here asked for, beside the default routes. */
+  readonly routes?: readonly EndpointRoute[]
+  readonly dns?: EndpointDns
 }
 
 export interface NetworkDriver<O = unknown> {
@@ -78,7 +85,8 @@ export interface NetworkDriver<O = unknown> {
     readonly addresses: 'ipam' | 'driver' | 'none'
     /** Whether a pool has a gateway always, or only if the user names one. */
     readonly gateway: 'always' | 'given'
-    readonly ports: 'engine' | 'driver' | 'none'
+    /** `reserved`: the driver leads packets, by host ports that the engine has chosen and keeps from others. */
+    readonly ports: 'engine' | 'driver' | 'reserved' | 'none'
   }
   /** Turns labels into typed options; throws kind 'invalid' on unknown keys and bad values. Pure. */
   parseOptions(network: NetworkSpec): O
@@ -89,6 +97,10 @@ export interface NetworkDriver<O = unknown> {
    * '' when nothing does. Pure.
    */
   gatewayFor(network: NetworkSpec, pool: PoolRecord): string
+  /** Of a driver that gives addresses itself: whether a network leads out by a family. Quick. */
+  leadsOut?(network: NetworkSpec, family: 4 | 6): boolean
+  /** The options of a network that the driver knows by that name although nobody has created it. Quick. */
+  optionsFor?(name: string): Labels | undefined
   /**
    * What the network itself needs an address for, in each pool. They are leased before it is created and told among the auxiliary
    * addresses, by these names, where the user gave none. Pure.

@@ -51,12 +51,21 @@ function hostGateways(parts: Parts): readonly string[] {
 function resolvConf(parts: Parts, container: ContainerRecord, ownNames: boolean): string {
   const { dnsServers, dnsSearch, dnsOptions } = container.spec
   const { text, servers, configured } = parts.resolver
+  // What came with the container's interfaces goes before what the host has.
+  const told = container.endpoints.flatMap(({ dns }) => dns ?? [])
+  const search = told.flatMap(({ search, domain }) => orElse(search, domain ? [domain] : []))
   return containerResolvConf({
     host: text,
     embedded: ownNames,
     servers: orElse(dnsServers, ownNames ? servers : configured.servers),
-    search: orElse(dnsSearch, configured.search),
-    options: orElse(dnsOptions, configured.options),
+    search: orElse(dnsSearch, orElse(search, configured.search)),
+    options: orElse(
+      dnsOptions,
+      orElse(
+        told.flatMap(({ options }) => options),
+        configured.options,
+      ),
+    ),
   })
 }
 

@@ -1,5 +1,4 @@
-import { isActive } from './active-networks.ts'
-import { driverContext } from './driver-context.ts'
+import { driverContext } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -19,6 +18,6 @@ export async function leaveHost(parts: Parts): Promise<void> {
 
 async function clear(parts: Parts): Promise<void> {
   await parts.firewall.clear()
-  for (const network of parts.store.networks.values().filter((one) => isActive(parts, one)))
+  for (const network of parts.store.networks.values())
     await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
 }

@@ -196,7 +196,11 @@ export function checkRequest(
         'user specified IP address is supported only when connecting to networks with user configured subnets',
       )
     }
-    if (!network.pools.some((pool) => containsIp(parseCidr(pool.subnet), address))) {
+    // Without pools of the engine's it is the driver that gives addresses.
+    if (
+      network.pools.length > 0 &&
+      !network.pools.some((pool) => containsIp(parseCidr(pool.subnet), address))
+    ) {
       const subnets = network.pools
         .map((pool) => pool.subnet)
         .sort()

@@ -13,9 +13,12 @@ export function resolverOptions(parts: Parts, container: ContainerRecord): Resol
     networks: networks.map((network) => network.id),
     links: container.endpoints.flatMap(linksOf),
     upstreams:
-      [dnsServers, networks.flatMap((network) => network.dnsServers), leasedServers(parts, container)].find(
-        (servers) => servers.length > 0,
-      ) ?? [],
+      [
+        dnsServers,
+        networks.flatMap((network) => network.dnsServers),
+        leasedServers(parts, container),
+        container.endpoints.flatMap(({ dns }) => dns?.nameservers ?? []),
+      ].find((servers) => servers.length > 0) ?? [],
     forward: networks.some((network) => !network.internal),
     // who sets ndots means the search list to come first
     forwardBareNames: ![...dnsOptions, ...parts.resolver.configured.options].some((option) =>

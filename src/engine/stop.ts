@@ -8,7 +8,6 @@ import type { ExitRecord } from '../supervisor/protocol.ts'
 import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
-import { forgetNames } from './cluster-endpoints.ts'
 import { egressRules } from './egress-policy.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import { releaseMappings } from './mappings.ts'
@@ -32,7 +31,7 @@ async function all(steps: readonly (() => unknown)[]): Promise<void> {
 function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> {
   return all([
     () => parts.names.close(container.id),
-    ...container.endpoints.map((endpoint) => () => forgetNames(parts, endpoint)),
+    ...container.endpoints.map((endpoint) => () => parts.names.removeEndpoint(endpoint.network, endpoint.id)),
     async () => {
       await parts.firewall.apply({ add: [], remove: portRules(parts, container) })
       forgetFlows(parts, container.published)

@@ -149,7 +149,7 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
   }
 
   async function reserveOne(binding: PortBinding, ends: PortTargets): Promise<Reservation[]> {
-    const targets = { ...ends, proxy, asHost: binding.hostPolicy === 'respect' }
+    const targets = { ...ends, proxy: proxy && !ends.unrelayed, asHost: binding.hostPolicy === 'respect' }
     const places = listPlaces(binding, targets)
     for (const place of places) checkServable(place, targets)
     const [routed, local] = partition(places, (place) => chooseWay(place, targets) === 'route')

@@ -12,6 +12,8 @@ export interface PortTargets {
   /** Whether the family's packets are routed to the container's own address: no port of the host is taken then. */
   readonly routed4: boolean
   readonly routed6: boolean
+  /** Somebody else leads all packets: nothing goes through the daemon. */
+  readonly unrelayed?: true
 }
 
 /** What decides how a place is served. */

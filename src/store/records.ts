@@ -236,6 +236,23 @@ export interface EndpointRecord {
   readonly gateway6: string
   /** Every name by which other containers find it: name, short id, aliases. */
   readonly dnsNames: readonly string[]
+  /** What the network's driver has decided by itself, where it is one that does. */
+  readonly routes?: readonly EndpointRoute[]
+  readonly dns?: EndpointDns
+}
+
+export interface EndpointRoute {
+  /** CIDR */
+  readonly destination: string
+  /** '' for the network's gateway, or the link itself */
+  readonly nextHop: string
+}
+
+export interface EndpointDns {
+  readonly nameservers: readonly string[]
+  readonly domain: string
+  readonly search: readonly string[]
+  readonly options: readonly string[]
 }
 
 export type ContainerStatus = 'created' | 'running' | 'exited' | 'removing' | 'dead'

@@ -156,6 +156,8 @@ export interface Surroundings {
   readonly ownMacs: boolean
   /** Whether options, gateways and what is left over are another program's, which the driver only speaks to. */
   readonly remote?: boolean
+  /** Whether networks and addresses are another program's too: the driver makes nothing for a network, and asks for addresses. */
+  readonly asks?: boolean
   /** Makes what networks need, in the file's namespace, and returns how that ends. */
   readonly prepare: () => () => void
 }
@@ -168,10 +170,14 @@ export function describeDriver(
   create: () => NetworkDriver,
   surroundings: Surroundings = nothing,
 ): void {
-  const { ownMacs, remote = false } = surroundings
+  const { ownMacs, remote = false, asks = false } = surroundings
   /** What a plugin answers for itself is no part of its adapter's contract. */
   const ofOwn = (title: string, body: () => unknown): void => {
     if (!remote) test(title, body)
+  }
+  /** What only a driver can keep that makes networks and gives interfaces their addresses itself. */
+  const ofMaker = (title: string, body: () => unknown): void => {
+    if (!asks) test(title, body)
   }
   describe(`the ${name} driver`, () => {
     let driver: NetworkDriver
@@ -205,7 +211,7 @@ export function describeDriver(
       await driver.settle?.()
     })
 
-    test('creating a network twice changes nothing and gives the same rules', async () => {
+    ofMaker('creating a network twice changes nothing and gives the same rules', async () => {
       const first = await driver.createNetwork(context, network)
       const state = kernelState()
       expect(state).not.toBe(before)
@@ -279,7 +285,7 @@ export function describeDriver(
       expect(ipJson('-6 route show default', sandbox)).toEqual([])
     })
 
-    test('an internal network has no gateway', async () => {
+    ofMaker('an internal network has no gateway', async () => {
       network = { ...network, internal: true }
       await driver.createNetwork(context, network)
       expect(network.pools.map((pool) => driver.gatewayFor(network, pool))).toEqual(['', ''])
@@ -313,7 +319,7 @@ export function describeDriver(
       expect(addresses).toEqual(expect.arrayContaining(wanted))
     })
 
-    test('an endpoint of one family has nothing of the other', async () => {
+    ofMaker('an endpoint of one family has nothing of the other', async () => {
       await driver.createNetwork(context, network)
       const [one, two] = [places.open(), places.open()]
       await driver.attach(context, endpointSpec(network, 2, { address4: '', gateway4: '' }), one)
@@ -388,7 +394,7 @@ export function describeDriver(
       }
     })
 
-    test('an attach that fails half-way leaves no link, neither outside nor inside', async () => {
+    ofMaker('an attach that fails half-way leaves no link, neither outside nor inside', async () => {
       await driver.createNetwork(context, network)
       const state = kernelState()
       const sandbox = places.open()
@@ -426,7 +432,7 @@ export function describeDriver(
       expect(kernelState()).toBe(before)
     })
 
-    test('name, address and subnet of a network are free as soon as it is removed', async () => {
+    ofMaker('name, address and subnet of a network are free as soon as it is removed', async () => {
       for (let round = 0; round < 3; round++) {
         await driver.createNetwork(context, network)
         expect(kernelState()).toContain('10.91.0.')

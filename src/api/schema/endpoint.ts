@@ -29,4 +29,12 @@ export interface EndpointState {
   GlobalIPv6Address: string
   GlobalIPv6PrefixLen: number
   DNSNames: readonly string[] | null
+  /** tsnet's own: what the network's driver has decided by itself; only where there is any. */
+  Told?: {
+    Routes: readonly { Destination: string; NextHop: string }[]
+    Nameservers: readonly string[]
+    Domain: string
+    Search: readonly string[]
+    Options: readonly string[]
+  }
 }

@@ -72,6 +72,20 @@ export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): E
     GlobalIPv6Address: address6,
     GlobalIPv6PrefixLen: prefix6,
     DNSNames: endpoint.networkName === 'bridge' ? null : endpoint.dnsNames,
+    ...(isRunning && toTold(endpoint)),
+  }
+}
+
+function toTold({ routes = [], dns }: EndpointRecord): Pick<EndpointState, 'Told'> {
+  if (routes.length === 0 && dns === undefined) return {}
+  return {
+    Told: {
+      Routes: routes.map(({ destination, nextHop }) => ({ Destination: destination, NextHop: nextHop })),
+      Nameservers: dns?.nameservers ?? [],
+      Domain: dns?.domain ?? '',
+      Search: dns?.search ?? [],
+      Options: dns?.options ?? [],
+    },
   }
 }
 

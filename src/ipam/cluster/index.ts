@@ -230,8 +230,9 @@ class SharedIpam implements ClusterIpam {
   }
 
   async #takenBlocks(network: string): Promise<ReadonlySet<string>> {
-    const found = await this.#options.cluster.list(blockKey(network, ''))
-    return new Set(found.keys())
+    const prefix = blockKey(network, '')
+    const found = await this.#options.cluster.list(prefix)
+    return new Set([...found.keys()].map((key) => key.slice(prefix.length)))
   }
 
   /** Returns '' for one that is this host's now, else who has it. */
