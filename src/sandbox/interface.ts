@@ -6,6 +6,7 @@ import { getLink, type Link, setLink } from '../netlink/link.ts'
 import { setRoute } from '../netlink/route.ts'
 import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
 import type { Labels } from '../store/records.ts'
+import { procSys } from '../sys/proc-sys.ts'
 import { type Sandbox, writeSysctls } from './sandbox.ts'
 
 export interface InterfaceSpec {
@@ -83,7 +84,7 @@ function nextHop(gateway: string): string {
 
 /** As in Docker, an interface without an IPv6 address has no IPv6 at all, not even a link-local address. */
 function switchIpv6(sandbox: Sandbox, name: string, enabled: boolean): void {
-  if (!existsSync('/proc/sys/net/ipv6')) return
+  if (!existsSync(`${procSys()}/net/ipv6`)) return
   writeSysctls(sandbox.netns, { [`net/ipv6/conf/${name}/disable_ipv6`]: enabled ? '0' : '1' })
 }
 

@@ -5,6 +5,7 @@ import { setLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { Fd } from '../sys/fd.ts'
 import { createNetns, inNetns, isNetns, openNetns, pinNetns, removeNetns } from '../sys/netns.ts'
+import { procSys } from '../sys/proc-sys.ts'
 
 export interface Sandbox extends Disposable {
   /** the container's id */
@@ -89,7 +90,8 @@ export function listSandboxes(execRoot: string): string[] {
 
 /** Writes below /proc/sys, which shows the namespace of the thread that opens a file there. */
 export function writeSysctls(netns: Fd, values: Readonly<Record<string, string>>): void {
+  const directory = procSys()
   inNetns(netns, () => {
-    for (const [name, value] of Object.entries(values)) writeFileSync(join('/proc/sys', name), value)
+    for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, name), value)
   })
 }

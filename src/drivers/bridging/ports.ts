@@ -9,6 +9,7 @@ import { removeLink } from '../../netlink/link-removal.ts'
 import { removeNeighbour } from '../../netlink/neighbour.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { procSys } from '../../sys/proc-sys.ts'
 import type { EndpointId } from '../../values/id.ts'
 import { hostVethName } from '../../values/interface-name.ts'
 import { tagOf } from '../link-tags.ts'
@@ -54,7 +55,7 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
 
 /** A port has no use for an address. Else it would take one, tell the container, and look there for routers. */
 function switchOffIpv6(name: string): void {
-  const path = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`
+  const path = `${procSys()}/net/ipv6/conf/${name}/disable_ipv6`
   if (existsSync(path)) writeFileSync(path, '1')
 }
 
