@@ -1,5 +1,6 @@
 /** The daemon's settings: flags over the config file over defaults; names are dockerd's where dockerd has them. */
 import { existsSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import { TsnetError } from './errors.ts'
 import { hasHostBits, isCidr, parseCidr } from './values/cidr.ts'
@@ -80,6 +81,12 @@ export interface Config {
   readonly trash: TrashLimits
   /** A folder of operators' drivers, and further files of theirs. */
   readonly drivers: { readonly directory: string; readonly files: readonly string[] }
+  /** etcd://HOST:2379,… of the cluster that the host is in, '' for none. */
+  readonly cluster: string
+  /** The underlay address at which other hosts reach this one, or its interface; '' for the way out's. */
+  readonly advertise: string
+  /** What the others call it. */
+  readonly nodeName: string
   /** Where networks of CNI are described, and where its plugins' programs are. */
   readonly cni: { readonly configurations: string; readonly programs: readonly string[] }
 }
@@ -122,6 +129,9 @@ const flags = {
   'volume-trash-space': { type: 'string' },
   driver: { type: 'string', multiple: true },
   'driver-dir': { type: 'string' },
+  cluster: { type: 'string' },
+  advertise: { type: 'string' },
+  'node-name': { type: 'string' },
   'cni-conf-dir': { type: 'string' },
   'cni-bin-dir': { type: 'string', multiple: true },
   help: { type: 'boolean', short: 'h' },
@@ -165,6 +175,9 @@ Options:
       --volume-trash-space percent          Free space below which the oldest of them go before their time (default 10%)
       --driver list                         Files and packages of drivers of your own, in TypeScript
       --driver-dir string                   Folder of drivers of your own (default "/etc/tsnet/drivers")
+      --cluster string                      etcd://HOST:2379,HOST:2379,… of the cluster whose overlay networks this host shares
+      --advertise string                    Address or interface at which the other hosts reach this one (default: the way out's)
+      --node-name string                    What the other hosts call this one (default: its host name)
       --cni-conf-dir string                 Where networks of CNI plugins are described (default "/etc/cni/net.d")
       --cni-bin-dir list                    Where CNI plugins are looked for instead of /opt/cni/bin and /usr/lib/cni
 `
@@ -378,6 +391,16 @@ function checkDrivers(files: readonly string[]): readonly string[] {
   throw bad(`--driver "${relative}" must be an absolute path`)
 }
 
+function checkCluster(url: string): string {
+  if (url === '' || url.startsWith('etcd://')) return url
+  throw bad(`--cluster "${url}" must name servers of etcd, e.g. etcd://10.0.0.1:2379,10.0.0.2:2379`)
+}
+
+function checkNodeName(name: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/.test(name)) return name
+  throw bad(`--node-name "${name}" must be a host's name: letters, digits, dots, dashes and underscores`)
+}
+
 function parseInitPool(text: string): number {
   if (/^\d+$/.test(text) && Number(text) <= largestInitPool) return Number(text)
   throw bad(`--init-pool "${text}" must be a number from 0 to ${largestInitPool}`)
@@ -436,6 +459,9 @@ export function loadConfig(argv: readonly string[]): Config | null {
       directory: text('driver-dir', '/etc/tsnet/drivers'),
       files: checkDrivers(list(values['driver'])),
     },
+    cluster: checkCluster(text('cluster', '')),
+    advertise: text('advertise', ''),
+    nodeName: checkNodeName(text('node-name', hostname())),
     cni: {
       configurations: text('cni-conf-dir', '/etc/cni/net.d'),
       programs: orElse(list(values['cni-bin-dir']), ['/opt/cni/bin', '/usr/lib/cni']),

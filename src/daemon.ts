@@ -22,6 +22,9 @@ import { CniDriver } from './drivers/cni/index.ts'
 import type { NetworkDriver } from './drivers/driver.ts'
 import { ipamPlugins, networkPlugins, volumePlugins } from './drivers/plugin-sources.ts'
 import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
+import { followCluster } from './engine/cluster.ts'
+import { fence } from './engine/cluster-fencing.ts'
+import { joinAsHost } from './engine/cluster-parts.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
 import { watchDrift } from './engine/drift.ts'
 import { countUsers } from './engine/drivers.ts'
@@ -36,6 +39,7 @@ import { watchQuotas } from './engine/quota-watch.ts'
 import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
 import { watchRoutes } from './engine/route-watch.ts'
+import { isShared } from './engine/shared-networks.ts'
 import { errorMessage, TsnetError } from './errors.ts'
 import { containDrivers } from './extensions/containment.ts'
 import { Extensions } from './extensions/extensions.ts'
@@ -48,6 +52,7 @@ import { createDhcpIpam } from './ipam/dhcp/index.ts'
 import type { Ipam, PoolIpam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
 import { nullIpam } from './ipam/null.ts'
+import { defaultAddressPools } from './ipam/subnets.ts'
 import { createLogger, type Logger } from './log.ts'
 import { listAllRoutes } from './netlink/route.ts'
 import { openRouteSocket } from './netlink/socket.ts'
@@ -118,6 +123,12 @@ function operatingSystem(): string {
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(readText('/etc/os-release'))?.[1] ?? 'Linux'
 }
 
+/** CIDRs that networks must not lie over. */
+function usedRoutes(resolver: HostResolver): string[] {
+  const servers = resolver.ownServers.map((address) => `${address}/${address.includes(':') ? 128 : 32}`)
+  return [...hostRoutes(), ...servers]
+}
+
 async function buildParts(
   config: Config,
   log: Logger,
@@ -143,13 +154,17 @@ async function buildParts(
     createLocalIpam({
       ...(config.addressPools.length === 0 ? {} : { defaultPools: config.addressPools }),
       installationId: installationId(store),
-      usedRoutes: () => [
-        ...hostRoutes(),
-        ...resolver.ownServers.map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
-      ],
+      usedRoutes: () => [...usedRoutes(resolver), ...sharedSubnets(store)],
       describeOwner: ownerName,
     }),
   ]
+  const cluster = await joinAsHost(config, {
+    log,
+    store,
+    id: installationId(store),
+    describeOwner: ownerName,
+    onLost: (endpoint, reason) => void fence(parts, endpoint, reason),
+  })
   const workers = new Workers(join(dirname(process.argv[1] ?? ''), 'volume-worker.cjs'))
   const builtIn = {
     network: sourceOf<NetworkDriver>([
@@ -207,6 +222,9 @@ async function buildParts(
     }),
     resolver,
     hostGatewayIps: config.hostGatewayIps,
+    cluster,
+    addressPools: config.addressPools.length === 0 ? defaultAddressPools : config.addressPools,
+    usedRoutes: () => usedRoutes(resolver),
     images: createImages({
       store,
       dataRoot,
@@ -260,6 +278,12 @@ function describeOwner(store: Store, id: string): string {
     .values()
     .find((container) => container.endpoints.some((endpoint) => endpoint.id === id))
   return holder === undefined ? id : `container ${holder.name}`
+}
+
+/** Subnets of the cluster's networks, which lead nowhere here before there is an endpoint. */
+function sharedSubnets(store: Store): string[] {
+  const shared = [...store.networks.values()].filter(isShared)
+  return shared.flatMap(({ pools }) => pools.map(({ subnet }) => subnet))
 }
 
 function hostRoutes(): string[] {
@@ -337,7 +361,10 @@ async function main(argv: readonly string[]): Promise<void> {
   const guest = createGuest(parts, () => engine!)
   // Its rules are among those that are applied as a whole.
   await guest.restore()
+  const { promise: restored, resolve: begin } = Promise.withResolvers<void>()
+  const hosts = parts.cluster === null ? null : followCluster(parts, config.advertise, restored)
   await restore(parts, config.network)
+  begin()
   engine = createEngine(parts, {
     name: hostname(),
     id: installationId(store),
@@ -367,6 +394,7 @@ async function main(argv: readonly string[]): Promise<void> {
     trash[Symbol.dispose]()
     quotas[Symbol.dispose]()
     await leaveHost(parts)
+    await hosts?.leave()
     parts.workers.close()
     // Nothing is left in it unless containers go on.
     removeCgroupParent(parts.mark)

@@ -43,7 +43,7 @@ export class ExitError extends Error {
   }
 }
 
-/** A line on standard output, which on Linux is written before the call returns, so that exiting loses none. */
+/** A line on standard output. */
 export function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }

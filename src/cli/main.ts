@@ -137,9 +137,20 @@ function leaveQuietly(error: NodeJS.ErrnoException): void {
   process.exit(error.code === 'EPIPE' ? 0 : 1)
 }
 
+/** Ends the program once all that it has printed is written: a pipe takes no more than its reader has made room for. */
+async function leave(status: number): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map(untilWritten))
+  process.exit(status)
+}
+
+function untilWritten(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return Promise.resolve()
+  return new Promise((resolve) => stream.write('', () => resolve()))
+}
+
 process.on('uncaughtException', leaveQuietly)
-main(process.argv.slice(2)).then(process.exit, (error: unknown) => {
+main(process.argv.slice(2)).then(leave, (error: unknown) => {
   const message = errorMessage(error)
   if (message !== '') printError(message)
-  process.exit(error instanceof ExitError ? error.status : 1)
+  return leave(error instanceof ExitError ? error.status : 1)
 })

@@ -102,6 +102,8 @@ export class Holdings {
   async #holdAfter(before: Promise<unknown> | undefined, key: string, value: string): Promise<string> {
     await before
     while (this.#written?.keys.has(key)) await this.#written.end
+    // what was wanted of it before is overtaken
+    this.#wishes.delete(key)
     for (;;) {
       const lease = await this.#lease.need()
       try {
@@ -117,13 +119,14 @@ export class Holdings {
         this.#lease.doubt(error)
         if (isLeaseGone(error)) continue
         // it may have arrived nevertheless
-        if (!this.#own.has(key)) this.#wishes.set(key, { kind: 'give', value })
+        const own = this.#own.get(key)
+        this.#wishes.set(key, own === undefined ? { kind: 'give', value } : { kind: 'claim', value: own.value })
         throw error
       }
     }
   }
 
-  /** It is held now; what was wanted of it before is overtaken, save that it was given back meanwhile. */
+  /** It is held now, unless it was given back meanwhile. */
   #keep(key: string, value: string): void {
     if (this.#wishes.get(key)?.kind === 'give') return
     this.#wishes.delete(key)

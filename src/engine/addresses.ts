@@ -3,7 +3,7 @@
  * a fixed one to it alone, a dynamic one while others are left for others.
  */
 import { TsnetError } from '../errors.ts'
-import type { LinkIpam, NoIpam, PoolIpam, PoolUsage, RecordedLease } from '../ipam/ipam.ts'
+import type { LinkIpam, NoIpam, PoolLeases, PoolRequest, PoolUsage, RecordedLease } from '../ipam/ipam.ts'
 import type {
   ContainerRecord,
   EndpointRecord,
@@ -15,13 +15,15 @@ import { containsIp, parseCidr } from '../values/cidr.ts'
 import type { NetworkId } from '../values/id.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
+import { clusterOf, isShared } from './shared-networks.ts'
 
 export function bareAddress(address: string): string {
   return address.split('/', 1)[0] ?? ''
 }
 
-/** The manager of a network that has pools. */
-function poolsOf(parts: Parts, network: NetworkRecord): PoolIpam {
+/** The manager of a network that has pools. What a cluster shares has its own, which goes by the same name. */
+function poolsOf(parts: Parts, network: NetworkRecord): PoolLeases {
+  if (isShared(network)) return clusterOf(parts).leases
   const ipam = parts.ipam(network.ipamDriver)
   if (ipam.from === 'pools') return ipam
   throw new TsnetError('internal', 'no-pools', `address manager ${ipam.name} has no pools`)
@@ -55,7 +57,7 @@ export async function requestPools(
   spec: NetworkSpec,
 ): Promise<PoolRecord[]> {
   const ipam = parts.ipam(spec.ipamDriver)
-  const { capabilities, ownAddresses } = parts.networkDriver(spec.driver)
+  const { capabilities } = parts.networkDriver(spec.driver)
   if (ipam.from !== 'pools') {
     checkWithoutPools(spec, ipam)
     // What has an address of its own in every pool is nothing without one.
@@ -64,20 +66,26 @@ export async function requestPools(
     }
     return []
   }
-  const own = Object.fromEntries((ownAddresses?.(spec) ?? []).map((name) => [name, '']))
   const pools: PoolRecord[] = []
-  for (const { family, pool: wanted } of wantedPools(spec)) {
-    const pool = await ipam.requestPool(id, {
-      ...wanted,
-      family,
-      gateway: wanted.gateway === '' && capabilities.gateway === 'given' ? null : wanted.gateway,
-      auxiliary: { ...own, ...wanted.auxiliary },
-      options: spec.ipamOptions,
-    })
+  for (const request of poolRequests(parts, spec)) {
+    const pool = await ipam.requestPool(id, request)
     undo.defer(() => ipam.releasePool(pool))
     pools.push(pool)
   }
   return pools
+}
+
+/** What is asked of an address manager for a network: of each pool that the user gave, and of one for each further family. */
+export function poolRequests(parts: Parts, spec: NetworkSpec): PoolRequest[] {
+  const { capabilities, ownAddresses } = parts.networkDriver(spec.driver)
+  const own = Object.fromEntries((ownAddresses?.(spec) ?? []).map((name) => [name, '']))
+  return wantedPools(spec).map(({ family, pool: wanted }) => ({
+    ...wanted,
+    family,
+    gateway: wanted.gateway === '' && capabilities.gateway === 'given' ? null : wanted.gateway,
+    auxiliary: { ...own, ...wanted.auxiliary },
+    options: spec.ipamOptions,
+  }))
 }
 
 function checkWithoutPools(spec: NetworkSpec, ipam: LinkIpam | NoIpam): void {

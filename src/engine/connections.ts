@@ -7,6 +7,7 @@ import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, EndpointRequest, NetworkRecord } from '../store/records.ts'
 import { randomMac } from '../values/mac.ts'
 import { reserveFixed } from './addresses.ts'
+import { claimNames } from './cluster-names.ts'
 import { containerTexts } from './container-texts.ts'
 import { nothingLed, portsToldTo } from './driver-ports.ts'
 import { egressRules, isRestricted, refuseEgress } from './egress-policy.ts'
@@ -47,6 +48,7 @@ export async function connect(
   const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))
+  await claimNames(parts, undo, container.id, [planned])
   const changed =
     container.state.status === 'running'
       ? await connectRunning(parts, undo, container, planned)

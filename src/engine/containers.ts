@@ -1,7 +1,9 @@
 import { errorMessage, TsnetError } from '../errors.ts'
-import type { ContainerRecord } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
 import { checkContainerName } from '../values/name.ts'
+import { announceEndpoint } from './cluster-endpoints.ts'
+import { claimNames, releaseName } from './cluster-names.ts'
 import { createContainer, withName } from './create.ts'
 import { nameEndpoint } from './endpoints.ts'
 import type { Containers } from './engine.ts'
@@ -117,16 +119,37 @@ async function rename(parts: Parts, container: ContainerRecord, wanted: string):
       `Renaming a container with the same name as its current name: ${name}`,
     )
   }
-  await withName(parts, name, async () => recordName(parts, container, name))
+  await withName(parts, name, async () => {
+    const renamed = renameEndpoints(container, name)
+    await using undo = new AsyncDisposableStack()
+    await claimNames(parts, undo, container.id, renamed)
+    recordName(parts, container, name, renamed)
+    undo.move()
+  })
 }
 
-function recordName(parts: Parts, container: ContainerRecord, name: string): void {
-  const endpoints = container.endpoints.map((endpoint) => ({
+function renameEndpoints(container: ContainerRecord, name: string): EndpointRecord[] {
+  return container.endpoints.map((endpoint) => ({
     ...endpoint,
     dnsNames: endpoint.dnsNames.map((dnsName) => (dnsName === container.name ? name : dnsName)),
   }))
-  parts.store.containers.put(container.id, { ...container, name, endpoints })
-  if (container.state.status === 'running') for (const endpoint of endpoints) nameEndpoint(parts, endpoint)
+}
+
+function recordName(
+  parts: Parts,
+  container: ContainerRecord,
+  name: string,
+  endpoints: readonly EndpointRecord[],
+): void {
+  const renamed = { ...container, name, endpoints }
+  parts.store.containers.put(container.id, renamed)
+  for (const endpoint of container.endpoints) releaseName(parts, endpoint)
+  if (container.state.status === 'running') {
+    for (const endpoint of endpoints) {
+      nameEndpoint(parts, endpoint)
+      announceEndpoint(parts, renamed, endpoint)
+    }
+  }
   parts.events.emit('container', 'rename', container.id, { name, oldName: `/${container.name}` })
 }
 

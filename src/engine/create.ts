@@ -6,6 +6,7 @@ import { type ContainerId, newId } from '../values/id.ts'
 import { checkContainerName, randomName } from '../values/name.ts'
 import { requireBindSources } from '../volumes/bind-sources.ts'
 import { reserveFixed } from './addresses.ts'
+import { claimNames } from './cluster-names.ts'
 import { checkVolumes, nameVolumes, withVolumes } from './container-volumes.ts'
 import { refuseEgress } from './egress-policy.ts'
 import { networkOf } from './endpoints.ts'
@@ -108,6 +109,7 @@ async function recordContainer(
   const entry = store.journal.begin('create', id, { endpoints: planned.endpoints, volumes: anonymous })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))
+  await claimNames(parts, undo, id, planned.endpoints)
   await reserveFixed(parts, undo, planned.endpoints)
   undo.defer(() => removeVolumes(parts, anonymous))
   const container = await withVolumes(parts, named, spec, (complete) =>

@@ -12,8 +12,10 @@ import { openRouteSocket } from '../netlink/socket.ts'
 import { findSandbox } from '../sandbox/sandbox.ts'
 import type { EndpointRecord, NetworkRecord } from '../store/records.ts'
 import { parseCidr } from '../values/cidr.ts'
+import { isActive } from './active-networks.ts'
+import { driverContext } from './driver-context.ts'
 import { isRestricted } from './egress-policy.ts'
-import { attachedOf, driverContext } from './endpoints.ts'
+import { attachedOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 
 /** Milliseconds from the first sign to the comparison. */
@@ -108,7 +110,8 @@ class Drift {
 
   #networks(): NetworkRecord[] {
     return [...this.#parts.store.networks.values()].filter(
-      ({ driver }) => this.#parts.networkDriver(driver).repair !== undefined,
+      (network) =>
+        isActive(this.#parts, network) && this.#parts.networkDriver(network.driver).repair !== undefined,
     )
   }
 

@@ -4,7 +4,7 @@ import { TsnetError } from '../errors.ts'
 import type { Extension } from '../extensions/extensions.ts'
 import type { Store } from '../store/store.ts'
 import { adoptPools } from './addresses.ts'
-import { driverContext } from './endpoints.ts'
+import { driverContext } from './driver-context.ts'
 import type { DriverInfo, Drivers } from './engine.ts'
 import type { Parts } from './parts.ts'
 

@@ -2,23 +2,20 @@
  * A container's endpoint on one network: leased and attached, or given back. The same functions serve start, connect,
  * restore and their undoing.
  */
-import type { AttachedEndpoint, DriverContext, EndpointSpec } from '../drivers/driver.ts'
+import type { AttachedEndpoint, EndpointSpec } from '../drivers/driver.ts'
 import { parseEndpointOptions, sysctlsOf } from '../drivers/endpoint-options.ts'
 import { TsnetError } from '../errors.ts'
 import { findSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord, PortBinding } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
+import { enterNetwork, leaveNetwork } from './active-networks.ts'
 import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
+import { announceEndpoint, forgetNames } from './cluster-endpoints.ts'
+import { releaseName } from './cluster-names.ts'
+import { driverContext } from './driver-context.ts'
 import { joinsNetwork } from './joined-network.ts'
 import { acquireAddress, linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
-
-/** Longest that a driver may take for one call. */
-const driverDeadline = 20_000
-
-export function driverContext(parts: Parts): DriverContext {
-  return { mark: parts.mark, log: parts.log, signal: AbortSignal.timeout(driverDeadline) }
-}
 
 /** Throws kind 'not-found' for one that was removed while the container was stopped. */
 export function networkOf(parts: Parts, endpoint: EndpointRecord): NetworkRecord {
@@ -110,10 +107,14 @@ export async function attachEndpoint(
   const network = networkOf(parts, endpoint)
   const driver = parts.networkDriver(network.driver)
   const addressed = { ...endpoint, ...(await leaseAddresses(parts, undo, network, endpoint)) }
+  await enterNetwork(parts, undo, network, endpoint.id)
   undo.defer(() => driver.detach(driverContext(parts), attachedOf(network, addressed), sandbox))
   const attachment = await driver.attach(driverContext(parts), specOf(network, addressed, plan), sandbox)
   const { routes: _routes, dns: _dns, ...known } = addressed
   const present = { ...known, ...attachment }
+  undo.defer(() => forgetNames(parts, present))
+  const container = parts.store.containers.get(sandbox.id)
+  if (container !== undefined) announceEndpoint(parts, container, present)
   const ipam = linkIpamOf(parts, network)
   if (ipam === undefined) return present
   const options = { before: endpoint.address4, leadsOut: plan.defaults.v4 === endpoint.id }
@@ -135,14 +136,16 @@ export async function detachEndpoint(
   endpoint: EndpointRecord,
   keep: boolean,
 ): Promise<void> {
+  forgetNames(parts, endpoint)
+  if (!keep) releaseName(parts, endpoint)
   const network = parts.store.networks.get(endpoint.network)
   if (network === undefined) return
-  parts.names.removeEndpoint(endpoint.network, endpoint.id)
   using sandbox = findSandbox({ execRoot: parts.execRoot, id: container })
   await unlessMissing(parts, network, async () => linkIpamOf(parts, network)?.release(endpoint.id))
   await unlessMissing(parts, network, async () => {
     const driver = parts.networkDriver(network.driver)
     await driver.detach(driverContext(parts), attachedOf(network, endpoint), sandbox)
+    await leaveNetwork(parts, network, endpoint.id)
   })
   await unlessMissing(parts, network, () => releaseAddresses(parts, network, endpoint, keep))
 }

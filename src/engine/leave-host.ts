@@ -1,4 +1,5 @@
-import { driverContext } from './endpoints.ts'
+import { isActive } from './active-networks.ts'
+import { driverContext } from './driver-context.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -18,6 +19,6 @@ export async function leaveHost(parts: Parts): Promise<void> {
 
 async function clear(parts: Parts): Promise<void> {
   await parts.firewall.clear()
-  for (const network of parts.store.networks.values())
+  for (const network of parts.store.networks.values().filter((one) => isActive(parts, one)))
     await parts.networkDriver(network.driver).removeNetwork(driverContext(parts), network)
 }

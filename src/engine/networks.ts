@@ -3,15 +3,17 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
 import { givenFamilies, poolUsage, releasePools, requestPools } from './addresses.ts'
+import { shareNetwork, unshareNetwork } from './cluster-networks.ts'
 import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { optionsInForce } from './default-options.ts'
-import { driverContext } from './endpoints.ts'
+import { driverContext } from './driver-context.ts'
 import type { Networks } from './engine.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
 import { NetworkPruner } from './prune-networks.ts'
 import { findContainer, findNetwork } from './references.ts'
 import { overlapWarnings } from './route-watch.ts'
+import { isShared } from './shared-networks.ts'
 import { updateNetwork } from './update-network.ts'
 
 export function createNetworks(parts: Parts): Networks {
@@ -109,7 +111,11 @@ export async function createNetwork(parts: Parts, given: NetworkSpec): Promise<N
     }
     const network = spec.configOnly
       ? recordConfiguration(parts, { ...spec, ...own, configuration: spec, pools: [], options: {} })
-      : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+      : isShared(spec)
+        ? await makeShared(parts, { ...spec, ...own, configuration: null })
+        : await makeNetwork(parts, { ...spec, ...own, configuration: null })
+    // Of what the cluster shares each host tells when it hears of it.
+    if (isShared(network)) return network
     parts.events.emit('network', 'create', network.id, { name: network.name, type: network.driver })
     return network
   }
@@ -180,6 +186,16 @@ const namedNetwork = {
   configFrom: '',
 } satisfies Partial<NetworkSpec>
 
+async function makeShared(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
+  refuseWithoutFamily(wanted)
+  if (wanted.ipamDriver === 'default') return shareNetwork(parts, wanted)
+  throw new TsnetError(
+    'invalid',
+    'bad-network-config',
+    `network ${wanted.name}: the ipam driver ${wanted.ipamDriver} is this host's alone, and an overlay network is every host's: leave it out`,
+  )
+}
+
 /** From a record that says what is wanted to a network, and its record with what it got. */
 export async function makeNetwork(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
   const { store } = parts
@@ -218,6 +234,7 @@ async function removeNetwork(parts: Parts, network: NetworkRecord): Promise<void
     // Looked up again: another removal may have been before.
     findNetwork(store.networks, network.id)
     refuseInUse(parts, network)
+    if (isShared(network)) return unshareNetwork(parts, network)
     refuseUsedConfiguration(parts, network)
     // The record goes first and at once: nobody can begin to use what is about to be removed.
     const entry = store.transaction(() => {

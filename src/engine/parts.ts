@@ -1,6 +1,6 @@
 /** The collaborators of the engine's modules, joined in daemon.ts. */
 
-import type { TrashLimits } from '../config.ts'
+import type { AddressPool, TrashLimits } from '../config.ts'
 import type { HostResolver } from '../dns/host-resolver.ts'
 import type { NameService } from '../dns/server.ts'
 import type { NetworkDriver } from '../drivers/driver.ts'
@@ -20,6 +20,7 @@ import type { Workers } from '../volumes/workers.ts'
 import type { EgressGrants } from './egress-grants.ts'
 import type { Events } from './events.ts'
 import type { Locks } from './locks.ts'
+import type { ClusterParts } from './shared-networks.ts'
 
 export interface Parts {
   readonly dataRoot: string
@@ -38,6 +39,8 @@ export interface Parts {
   readonly resolver: HostResolver
   /** What `host-gateway` stands for; empty for the default bridge's addresses. */
   readonly hostGatewayIps: readonly string[]
+  /** Null outside of a cluster. */
+  readonly cluster: ClusterParts | null
   readonly images: ManagedImages
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver
@@ -58,6 +61,10 @@ export interface Parts {
   readonly networkRules: Map<string, readonly Rule[]>
   /** Options that networks of a driver get where the user gives none, by the driver's name. */
   readonly networkDefaults: Readonly<Record<string, Labels>>
+  /** Where this host's own networks are cut from. */
+  readonly addressPools: readonly AddressPool[]
+  /** CIDRs of the host's routes and name servers. */
+  usedRoutes(): readonly string[]
   /** Name of the default network's bridge. */
   readonly defaultBridge: string
   /** The text of a file of the host, '' when it is missing. */

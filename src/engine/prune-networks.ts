@@ -3,6 +3,9 @@ import type { NetworkRecord } from '../store/records.ts'
 import type { Parts } from './parts.ts'
 import { PruneGate } from './prune-gate.ts'
 
+/** Of networks that are in use, or were removed by somebody else meanwhile, and of those of a cluster that cannot be asked. */
+const harmless: readonly string[] = ['network-in-use', 'no-such-network', 'cluster-away']
+
 /** Removes networks one after the other; one prune at a time. */
 export class NetworkPruner {
   readonly #parts: Parts
@@ -35,8 +38,7 @@ export class NetworkPruner {
       await this.#remove(network)
       return true
     } catch (error) {
-      const isHarmless =
-        error instanceof TsnetError && ['network-in-use', 'no-such-network'].includes(error.code)
+      const isHarmless = error instanceof TsnetError && harmless.includes(error.code)
       if (!isHarmless) {
         this.#parts.log.warn({ err: error, network: network.name }, 'a network could not be pruned')
       }

@@ -1,7 +1,8 @@
 import { adoptSandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord } from '../store/records.ts'
+import { driverContext } from './driver-context.ts'
 import { isRestricted } from './egress-policy.ts'
-import { chooseDefaultRoutes, driverContext, networkOf, specOf } from './endpoints.ts'
+import { chooseDefaultRoutes, networkOf, specOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 
 /** Makes the endpoints of a running container what its record says of rates and hardware addresses. */

@@ -11,19 +11,15 @@ import type { ContainerRecord, EndpointRecord, NetworkRecord, PublishedPort } fr
 import type { JournalEntry } from '../store/store.ts'
 import type { ExitRecord } from '../supervisor/protocol.ts'
 import { countOomKills, listCgroups, removeCgroup } from '../sys/cgroup.ts'
-import type { ContainerId } from '../values/id.ts'
+import type { ContainerId, EndpointId } from '../values/id.ts'
+import { activeNetworks, adoptNetwork } from './active-networks.ts'
 import { adoptPools } from './addresses.ts'
+import { announceEndpoint } from './cluster-endpoints.ts'
+import { claimNamesAgain } from './cluster-names.ts'
 import { finishDisconnect } from './connections.ts'
+import { driverContext } from './driver-context.ts'
 import { egressRules } from './egress-policy.ts'
-import {
-  attachedOf,
-  detachEndpoint,
-  driverContext,
-  nameEndpoint,
-  networkOf,
-  ownsSandbox,
-  usesNames,
-} from './endpoints.ts'
+import { attachedOf, detachEndpoint, nameEndpoint, networkOf, ownsSandbox, usesNames } from './endpoints.ts'
 import { healFirewall } from './heal-firewall.ts'
 import { followLeases } from './lease-changes.ts'
 import { resumeLeases } from './link-leases.ts'
@@ -35,6 +31,7 @@ import { forgetFlows, portRules, portTargets } from './published.ts'
 import { finishRename } from './rename-volume.ts'
 import { finishReplacement } from './replace-volume.ts'
 import { resolverOptions } from './resolver-options.ts'
+import { isShared } from './shared-networks.ts'
 import { sweepSnapshots } from './snapshot-data.ts'
 import { finishRemoval, recordExit, releaseContainer, removeContainer } from './stop.ts'
 import { finishResize } from './update-volume.ts'
@@ -49,6 +46,7 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
   const alive = new Set(children.running.map((child) => child.id))
   await adoptPools(parts)
   await restoreNetworks(parts)
+  for (const container of parts.store.containers.values()) claimNamesAgain(parts, container)
   const unfinished = parts.store.journal.entries()
   // Volumes are found by their names.
   const renames = unfinished.filter(({ operation }) => operation === 'volume-rename')
@@ -91,12 +89,22 @@ async function restoreNetworks(parts: Parts): Promise<void> {
   for (const network of parts.store.networks.values()) {
     if (network.configuration !== null) continue
     try {
+      if (isShared(network)) {
+        await adoptNetwork(parts, network, endpointsOn(parts, network))
+        continue
+      }
       const rules = await parts.networkDriver(network.driver).createNetwork(driverContext(parts), network)
       parts.networkRules.set(network.id, rules)
     } catch (error) {
       parts.log.error({ err: error, network: network.name }, 'a network could not be restored')
     }
   }
+}
+
+/** Endpoints of containers that run, or did when the last daemon ended. */
+function endpointsOn(parts: Parts, network: NetworkRecord): EndpointId[] {
+  const endpoints = running(parts).flatMap((container) => container.endpoints)
+  return endpoints.filter((endpoint) => endpoint.network === network.id).map(({ id }) => id)
 }
 
 /** How each kind of intent is brought to an end. All are safe to repeat. */
@@ -245,7 +253,10 @@ async function removeEnded(parts: Parts): Promise<void> {
 /** What lives in the daemon itself is made again: reserved ports, names, the resolver's sockets. */
 async function adoptContainer(parts: Parts, container: ContainerRecord): Promise<void> {
   try {
-    for (const endpoint of container.endpoints) nameEndpoint(parts, endpoint)
+    for (const endpoint of container.endpoints) {
+      nameEndpoint(parts, endpoint)
+      announceEndpoint(parts, container, endpoint)
+    }
     const targets = portTargets(parts, container)
     parts.ports.adopt(container.id, container.name, container.published, targets)
     parts.egress.open(container)
@@ -297,7 +308,7 @@ function driverSweeps(parts: Parts): (() => Promise<void>)[] {
 }
 
 async function sweepDriver(parts: Parts, name: string, endpoints: readonly EndpointRecord[]): Promise<void> {
-  const networks = [...parts.store.networks.values()].filter((network) => network.driver === name)
+  const networks = activeNetworks(parts, name)
   const attached = endpoints
     .map((endpoint) => attachedOf(networkOf(parts, endpoint), endpoint))
     .filter(({ network }) => network.driver === name)

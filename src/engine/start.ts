@@ -12,6 +12,7 @@ import { buildSeccompFilter } from '../sys/seccomp-filter.ts'
 import type { ContainerId } from '../values/id.ts'
 import { randomMac } from '../values/mac.ts'
 import { boundPath } from './bound-paths.ts'
+import { claimNames } from './cluster-names.ts'
 import { type BoundPath, compileContainer, plainBind } from './compile.ts'
 import { containerTexts } from './container-texts.ts'
 import { portsToldTo, reserveForDriver } from './driver-ports.ts'
@@ -131,6 +132,7 @@ async function attachEndpoints(progress: Progress): Promise<void> {
   const { parts, undo, sandbox } = progress
   if (sandbox === null) return
   const container = await restrict(progress)
+  await claimNames(parts, undo, container.id, container.endpoints)
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const endpoints: EndpointRecord[] = []
   undo.defer(() => parts.ports.release(container.id))

@@ -8,6 +8,7 @@ import type { ExitRecord } from '../supervisor/protocol.ts'
 import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
 import type { ContainerId } from '../values/id.ts'
+import { forgetNames } from './cluster-endpoints.ts'
 import { egressRules } from './egress-policy.ts'
 import { detachEndpoint, ownsSandbox } from './endpoints.ts'
 import { releaseMappings } from './mappings.ts'
@@ -31,7 +32,7 @@ async function all(steps: readonly (() => unknown)[]): Promise<void> {
 function releaseShared(parts: Parts, container: ContainerRecord): Promise<void> {
   return all([
     () => parts.names.close(container.id),
-    ...container.endpoints.map((endpoint) => () => parts.names.removeEndpoint(endpoint.network, endpoint.id)),
+    ...container.endpoints.map((endpoint) => () => forgetNames(parts, endpoint)),
     async () => {
       await parts.firewall.apply({ add: [], remove: portRules(parts, container) })
       forgetFlows(parts, container.published)

@@ -2,18 +2,25 @@
 import { TsnetError } from '../errors.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import { canonicalIp, isIp } from '../values/ip.ts'
+import { rewriteNetwork } from './cluster-networks.ts'
 import { usesNames } from './endpoints.ts'
 import type { NetworkChange } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { resolverOptions } from './resolver-options.ts'
+import { isShared } from './shared-networks.ts'
 
 /** Throws kind 'invalid' for what is no address or not there to be dropped; nothing is changed then. */
-export function updateNetwork(parts: Parts, network: NetworkRecord, change: NetworkChange): NetworkRecord {
+export async function updateNetwork(
+  parts: Parts,
+  network: NetworkRecord,
+  change: NetworkChange,
+): Promise<NetworkRecord> {
   const changed = {
     ...network,
     labels: changeLabels(network, change),
     dnsServers: changeServers(network, change),
   }
+  if (isShared(network)) await rewriteNetwork(parts, network, changed)
   parts.store.networks.put(network.id, changed)
   tellResolvers(parts, network)
   parts.events.emit('network', 'update', network.id, { name: network.name, type: network.driver })

@@ -58,6 +58,19 @@ async function box(...args: string[]) {
   return { id, [Symbol.asyncDispose]: async () => void (await tsnet('rm', '-f', id)) }
 }
 
+describe('all that a command prints', () => {
+  test('reaches readers who take their time, on both streams', async () => {
+    const long = 'x'.repeat(120_000)
+    const slowly = (command: string) => `{ ${command}; echo " $?"; } | { sleep 0.3; wc -c; }`
+    const commands = [`${cli} version --format "$LONG"`, `${cli} "$LONG" 2>&1`].map(slowly)
+    const child = spawn('bash', ['-c', commands.join('\n')], {
+      env: { ...process.env, TSNET_HOST: `unix://${daemon.socket}`, LONG: long },
+    })
+    const told = `tsnet: unknown command: tsnet ${long}\n\nRun 'tsnet --help' for more information\n 1\n`
+    expect(await text(child.stdout)).toBe(`${long.length + 4}\n${told.length}\n`)
+  })
+})
+
 describe('tsnet run', () => {
   test('keeps output and errors apart and ends with the status of the program', async () => {
     const result = await tsnet('run', '--rm', 'box:1', 'sh', '-c', 'echo out; echo err >&2; exit 3')

@@ -230,9 +230,8 @@ class SharedIpam implements ClusterIpam {
   }
 
   async #takenBlocks(network: string): Promise<ReadonlySet<string>> {
-    const prefix = blockKey(network, '')
-    const found = await this.#options.cluster.list(prefix)
-    return new Set([...found.keys()].map((key) => key.slice(prefix.length)))
+    const found = await this.#options.cluster.list(blockKey(network, ''))
+    return new Set(found.keys())
   }
 
   /** Returns '' for one that is this host's now, else who has it. */

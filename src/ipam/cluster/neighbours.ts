@@ -68,19 +68,15 @@ export class Neighbours {
   /** The addresses of a block that other hosts have claimed, with who they are. */
   async claimsIn(block: string): Promise<Record<string, string>> {
     const { cluster, holdings } = this.#options
-    const prefix = addressKey(holdings.network, '')
-    const found = await cluster.list(prefix)
-    const claims = [...found]
-      .map(([key, value]) => [key.slice(prefix.length), parseClaim(value)] as const)
-      .filter(
-        ([address, claim]) =>
-          isIp(address) && containsIp(parseCidr(block), address) && claim?.node !== cluster.self.name,
-      )
+    const found = await cluster.list(addressKey(holdings.network, ''))
     // One that is given up just now may have gone from the mirror before it was read here.
     setTimeout(() => this.#compare(), patience.recheck).unref()
-    return Object.fromEntries(
-      claims.map(([address, claim]) => [address, claim === undefined ? '' : nameOf(claim)]),
-    )
+    const claims = [...found].flatMap(([address, value]): [string, string][] => {
+      const claim = parseClaim(value)
+      const isIn = isIp(address) && containsIp(parseCidr(block), address)
+      return isIn && claim !== undefined && claim.node !== cluster.self.name ? [[address, nameOf(claim)]] : []
+    })
+    return Object.fromEntries(claims)
   }
 
   /** Takes an address of another host's block. Throws kind 'conflict' with its holder, 'unavailable' when that host is silent. */
@@ -109,7 +105,7 @@ export class Neighbours {
   async #checkGrant(address: string, { node }: Answer): Promise<void> {
     const { cluster, holdings } = this.#options
     const key = blockKey(holdings.network, blockAround(holdings.range, address))
-    const holder = (await cluster.list(key)).get(key)
+    const holder = (await cluster.list(key)).get('')
     if (holder !== node) throw silent(address, holder ?? node)
   }
 
@@ -131,9 +127,8 @@ export class Neighbours {
   /** The hosts that have blocks of the subnet, in any order. */
   async #holders(): Promise<string[]> {
     const { cluster, holdings } = this.#options
-    const prefix = blockKey(holdings.network, '')
-    const blocks = [...(await cluster.list(prefix))].filter(([key]) =>
-      containsIp(holdings.subnet, parseCidr(key.slice(prefix.length)).network),
+    const blocks = [...(await cluster.list(blockKey(holdings.network, '')))].filter(([block]) =>
+      containsIp(holdings.subnet, parseCidr(block).network),
     )
     const nodes = new Set(blocks.map(([, node]) => node).filter((node) => node !== cluster.self.name))
     return [...nodes].sort(() => Math.random() - 0.5)

@@ -1,0 +1,31 @@
+/** A host's part in its cluster, from the daemon's start to its end. */
+import { fenceLosses } from './cluster-fencing.ts'
+import { followNetworks } from './cluster-networks.ts'
+import type { Parts } from './parts.ts'
+import { clusterOf } from './shared-networks.ts'
+import { followUnderlay } from './underlay.ts'
+
+export interface FollowedCluster {
+  /** The others forget this host at once, unless containers go on here. */
+  leave(): Promise<void>
+}
+
+/** `restored` resolves when the records are in order: what is heard before is heeded then. */
+export function followCluster(parts: Parts, advertise: string, restored: Promise<void>): FollowedCluster {
+  const { state, leases } = clusterOf(parts)
+  fenceLosses(parts, restored)
+  void restored.then(() => followNetworks(parts))
+  const underlay = followUnderlay(state, advertise, parts.log)
+  return {
+    async leave() {
+      underlay[Symbol.dispose]()
+      leases[Symbol.dispose]()
+      const goesOn = parts.store.containers.values().some((container) => container.state.status === 'running')
+      try {
+        await state.close(goesOn)
+      } catch (error) {
+        parts.log.warn({ err: error }, 'the cluster could not be told that this host has left')
+      }
+    },
+  }
+}
