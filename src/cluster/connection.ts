@@ -43,7 +43,8 @@ export class Connection {
   readonly #protocol: Protocol
   readonly #channel: Channel
   readonly #host: Host
-  readonly #running = new Set<{ cancel(): void }>()
+  /** Calls and streams, and what ends each of them with an error. */
+  readonly #running = new Map<{ cancel(): void }, (error: unknown) => void>()
 
   constructor(protocol: Protocol, server: string, credentials: ChannelCredentials) {
     this.server = server
@@ -103,14 +104,14 @@ export class Connection {
   async #inTime<T>(
     call: { cancel(): void },
     answer: Promise<T>,
-    reject: (error: Error) => void,
+    reject: (error: unknown) => void,
     patience: number,
   ): Promise<T> {
     const timer = setTimeout(() => {
       reject(new Unanswered(patience))
       call.cancel()
     }, patience)
-    this.#running.add(call)
+    this.#running.set(call, reject)
     try {
       return await answer
     } finally {
@@ -127,7 +128,7 @@ export class Connection {
   ): ClientDuplexStream<unknown, unknown> {
     const client = this.#client<Streaming>(service)
     const stream = client[method]!(this.#metadata(token))
-    this.#running.add(stream)
+    this.#running.set(stream, (error) => stream.destroy(error as Error))
     stream.once('close', () => this.#running.delete(stream))
     return stream
   }
@@ -144,8 +145,12 @@ export class Connection {
     return metadata
   }
 
-  close(): void {
-    for (const call of this.#running) call.cancel()
+  /** Ends all that goes on in it with the error that was its end. */
+  close(error: unknown): void {
+    for (const [call, fail] of this.#running) {
+      fail(error)
+      call.cancel()
+    }
     this.#running.clear()
     this.#channel.close()
   }

@@ -89,7 +89,7 @@ export class Etcd {
           }
           if (!isServerFailure(error)) throw this.#refusal(error)
           failures.set(connection.server, error)
-          this.#giveUp(connection)
+          this.#giveUp(connection, error)
         }
       }
       if (this.closing.aborted) throw this.#unusable('this daemon has left it')
@@ -165,8 +165,8 @@ export class Etcd {
   }
 
   /** The next call goes to the next server. */
-  #giveUp(connection: Connection): void {
-    connection.close()
+  #giveUp(connection: Connection, error: unknown): void {
+    connection.close(error)
     if (this.#connection !== connection) return
     this.#connection = null
     this.#token = null
@@ -226,7 +226,7 @@ export class Etcd {
       return await this.#stream(connection, token, request, onAnswer, signal)
     } catch (error) {
       if (isStaleToken(error)) this.#token = null
-      else if (!signal.aborted && isServerFailure(error)) this.#giveUp(connection)
+      else if (!signal.aborted && isServerFailure(error)) this.#giveUp(connection, error)
       throw this.#refusal(error)
     }
   }
@@ -272,7 +272,7 @@ export class Etcd {
 
   close(): void {
     this.#closing.abort(new Error('the cluster was left'))
-    this.#connection?.close()
+    this.#connection?.close(this.closing.reason)
     this.#away?.resolve()
   }
 }

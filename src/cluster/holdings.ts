@@ -105,8 +105,8 @@ export class Holdings {
     // what was wanted of it before is overtaken
     this.#wishes.delete(key)
     for (;;) {
-      const lease = await this.#lease.need()
       try {
+        const lease = await this.#lease.need()
         const standing = await this.#claim(key, value, lease)
         if (standing !== value) {
           this.#own.delete(key)
@@ -120,7 +120,10 @@ export class Holdings {
         if (isLeaseGone(error)) continue
         // it may have arrived nevertheless
         const own = this.#own.get(key)
-        this.#wishes.set(key, own === undefined ? { kind: 'give', value } : { kind: 'claim', value: own.value })
+        this.#wishes.set(
+          key,
+          own === undefined ? { kind: 'give', value } : { kind: 'claim', value: own.value },
+        )
         throw error
       }
     }

@@ -131,11 +131,15 @@ export class EtcdMirror<T> implements Mirror<T> {
     this.#whole.resolve()
   }
 
+  /**
+   * From the last revision that is known, not from the one after it: etcd 3.4 serves a watch that starts at the very revision it
+   * has compacted, but without the deletions of that revision.
+   */
   async #follow(): Promise<never> {
     const request = {
       key: this.#prefix,
       range_end: endOf(this.#prefix),
-      start_revision: this.#revision + 1,
+      start_revision: this.#revision,
       progress_notify: true,
       fragment: true,
     }
