@@ -59,11 +59,25 @@ function announceAgain(path: string, what: AnnouncedInterface): boolean {
   }
 }
 
+/** One announcement after another: a frame to hundreds of ports keeps a processor busy for milliseconds. */
+let sending: Promise<void> = Promise.resolve()
+
 /** The frames are on their way within a moment; nothing waits for them. */
-function announceOnce(netns: Fd, { index, mac, addresses }: AnnouncedInterface): void {
+function announceOnce(netns: Fd, what: AnnouncedInterface): void {
   const socket = inNetns(netns, openPacketSocket)
-  const frames = addresses.filter(Boolean).map((cidr) => announcementOf(cidr, mac))
-  const sent = frames.map(({ protocol, frame }) => sendFrameSoon(socket, index, protocol, frame))
-  // Where the interface is gone, so are its addresses. To close takes some 10 ms (packet_release() in net/packet/af_packet.c).
-  void Promise.allSettled(sent).then(() => socket.closeSoon())
+  sending = sending.then(() => sendAll(socket, what))
+}
+
+async function sendAll(socket: Fd, { index, mac, addresses }: AnnouncedInterface): Promise<void> {
+  try {
+    for (const cidr of addresses.filter(Boolean)) {
+      const { protocol, frame } = announcementOf(cidr, mac)
+      await sendFrameSoon(socket, index, protocol, frame)
+    }
+  } catch {
+    // Where the interface is gone, so are its addresses.
+  } finally {
+    // To close takes some 10 ms (packet_release() in net/packet/af_packet.c).
+    socket.closeSoon()
+  }
 }

@@ -35,29 +35,19 @@ export function sendFrame(socket: Fd, index: number, protocol: number, frame: Bu
   check(sent, 'sendto', `link ${index}`)
 }
 
-/** koffi has 256 calls under way at once in all. */
-const mostUnderWay = 64
-let underWay = 0
-
-/**
- * As `sendFrame`, but on a thread of the pool, where not too many wait for that: a bridge hands a broadcast frame to all its ports
- * within the call.
- */
+/** As `sendFrame`, but on a thread of the pool: a bridge hands a broadcast frame to all its ports within the call. */
 export async function sendFrameSoon(
   socket: Fd,
   index: number,
   protocol: number,
   frame: Buffer,
 ): Promise<void> {
-  if (underWay >= mostUnderWay) return sendFrame(socket, index, protocol, frame)
   const to = sockaddr_ll.encode({ family: AF_PACKET, protocol, ifindex: index })
   nativeSendtoAsync ??= libc.func(sendtoPrototype)
   const { async: sendto } = nativeSendtoAsync
   const done = Promise.withResolvers<number>()
-  underWay++
-  sendto(socket.number, frame, frame.length, 0, to, to.length, (_error: unknown, sent: number) => {
-    underWay--
-    done.resolve(sent)
-  })
+  sendto(socket.number, frame, frame.length, 0, to, to.length, (_error: unknown, sent: number) =>
+    done.resolve(sent),
+  )
   check(await done.promise, 'sendto', `link ${index}`)
 }

@@ -391,6 +391,26 @@ describe('endpoints', () => {
     expect(stillWrong()).toBe(2)
   })
 
+  test('announce once an address that nobody had before, and again one that had another hardware address', async () => {
+    const network = withOptions({ 'com.docker.network.advertise_addr_ms': '100' })
+    await bridgeDriver.createNetwork(context, network)
+    const neighbour = places.open()
+    await bridgeDriver.attach(context, endpointSpec(network, 3), neighbour)
+    const stillWrong = () => known(neighbour).filter(({ lladdr }) => lladdr === wrong).length
+    const announced = async (): Promise<boolean> => {
+      const endpoint = endpointSpec(network, 2)
+      const sandbox = places.open()
+      knowWrong(neighbour)
+      await bridgeDriver.attach(context, endpoint, sandbox)
+      await until(() => stillWrong() === 0)
+      knowWrong(neighbour)
+      await delay(350)
+      await bridgeDriver.detach(context, endpoint, sandbox)
+      return stillWrong() === 0
+    }
+    expect([await announced(), await announced()]).toEqual([false, true])
+  })
+
   test('announce nothing where the network says so', async () => {
     const network = withOptions({ 'com.docker.network.advertise_addr_nmsgs': '0' })
     await bridgeDriver.createNetwork(context, network)

@@ -4,6 +4,7 @@ import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { bridgeName } from '../../values/interface-name.ts'
+import { randomMac } from '../../values/mac.ts'
 import { attachEndpoint, reconfigureEndpoint } from '../bridging/attach.ts'
 import { type BridgeSpec, ensureBridge, ownBridges, sweepLinks } from '../bridging/links.ts'
 import { gatewayOf } from '../bridging/options.ts'
@@ -11,20 +12,24 @@ import { removePort } from '../bridging/ports.ts'
 import { repairBridge } from '../bridging/repair.ts'
 import { RetiredBridges } from '../bridging/retired.ts'
 import { bridgeRules } from '../bridging/rules.ts'
-import type { NetworkDriver } from '../driver.ts'
+import type { EndpointSpec, NetworkDriver } from '../driver.ts'
 import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
+import { AddressHistory } from './history.ts'
 import { bridgeMtu } from './mtu.ts'
 import { BridgeNames } from './names.ts'
 import { type BridgeOptions, parseBridgeOptions } from './options.ts'
 
 export type { BridgeOptions }
 
+const announcementsOption = 'com.docker.network.advertise_addr_nmsgs'
+
 /** Works in the network namespace that the daemon runs in. */
 export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   const retired = new RetiredBridges()
   const announcer = new Announcer()
   const names = new BridgeNames()
+  const history = new AddressHistory()
   return {
     name: 'bridge',
     capabilities: { scope: 'local', addresses: 'ipam', gateway: 'always', ports: 'engine' },
@@ -42,6 +47,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       using socket = openRouteSocket()
       retired.defer()
       names.take(name, network)
+      if (findLink(socket, name) === null) history.begin(network.id)
       ensureBridge(socket, bridgeOf(socket, context.mark, network, options))
       // The way out may take less than what the user has set.
       return bridgeRules(network, options, { name, clampMss: options.mtu !== 0 })
@@ -49,18 +55,20 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
 
     async removeNetwork(context, network) {
       names.release(network)
+      history.end(network.id)
       using socket = openRouteSocket()
       const name = bridgeNameOf(network, parseBridgeOptions(network))
       for (const link of ownBridges(socket, { mark: context.mark, network, name }))
         retired.retire(context, socket, link)
     },
 
-    async attach(context, endpoint, sandbox) {
+    async attach(context, given, sandbox) {
       context.signal.throwIfAborted()
       retired.defer()
       const { mark } = context
-      const { network } = endpoint
-      const options = parseBridgeOptions(network)
+      const { network } = given
+      const endpoint = given.mac === '' ? { ...given, mac: randomMac() } : given
+      const options = announcing(parseBridgeOptions(network), endpoint, history)
       using socket = openRouteSocket()
       const master =
         findLink(socket, bridgeNameOf(network, options)) ??
@@ -97,6 +105,20 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
     },
   }
+}
+
+/**
+ * An announcement is carried to every port and taken there, so that their cost grows with the square of the containers: unless the user
+ * has said how many there are to be, they are repeated only where somebody may know better than the first.
+ */
+function announcing(
+  options: BridgeOptions,
+  { network, address4, address6, mac }: EndpointSpec,
+  history: AddressHistory,
+): BridgeOptions {
+  const isKnown = history.move(network.id, [address4, address6], mac)
+  if (isKnown || announcementsOption in network.options) return options
+  return { ...options, announcements: Math.min(options.announcements, 1) }
 }
 
 /** The name of a network's bridge. */
