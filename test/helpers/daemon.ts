@@ -78,17 +78,19 @@ export class TestDaemon {
 
   /**
    * Starts a daemon in a new network namespace in which only the loopback interface is up. With `resolvConf`, a file, it
-   * sees that as /etc/resolv.conf, in a mount namespace of its own.
+   * sees that as /etc/resolv.conf, in a mount namespace of its own. `prepare` gets the namespace's name before the daemon is in it.
    */
   static async start(
     flags: readonly string[] = [],
     env: Readonly<Record<string, string>> = {},
     resolvConf = '',
+    prepare: (netns: string) => void = () => {},
   ): Promise<TestDaemon> {
     const daemon = new TestDaemon(flags, env, resolvConf)
     execFileSync('ip', ['netns', 'add', daemon.netns])
     daemon.inNetns('ip', ['link', 'set', 'lo', 'up'])
     try {
+      prepare(daemon.netns)
       await daemon.launch()
     } catch (error) {
       await daemon.stop()

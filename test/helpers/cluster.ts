@@ -1,0 +1,118 @@
+/**
+ * Hosts of a cluster: daemons in network namespaces of their own, joined by a switch on which servers of etcd are as well. The switch
+ * leads to an outside address.
+ */
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { TestDaemon } from './daemon.ts'
+import { Etcd } from './etcd.ts'
+
+/** What the hosts' addresses begin with: the switch is .1, servers of etcd are .2 to .4, hosts from .11 on. */
+export const underlay = { v4: '10.99.0', v6: 'fd99::' } as const
+/** An address that only the switch leads to. */
+export const outside = { v4: '198.51.100.1', v6: '2001:db8::1' } as const
+
+export interface TestClusterOptions {
+  /** How many there are; 3 unless told. */
+  readonly hosts?: number
+  /** Servers of etcd; 1 unless told. */
+  readonly servers?: number
+  /** Of each daemon. */
+  readonly flags?: readonly string[]
+  /** Of the address in `--cluster`, e.g. {ttl: '2'}. */
+  readonly parameters?: Readonly<Record<string, string>>
+}
+
+export class TestCluster implements AsyncDisposable {
+  /** The namespace of the switch and of etcd. */
+  readonly netns = `tsnet-switch-${randomBytes(4).toString('hex')}`
+  readonly hosts: TestDaemon[] = []
+  #etcd: Etcd | null = null
+
+  static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
+    const cluster = new TestCluster()
+    try {
+      await cluster.#start(options)
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+    return cluster
+  }
+
+  get etcd(): Etcd {
+    if (this.#etcd === null) throw new Error('etcd is not started')
+    return this.#etcd
+  }
+
+  async #start({
+    hosts = 3,
+    servers = 1,
+    flags = [],
+    parameters = { ttl: '3' },
+  }: TestClusterOptions): Promise<void> {
+    this.#makeSwitch(servers)
+    const places = Array.from({ length: servers }, (_, index) => ({
+      netns: this.netns,
+      address: `${underlay.v4}.${2 + index}`,
+    }))
+    this.#etcd = await Etcd.start({ places })
+    const url = this.#etcd.url(parameters)
+    const started = Array.from({ length: hosts }, (_, index) =>
+      this.#startHost(index, [...flags, '--cluster', url]),
+    )
+    this.hosts.push(...(await Promise.all(started)))
+  }
+
+  #startHost(index: number, flags: readonly string[]): Promise<TestDaemon> {
+    const name = `h${index + 1}`
+    const all = [...flags, '--node-name', name, '--advertise', 'underlay']
+    return TestDaemon.start(all, {}, '', (netns) => this.#plug(netns, index))
+  }
+
+  #makeSwitch(servers: number): void {
+    execFileSync('ip', ['netns', 'add', this.netns])
+    const addresses = Array.from({ length: 1 + servers }, (_, index) => `${underlay.v4}.${1 + index}/24`)
+    this.#ip(
+      'link set lo up',
+      'link add br0 type bridge',
+      'link set br0 up',
+      ...addresses.map((address) => `addr add ${address} dev br0`),
+      `addr add ${underlay.v6}1/64 dev br0 nodad`,
+      `addr add ${outside.v4}/32 dev lo`,
+      `addr add ${outside.v6}/128 dev lo nodad`,
+    )
+  }
+
+  #plug(netns: string, index: number): void {
+    const port = `host${index}`
+    this.#ip(`link add ${port} type veth peer name underlay netns ${netns}`, `link set ${port} master br0 up`)
+    const lines = [
+      `addr add ${underlay.v4}.${11 + index}/24 dev underlay`,
+      `addr add ${underlay.v6}${11 + index}/64 dev underlay nodad`,
+      'link set underlay up',
+      `route add default via ${underlay.v4}.1`,
+      `-6 route add default via ${underlay.v6}1`,
+    ]
+    for (const line of lines) execFileSync('ip', ['-n', netns, ...line.split(' ')])
+  }
+
+  #ip(...lines: readonly string[]): void {
+    for (const line of lines) execFileSync('ip', ['-n', this.netns, ...line.split(' ')])
+  }
+
+  /** Takes a host's cable out, or puts it in again. */
+  plug(host: number, isIn: boolean): void {
+    this.#ip(`link set host${host} ${isIn ? 'up' : 'down'}`)
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.stop()))
+    await this.#etcd?.stop()
+    execFileSync('ip', ['netns', 'del', this.netns])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
