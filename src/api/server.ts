@@ -10,6 +10,7 @@ import { execRoutes } from './routes/exec.ts'
 import { type GuestBackend, guestRoutes } from './routes/guest.ts'
 import { imageRoutes } from './routes/images.ts'
 import { networkRoutes } from './routes/networks.ts'
+import { nodeRoutes } from './routes/nodes.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topologyRoutes } from './routes/topology.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
@@ -66,6 +67,7 @@ export function createApiApp({ engine, guest, log, version }: ApiOptions) {
   volumeArchiveRoutes(app, engine)
   imageRoutes(app, engine)
   driverRoutes(app, engine)
+  nodeRoutes(app, engine)
   if (guest !== undefined) guestRoutes(app, guest)
   unsupportedRoutes(app)
   return app

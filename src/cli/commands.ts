@@ -87,6 +87,10 @@ export const groups: Readonly<Record<string, Group>> = {
       update: () => import('./commands/network-update.ts'),
     },
   },
+  node: {
+    summary: 'Look at the hosts of a cluster',
+    commands: { ls: () => import('./commands/node-ls.ts') },
+  },
   plugin: {
     summary: "Offer tsnet's drivers to dockerd",
     commands: {

@@ -7,6 +7,7 @@ import { createContainers } from './containers.ts'
 import { createDrivers } from './drivers.ts'
 import type { Engine, SystemInfo } from './engine.ts'
 import { createExecs, type ManagedExecs } from './execs.ts'
+import { createHosts } from './hosts.ts'
 import { createNetworks } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { forgetChild, recordExit, removeContainer } from './stop.ts'
@@ -37,6 +38,7 @@ export function createEngine(
     volumes: createVolumes(parts),
     volumeArchives: createVolumeArchives(parts),
     images: parts.images,
+    hosts: createHosts(parts),
     info: () => ({
       ...facts,
       dataRoot: parts.dataRoot,

@@ -4,6 +4,7 @@
  * be a moment later, when changes of the engine's own have come to an end.
  */
 import type { StandingEndpoint } from '../drivers/driver.ts'
+import { ownerOf } from '../drivers/link-tags.ts'
 import { errorMessage } from '../errors.ts'
 import type { Address } from '../netlink/address.ts'
 import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
@@ -26,10 +27,10 @@ export function watchDrift(parts: Parts): Disposable {
   const drift = new Drift(parts)
   const links = watchEvents((event) => drift.consider(event))
   const routes = watchEvents((event) => drift.considerRoute(event), undefined, 'routes')
+  const drivers = parts.networkDrivers().flatMap((driver) => driver.follow?.((id) => drift.suspect(id)) ?? [])
   return {
     [Symbol.dispose]() {
-      links[Symbol.dispose]()
-      routes[Symbol.dispose]()
+      for (const watch of [links, routes, ...drivers]) watch[Symbol.dispose]()
       drift.stop()
     },
   }
@@ -56,22 +57,22 @@ class Drift {
   #considerPast(links: readonly Link[]): void {
     for (const link of links) {
       this.#considerLink({ type: 'link', link })
-      const [mark, id = ''] = link.alias.split(':')
-      if (mark !== this.#parts.mark || link.kind !== 'veth') continue
-      if (this.#mtus.get(link.master) !== link.mtu) this.#suspect(id)
+      const id = ownerOf(this.#parts.mark, link.alias)
+      if (id === null || link.kind !== 'veth') continue
+      if (this.#mtus.get(link.master) !== link.mtu) this.suspect(id)
     }
   }
 
   consider(event: NetlinkEvent): void {
-    if (event.type === 'lost') this.#suspect('all')
+    if (event.type === 'lost') this.suspect('all')
     else if (event.type === 'link' || event.type === 'link-removed') this.#considerLink(event)
     else if (event.type === 'address-removed') this.#considerAddress(event.address)
   }
 
   considerRoute(event: NetlinkEvent): void {
-    if (event.type === 'lost') this.#suspect('all')
+    if (event.type === 'lost') this.suspect('all')
     if (event.type !== 'route' && event.type !== 'route-removed') return
-    if (parseCidr(event.route.destination).prefix === 0) this.#suspect('all')
+    if (parseCidr(event.route.destination).prefix === 0) this.suspect('all')
   }
 
   stop(): void {
@@ -80,10 +81,10 @@ class Drift {
   }
 
   #considerLink({ type, link }: { type: 'link' | 'link-removed'; link: Link }): void {
-    const [mark, id = ''] = link.alias.split(':')
-    if (mark !== this.#parts.mark) this.#considerForeign(type, link)
+    const id = ownerOf(this.#parts.mark, link.alias)
+    if (id === null) this.#considerForeign(type, link)
     else if (type === 'link-removed' || !isUp(link) || (link.kind === 'veth' && link.master === 0)) {
-      this.#suspect(id)
+      this.suspect(id)
     }
   }
 
@@ -91,21 +92,21 @@ class Drift {
     const before = this.#mtus.get(link.index)
     if (type === 'link-removed') this.#mtus.delete(link.index)
     else this.#mtus.set(link.index, link.mtu)
-    if (type === 'link' && before !== undefined && before !== link.mtu) this.#suspect('all')
+    if (type === 'link' && before !== undefined && before !== link.mtu) this.suspect('all')
     // A bridge that the user made carries no tag.
     const isUsed = (network: NetworkRecord): boolean =>
       this.#parts.networkRules
         .get(network.id)
         ?.some((rule) => rule.kind === 'bridge' && rule.interface === link.name) ?? false
     if (link.kind === 'bridge' && (type === 'link-removed' || !isUp(link))) {
-      for (const network of this.#networks()) if (isUsed(network)) this.#suspect(network.id)
+      for (const network of this.#networks()) if (isUsed(network)) this.suspect(network.id)
     }
   }
 
   #considerAddress({ cidr }: Address): void {
     const { address } = parseCidr(cidr)
     for (const network of this.#networks())
-      if (network.pools.some((pool) => pool.gateway === address)) this.#suspect(network.id)
+      if (network.pools.some((pool) => pool.gateway === address)) this.suspect(network.id)
   }
 
   #networks(): NetworkRecord[] {
@@ -115,7 +116,7 @@ class Drift {
     )
   }
 
-  #suspect(id: string): void {
+  suspect(id: string): void {
     this.#suspects.add(id)
     this.#timer ??= setTimeout(() => void this.#compare(), patience).unref()
   }

@@ -1,5 +1,6 @@
 /** The engine as the API sees it. `ref` is a full id, a unique prefix of one, or a name. */
 import type { Duplex, Readable } from 'node:stream'
+import type { ClusterEndpoint, ClusterHealth } from '../cluster/cluster.ts'
 import type { DriverKind } from '../drivers/registry.ts'
 import type { Images } from '../images/image.ts'
 import type { PoolUsage } from '../ipam/ipam.ts'
@@ -368,7 +369,49 @@ export interface Drivers {
   reload(): Promise<readonly DriverInfo[]>
 }
 
+/** A host of the cluster. */
+export interface HostInfo {
+  readonly name: string
+  readonly isThis: boolean
+  /** `away`: etcd does not answer this host; `unknown`: another host's while this one is away. */
+  readonly state: 'ready' | 'away' | 'fenced' | 'unknown'
+  readonly address: string
+  /** bytes */
+  readonly mtu: number
+  readonly version: string
+  /** ISO 8601 */
+  readonly joinedAt: string
+  /** How many endpoints it has, on how many networks of the cluster; null while that cannot be told. */
+  readonly usage: { readonly networks: number; readonly endpoints: number } | null
+}
+
+/** This host's place in its cluster. */
+export interface ClusterStatus extends ClusterHealth {
+  readonly name: string
+  readonly address: string
+  /** bytes */
+  readonly mtu: number
+  readonly hosts: number
+}
+
+/** A host with endpoints on a network. */
+export interface NetworkPeer {
+  readonly name: string
+  readonly address: string
+  readonly endpoints: readonly ClusterEndpoint[]
+}
+
+export interface Hosts {
+  /** This one first. Throws kind 'unavailable' outside of a cluster. */
+  list(): Promise<readonly HostInfo[]>
+  /** Null outside of a cluster. */
+  status(): ClusterStatus | null
+  /** Null for a network of this host alone. */
+  peers(network: string): Promise<readonly NetworkPeer[] | null>
+}
+
 export interface Engine {
+  readonly hosts: Hosts
   readonly drivers: Drivers
   readonly containers: Containers
   readonly execs: Execs

@@ -84,7 +84,7 @@ async function exportTo(
   parts: Parts,
   name: string,
   resume: VolumeExport['resume'],
-  stdout: PassThrough,
+  sink: PassThrough,
   signal: AbortSignal,
   watch: CopyWatch,
 ): Promise<void> {
@@ -98,7 +98,7 @@ async function exportTo(
       {
         subject: `export ${name}`,
         deadline: exportDeadline,
-        stdout,
+        sink,
         signal,
         ...(watch.progress && { progress: watch.progress }),
       },

@@ -1,8 +1,8 @@
-import type { Networks } from '../../engine/engine.ts'
+import type { Hosts, Networks } from '../../engine/engine.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { App } from '../app.ts'
 import { parseFilters } from '../filters.ts'
-import type { Query } from '../query.ts'
+import { flagParameter, type Query } from '../query.ts'
 import {
   NetworkConnect,
   NetworkCreate,
@@ -22,13 +22,15 @@ import {
   toNetworkInspect,
   toNetworkSpec,
   toNetworkStatus,
+  toPeers,
 } from '../wire/network.ts'
 
 export interface NetworksBackend {
   readonly networks: Networks
+  readonly hosts: Pick<Hosts, 'peers'>
 }
 
-export function networkRoutes(app: App, { networks }: NetworksBackend): void {
+export function networkRoutes(app: App, { networks, hosts }: NetworksBackend): void {
   const describe = (network: NetworkRecord, withUsers: boolean): NetworkInspect =>
     toNetworkInspect(
       { ...network, options: networks.options(network.id) },
@@ -43,9 +45,10 @@ export function networkRoutes(app: App, { networks }: NetworksBackend): void {
   app.get<{ Querystring: Query }>('/networks', async (request) => list(request.query, request.apiVersion))
   app.get<{ Querystring: Query }>('/networks/', async (request) => list(request.query, request.apiVersion))
 
-  app.get<{ Params: { name: string } }>('/networks/:name', async (request) => {
+  app.get<{ Params: { name: string }; Querystring: Query }>('/networks/:name', async (request) => {
     const network = networks.get(request.params.name)
-    const inspected = describe(network, true)
+    const peers = flagParameter(request.query, 'verbose') ? await hosts.peers(network.id) : null
+    const inspected = { ...describe(network, true), ...(peers !== null && toPeers(peers)) }
     // Docker's own 1.50 has no status yet; older clients print no more than they know.
     return request.apiVersion < newestVersion
       ? inspected

@@ -65,8 +65,21 @@ export interface NetworkInspect {
   Labels: Labels
   /** tsnet's own: asked instead of the host's name servers */
   DnsServers?: readonly string[]
+  /** Of a network that a cluster shares, when asked for: hosts that have endpoints on it. */
+  Peers?: readonly { Name: string; IP: string }[]
+  /** tsnet's own: the same hosts by name, with their containers by id */
+  Hosts?: Readonly<Record<string, { Address: string; Containers: Readonly<Record<string, PeerContainer>> }>>
   /** The use of each subnet, by its CIDR; in the newest version's inspect alone. */
   Status?: { IPAM: { Subnets: Readonly<Record<string, SubnetStatus>> } }
+}
+
+export interface PeerContainer {
+  Name: string
+  EndpointID: string
+  MacAddress: string
+  IPv4Address: string
+  IPv6Address: string
+  DNSNames: readonly string[]
 }
 
 export interface SubnetStatus {

@@ -79,7 +79,23 @@ export interface SystemInfoAnswer {
   SecurityOptions: readonly string[]
   FirewallBackend?: { Driver: string }
   CDISpecDirs: readonly string[]
+  /** tsnet's own: this host's place in its cluster; missing outside of one */
+  TsnetCluster?: ClusterAnswer
   Warnings: readonly string[] | null
+}
+
+export interface ClusterAnswer {
+  /** what the other hosts call this one */
+  Name: string
+  /** where they reach it */
+  Address: string
+  Mtu: number
+  /** 'connected', 'away' (etcd does not answer), 'fenced' (what it held is being claimed anew) */
+  State: string
+  Since: string
+  /** what the way to etcd answered last, '' while connected */
+  Error: string
+  Hosts: number
 }
 
 export interface DiskUsage {

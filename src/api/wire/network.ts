@@ -1,4 +1,6 @@
 /** Networks on the wire. */
+import type { NetworkPeer } from '../../engine/engine.ts'
+import { isShared } from '../../engine/shared-networks.ts'
 import { type ErrorKind, TsnetError } from '../../errors.ts'
 import type { PoolUsage } from '../../ipam/ipam.ts'
 import type {
@@ -61,9 +63,9 @@ function checkServer(address: string): string {
 }
 
 /** With Docker's sentences for a daemon that is in no swarm. */
-function refuseSwarmOptions({ Ingress: ingress, Scope: scope }: NetworkCreate): void {
+function refuseSwarmOptions({ Ingress: ingress, Scope: scope, Driver: driver }: NetworkCreate): void {
   if (ingress === true) throw noSwarm('forbidden', 'Ingress network can only be global scope network')
-  if (!scope || scope === 'local') return
+  if (!scope || scope === 'local' || (scope === 'global' && driver === 'overlay')) return
   if (scope === 'swarm') {
     throw noSwarm('forbidden', 'cannot create a swarm scoped network when swarm is not active')
   }
@@ -140,7 +142,7 @@ export function toNetworkInspect(network: NetworkRecord, users: readonly Network
     Name: network.name,
     Id: network.id,
     Created: network.createdAt,
-    Scope: 'local',
+    Scope: scopeOf(network),
     Driver: network.driver,
     EnableIPv4: network.ipv4,
     EnableIPv6: network.ipv6,
@@ -161,6 +163,40 @@ export function toNetworkInspect(network: NetworkRecord, users: readonly Network
     Options: network.configuration?.options ?? network.options,
     Labels: network.labels,
     ...(network.dnsServers.length > 0 && { DnsServers: network.dnsServers }),
+  }
+}
+
+function scopeOf(network: NetworkSpec): string {
+  return isShared(network) ? 'global' : 'local'
+}
+
+/** Of a network that a cluster shares: who has what on it. `Peers` is Docker's. */
+export function toPeers(peers: readonly NetworkPeer[]): Pick<NetworkInspect, 'Peers' | 'Hosts'> {
+  const hosts = peers.map(({ name, address, endpoints }) => {
+    const own = endpoints.map((endpoint) => [endpoint.container, toPeerEndpoint(endpoint)] as const)
+    return [name, { Address: address, Containers: Object.fromEntries(own) }] as const
+  })
+  return {
+    Peers: peers.map(({ name, address }) => ({ Name: name, IP: address })),
+    Hosts: Object.fromEntries(hosts),
+  }
+}
+
+function toPeerEndpoint({
+  id,
+  containerName,
+  names,
+  mac,
+  address4,
+  address6,
+}: NetworkPeer['endpoints'][number]) {
+  return {
+    Name: containerName,
+    EndpointID: id,
+    MacAddress: mac,
+    IPv4Address: address4,
+    IPv6Address: address6,
+    DNSNames: names,
   }
 }
 
@@ -218,7 +254,7 @@ export function selectNetworks(
       matchesName(filters, 'id', network.id) &&
       matchesName(filters, 'name', network.name) &&
       matchesLabels(filters, network.labels) &&
-      matchesAny(filters, 'scope', (scope) => scope === 'local') &&
+      matchesAny(filters, 'scope', (scope) => scope === scopeOf(network)) &&
       matchesAny(filters, 'type', (type) => (type === 'builtin') === network.predefined) &&
       (dangling === undefined || dangling === (!network.predefined && !isUsed(network))),
   )

@@ -1,7 +1,7 @@
 /** What the daemon says of itself on the wire. */
-import type { SystemInfo } from '../../engine/engine.ts'
+import type { ClusterStatus, SystemInfo } from '../../engine/engine.ts'
 import type { ContainerRecord } from '../../store/records.ts'
-import type { SystemInfoAnswer, VersionAnswer } from '../schema/system.ts'
+import type { ClusterAnswer, SystemInfoAnswer, VersionAnswer } from '../schema/system.ts'
 import { formatVersion, minimumVersion, newestVersion } from '../version.ts'
 
 /** Node's names of architectures in Go's words, which /version speaks, and in the kernel's, which /info speaks. */
@@ -38,6 +38,7 @@ export interface SystemFacts {
   readonly containers: readonly ContainerRecord[]
   readonly images: number
   readonly now: Date
+  readonly cluster: ClusterStatus | null
 }
 
 export function toSystemInfo(facts: SystemFacts): SystemInfoAnswer {
@@ -62,8 +63,13 @@ export function toSystemInfo(facts: SystemFacts): SystemInfoAnswer {
     Name: info.name,
     ServerVersion: version,
     SecurityOptions: [...(info.seccomp ? ['name=seccomp,profile=builtin'] : []), 'name=cgroupns'],
+    ...(facts.cluster !== null && { TsnetCluster: toCluster(facts.cluster) }),
     ...(apiVersion >= 49 && { FirewallBackend: { Driver: info.firewall } }),
   }
+}
+
+function toCluster({ name, address, mtu, state, since, error, hosts }: ClusterStatus): ClusterAnswer {
+  return { Name: name, Address: address, Mtu: mtu, State: state, Since: since, Error: error, Hosts: hosts }
 }
 
 /** What holds for every installation. */

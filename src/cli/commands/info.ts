@@ -27,6 +27,9 @@ interface Info {
   readonly NCPU: number
   readonly MemTotal: number
   readonly DockerRootDir: string
+  readonly TsnetCluster?: Readonly<Record<'Name' | 'Address' | 'State' | 'Since' | 'Error', string>> & {
+    readonly Hosts: number
+  }
   readonly Warnings?: readonly string[] | null
 }
 
@@ -46,6 +49,17 @@ export const command = defineCommand({
     return 0
   },
 })
+
+function describeCluster({ TsnetCluster: cluster }: Info): string[] {
+  if (cluster === undefined) return []
+  const { Name, Address, State, Since, Error: error, Hosts } = cluster
+  return [
+    ' Cluster:',
+    `  State: ${State} since ${Since}${error === '' ? '' : ` (${error})`}`,
+    `  Node: ${Name} at ${Address}`,
+    `  Nodes: ${Hosts}`,
+  ]
+}
 
 function describe(info: Info): string {
   const plugins = Object.entries(info.Plugins ?? {}).filter(([, names]) => names && names.length > 0)
@@ -68,6 +82,7 @@ function describe(info: Info): string {
     ' Plugins:',
     ...plugins.map(([kind, names]) => `  ${kind}: ${names!.join(' ')}`),
     ...(security.length > 0 ? [' Security Options:', ...security.map((option) => `  ${option}`)] : []),
+    ...describeCluster(info),
     ` Kernel Version: ${info.KernelVersion}`,
     ` Operating System: ${info.OperatingSystem}`,
     ` OSType: ${info.OSType}`,

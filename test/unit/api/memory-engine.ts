@@ -508,6 +508,13 @@ export function createMemoryEngine(): MemoryEngine {
       seccomp: true,
       id: 'installation',
     }),
+    hosts: {
+      list: async () => {
+        throw new TsnetError('unavailable', 'no-cluster', 'this daemon is in no cluster')
+      },
+      status: () => null,
+      peers: async () => null,
+    },
     drivers: {
       list: () => [demoDriver],
       get: () => [demoDriver],
