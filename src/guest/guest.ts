@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { TsnetError } from '../errors.ts'
+import { watchEvents } from '../netlink/events.ts'
 import { isVolumeName } from '../values/name.ts'
 import { GuestAddresses } from './addresses.ts'
 import { GuestNetworks } from './networks.ts'
@@ -26,12 +27,16 @@ export interface GuestStatus extends GuestSettings {
 /** Among the settings of the installation: what is served is served again after a restart. */
 const settingsKey = 'guest'
 
+/** Milliseconds from a link's end to the look at whose it was. */
+const settleTime = 500
+
 export class Guest {
   readonly #parts: GuestParts
   readonly #networks: GuestNetworks
   readonly #addresses: GuestAddresses
   readonly #volumes: GuestVolumes
   #servers: PluginServer[] = []
+  #watch: Disposable | null = null
 
   constructor(parts: GuestParts) {
     this.#parts = parts
@@ -99,10 +104,13 @@ export class Guest {
   }
 
   async #close(): Promise<void> {
+    this.#watch?.[Symbol.dispose]()
+    this.#watch = null
     await Promise.all(this.#servers.splice(0).map((server) => server.close()))
   }
 
   async #listen({ socketDirectory, name }: GuestSettings): Promise<void> {
+    this.#watch = this.#watchLinks()
     try {
       for (const [plugin, kinds] of Object.entries(this.#plugins(name))) {
         const socket = join(socketDirectory, `${plugin}.sock`)
@@ -111,6 +119,28 @@ export class Guest {
     } catch (error) {
       await this.#close()
       throw error
+    }
+  }
+
+  /** A link that goes may be that of a container that died with its engine. In the usual course its end is told a moment later. */
+  #watchLinks(): Disposable {
+    const evict = (): void => {
+      this.#networks
+        .evictGone()
+        .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'endpoints that are gone stay'))
+    }
+    let timer: NodeJS.Timeout | null = null
+    const watch = watchEvents((event) => {
+      const isOwn = event.type === 'link-removed' && event.link.alias.startsWith(`${this.#parts.mark}:`)
+      if (!isOwn && event.type !== 'lost') return
+      clearTimeout(timer ?? undefined)
+      timer = setTimeout(evict, settleTime).unref()
+    })
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(timer ?? undefined)
+        watch[Symbol.dispose]()
+      },
     }
   }
 

@@ -1,11 +1,14 @@
 /** Networks of another engine on tsnet's drivers (libnetwork's remote driver API, from the plugin's side). */
 import type { DriverContext, NetworkDriver } from '../drivers/driver.ts'
+import { tagOf } from '../drivers/link-tags.ts'
 import { interfacePrefixOf } from '../drivers/network-options.ts'
 import { Locks } from '../engine/locks.ts'
-import { TsnetError } from '../errors.ts'
+import { errorKind, TsnetError } from '../errors.ts'
 import type { Rule } from '../firewall/rules.ts'
+import { listLinks } from '../netlink/link.ts'
+import { openRouteSocket } from '../netlink/socket.ts'
 import type { GuestEndpoint } from '../store/guest-records.ts'
-import type { NetworkRecord } from '../store/records.ts'
+import type { NetworkRecord, PortBinding } from '../store/records.ts'
 import { overlaps, parseCidr } from '../values/cidr.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 import { guestLinkName } from '../values/interface-name.ts'
@@ -49,13 +52,12 @@ export class GuestNetworks {
       DeleteEndpoint: onNetwork((_, body) => this.#deleteEndpoint(idOf(body, 'EndpointID'))),
       EndpointOperInfo: onEndpoint(async (endpoint) => ({ Value: this.#endpoints.info(endpoint) })),
       Join: onEndpoint(async (endpoint) => this.#join(endpoint)),
-      Leave: onEndpoint(async (endpoint) => this.#withdraw(endpoint)),
+      Leave: onNetwork((_, body) => this.#withdraw(idOf(body, 'EndpointID'))),
       ProgramExternalConnectivity: onEndpoint(async (endpoint, body) => {
-        const network = this.#network(endpoint.network)
-        await this.#endpoints.publish(network, endpoint, readPorts(objectOf(body, 'Options')))
+        await this.#publish(endpoint, readPorts(objectOf(body, 'Options')))
         return {}
       }),
-      RevokeExternalConnectivity: onEndpoint(async (endpoint) => this.#withdraw(endpoint)),
+      RevokeExternalConnectivity: onNetwork((_, body) => this.#withdraw(idOf(body, 'EndpointID'))),
       // A host of Docker's own cluster says nothing that tsnet's drivers need to know.
       DiscoverNew: async () => ({}),
       DiscoverDelete: async () => ({}),
@@ -81,7 +83,33 @@ export class GuestNetworks {
       if (!endpoint.isMade) await this.#deleteEndpoint(endpoint.id)
       else this.#endpoints.adopt(this.#network(endpoint.network), endpoint)
     }
+    await this.evictGone()
     await this.#sweep()
+  }
+
+  /**
+   * Dockerd says nothing of containers that died with it: their interfaces are gone with their namespaces, and what belonged to them is
+   * given back. Returns how many there were, besides `but`.
+   */
+  async evictGone(but = ''): Promise<number> {
+    const { store, mark, log } = this.#parts
+    using socket = openRouteSocket()
+    const standing = new Set(listLinks(socket).map(({ alias }) => alias))
+    // Of other drivers nothing stays on the host that could tell.
+    const gone = [...store.guestEndpoints.values()].filter(
+      ({ id, network, isMade }) =>
+        isMade &&
+        id !== but &&
+        this.#driverOf(network).capabilities.ports === 'engine' &&
+        !standing.has(tagOf(mark, id)),
+    )
+    for (const { id, network } of gone) {
+      // Its own call may be at it, and is not waited for under the lock of another one.
+      if (but === '') await this.#locks.run(network, () => this.#deleteEndpoint(id))
+      else await this.#deleteEndpoint(id)
+      log.info({ endpoint: id, network }, "another engine's endpoint was gone")
+    }
+    return gone.length
   }
 
   async #sweep(): Promise<void> {
@@ -184,8 +212,21 @@ export class GuestNetworks {
     }
   }
 
-  async #withdraw(endpoint: GuestEndpoint): Promise<object> {
-    await this.#endpoints.withdraw(endpoint)
+  /** Ports may still be with an endpoint that is gone. */
+  async #publish(endpoint: GuestEndpoint, bindings: readonly PortBinding[]): Promise<void> {
+    const network = this.#network(endpoint.network)
+    try {
+      await this.#endpoints.publish(network, endpoint, bindings)
+    } catch (error) {
+      if (errorKind(error) !== 'conflict' || (await this.evictGone(endpoint.id)) === 0) throw error
+      await this.#endpoints.publish(network, endpoint, bindings)
+    }
+  }
+
+  /** Safe to repeat. */
+  async #withdraw(id: EndpointId): Promise<object> {
+    const endpoint = this.#parts.store.guestEndpoints.get(id)
+    if (endpoint !== undefined) await this.#endpoints.withdraw(endpoint)
     return {}
   }
 

@@ -60,9 +60,9 @@ export async function startDockerd(
   try {
     await ready(daemon, root, socket)
   } catch (error) {
-    const log = readFileSync(join(root, 'log'), 'utf8')
+    const failure = notReady(root, error)
     await stop()
-    throw new Error(`dockerd did not start: ${(error as Error).message}\n${log}`)
+    throw failure
   }
   return {
     socket,
@@ -72,9 +72,13 @@ export async function startDockerd(
     },
     async restart() {
       await endDaemon(daemon)
-      for (const left of ['pid', 'docker.sock']) rmSync(join(root, left), { force: true })
+      // What is in them are numbers of processes, which others have by now.
+      for (const left of ['pid', 'docker.sock', 'exec'])
+        rmSync(join(root, left), { recursive: true, force: true })
       daemon = spawnDaemon(root, netns, socket, flags, plugins)
-      await ready(daemon, root, socket)
+      await ready(daemon, root, socket).catch((error: unknown) => {
+        throw notReady(root, error)
+      })
     },
     stop,
     [Symbol.asyncDispose]: stop,
@@ -120,6 +124,11 @@ function spawnDaemon(
   })
   closeSync(log)
   return child
+}
+
+function notReady(root: string, error: unknown): Error {
+  const log = readFileSync(join(root, 'log'), 'utf8')
+  return new Error(`dockerd did not start: ${(error as Error).message}\n${log}`)
 }
 
 /** dockerd makes its socket early and answers on it when everything else is done. */
