@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { finished, type Readable, type Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { TsnetError } from '../errors.ts'
 import type { Input, JobName, Output } from './worker/jobs.ts'
 import type { Failure, Reply } from './worker/protocol.ts'
@@ -17,10 +17,8 @@ export interface RunOptions {
   /** Aborts by killing the worker. */
   readonly signal?: AbortSignal
   readonly progress?: (bytes: number, total: number) => void
-  /** What the job reads. One that breaks off ends the job. */
-  readonly stdin?: Readable
-  /** What the job writes: all of it is there when `run` resolves. It is not ended, so that half of it never looks like the whole. */
-  readonly stdout?: Writable
+  /** Gets what the job sends: all of it is there when `run` resolves. It is not ended, so that half of it never looks like the whole. */
+  readonly sink?: Writable
 }
 
 /** A failure in a worker; `errno` is the name of what the kernel said, '' when it was not asked. */
@@ -76,14 +74,13 @@ export class Workers {
     if (this.#expiry !== null) clearTimeout(this.#expiry)
   }
 
-  async #take({ stdin, stdout }: RunOptions): Promise<Worker> {
-    // Streams are a process's for life.
-    if (stdin !== undefined || stdout !== undefined)
-      return this.#claim(new Worker(this.#program, stdin, stdout))
+  async #take({ sink }: RunOptions): Promise<Worker> {
     const idle = this.#idle
     this.#idle = null
     if (idle?.isFree) return this.#claim(idle)
-    return this.#busy.size === 0 ? this.#claim(new Worker(this.#program)) : await this.#nextFree()
+    // A stream takes as long as who reads it: neither waits for others' jobs, nor they for it.
+    const isSoonFree = sink === undefined && [...this.#busy].some((worker) => !worker.isStreaming)
+    return isSoonFree ? await this.#nextFree() : this.#claim(new Worker(this.#program))
   }
 
   /** From now on nobody else takes it for idle, or finds that none is at work. */
@@ -140,6 +137,10 @@ interface Task {
   readonly options: RunOptions
   readonly timer: NodeJS.Timeout
   readonly done: PromiseWithResolvers<unknown>
+  /** bytes that its sink has got */
+  received: number
+  /** The reply, which waits for the last of what was sent. */
+  reply: { readonly output: unknown; readonly sent: number } | null
 }
 
 /** One process. */
@@ -147,24 +148,20 @@ class Worker {
   readonly #process: ChildProcess
   /** null when it could not be started, for want of descriptors. */
   readonly #requests: Socket | null
-  readonly #streams: boolean
   #task: Task | null = null
-  /** The reply of a job with streams waits for the last of its output. */
-  #output: { readonly value: unknown } | null = null
   /** How it ended, the first that is heard of it. */
   #ended = ''
   #dead = false
   #rest = ''
 
-  constructor(program: string, stdin?: Readable, stdout?: Writable) {
+  constructor(program: string) {
     const child = spawn(process.execPath, [...memoryFlags, program, String(process.pid)], {
-      stdio: [stdin ? 'pipe' : 'ignore', stdout ? 'pipe' : 'ignore', 'inherit', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe'],
       cwd: '/',
       // a terminal's Ctrl-C is the daemon's
       detached: true,
     })
     this.#process = child
-    this.#streams = stdin !== undefined || stdout !== undefined
     child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
     // after the last of its output and replies
     child.on('close', (code, signal) => this.#end(`ended (${signal ?? code})`))
@@ -173,18 +170,21 @@ class Worker {
     if (this.#requests === null) return
     this.#requests.on('error', () => {})
     this.#listen(child.stdio[4] as Socket)
-    if (stdin !== undefined) this.#feed(stdin)
-    if (stdout !== undefined) this.#drain(stdout)
   }
 
   get isFree(): boolean {
-    return !this.#dead && this.#task === null && !this.#streams
+    return !this.#dead && this.#task === null
+  }
+
+  get isStreaming(): boolean {
+    return this.#task?.options.sink !== undefined
   }
 
   run(job: JobName, input: unknown, options: RunOptions): Promise<unknown> {
     const done = Promise.withResolvers<unknown>()
     const timer = setTimeout(() => this.#expire(), options.deadline)
-    this.#task = { job, options, timer, done }
+    this.#task = { job, options, timer, done, received: 0, reply: null }
+    if (options.sink !== undefined && this.#requests !== null) this.#drain(options.sink)
     options.signal?.addEventListener('abort', this.#abort)
     if (this.#ended !== '') this.#end(this.#ended)
     else this.#requests?.write(`${JSON.stringify({ job, input })}\n`)
@@ -202,20 +202,21 @@ class Worker {
     this.#requests?.end()
   }
 
-  #feed(source: Readable): void {
-    const sink = this.#process.stdin as Writable
-    // a job may end before it has read all
-    sink.on('error', () => source.unpipe(sink))
-    finished(source, { writable: false }, (error) => {
-      if (error) this.#fail(error)
-    })
-    source.pipe(sink)
+  get #stream(): Readable {
+    return this.#process.stdout as Readable
   }
 
   #drain(sink: Writable): void {
-    const source = this.#process.stdout as Readable
-    source.on('data', () => this.#task?.timer.refresh())
-    source.pipe(sink, { end: false })
+    this.#stream.pipe(sink, { end: false })
+    this.#stream.on('data', this.#count)
+  }
+
+  /** Called when the sink has got them. */
+  readonly #count = ({ length }: Buffer): void => {
+    if (this.#task === null) return
+    this.#task.received += length
+    this.#task.timer.refresh()
+    this.#finish()
   }
 
   #listen(replies: Socket): void {
@@ -233,11 +234,23 @@ class Worker {
     if ('progress' in reply) {
       this.#task.timer.refresh()
       this.#task.options.progress?.(...reply.progress)
-    } else if ('error' in reply) this.#settle()?.reject(new WorkerError(reply.error))
-    else if (this.#streams) {
-      this.#output = { value: reply.output }
-      this.dismiss()
-    } else this.#settle()?.resolve(reply.output)
+    } else if ('error' in reply) this.#refuse(reply.error)
+    else {
+      this.#task.reply = reply
+      this.#finish()
+    }
+  }
+
+  #refuse(failure: Failure): void {
+    // What it has sent already would be taken for the beginning of the next stream.
+    if (this.isStreaming) this.#dead = true
+    this.#settle()?.reject(new WorkerError(failure))
+  }
+
+  /** Once the reply is there and all that was sent. */
+  #finish(): void {
+    const { reply = null, received = 0 } = this.#task ?? {}
+    if (reply !== null && reply.sent === received) this.#settle()?.resolve(reply.output)
   }
 
   readonly #abort = (): void => this.#fail(this.#task?.options.signal?.reason)
@@ -265,7 +278,6 @@ class Worker {
     this.#ended ||= how
     if (this.#task === null) return
     const { job, options } = this.#task
-    if (this.#output !== null) this.#settle()?.resolve(this.#output.value)
     this.#settle()?.reject(
       new TsnetError(
         'unavailable',
@@ -282,8 +294,14 @@ class Worker {
     if (task === null) return undefined
     clearTimeout(task.timer)
     task.options.signal?.removeEventListener('abort', this.#abort)
-    if (this.#process.stdin !== null) task.options.stdin?.unpipe(this.#process.stdin)
+    if (task.options.sink !== undefined && this.#requests !== null) this.#detach(task.options.sink)
     return task.done
+  }
+
+  #detach(sink: Writable): void {
+    this.#stream.unpipe(sink)
+    this.#stream.off('data', this.#count)
+    this.#stream.pause()
   }
 }
 

@@ -177,7 +177,7 @@ test('a tree that is deeper than any path may be long is copied, measured and re
   const status = new FileStatus()
   statAt(copied.number, cPath('again'), status)
   expect(status.links).toBe(2)
-  const context = { progress: () => {}, stdin: 0, stdout: 1 }
+  const context = { progress: () => {}, write: () => {} }
   expect(measureTree({ path: to }, context)).toBe(measureTree({ path: from }, context))
   using parent = openDirectory(root)
   removeTreeAt(parent.number, cPath('from'))

@@ -1,6 +1,7 @@
 /** The worker's side of the conversation. Blocking: between two jobs there is nothing else to do. */
 import { readSync, writeSync } from 'node:fs'
-import { type Reply, type Request, replyFd, requestFd } from './protocol.ts'
+import { widenSendBuffer } from '../../sys/socket.ts'
+import { type Reply, type Request, replyFd, requestFd, streamFd } from './protocol.ts'
 
 const newline = 10
 const chunk = Buffer.alloc(65_536)
@@ -18,6 +19,19 @@ export function receive(): Request | null {
 }
 
 export function send(reply: Reply): void {
-  const bytes = Buffer.from(`${JSON.stringify(reply)}\n`)
-  for (let sent = 0; sent < bytes.length; ) sent += writeSync(replyFd, bytes, sent)
+  writeAll(replyFd, Buffer.from(`${JSON.stringify(reply)}\n`))
+}
+
+/** What may be on its way to the daemon: on a busy machine that takes it late. Bytes. */
+const aheadSize = 4 << 20
+let isWide = false
+
+export function sendStream(bytes: Buffer): void {
+  if (!isWide) widenSendBuffer(streamFd, aheadSize)
+  isWide = true
+  writeAll(streamFd, bytes)
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
 }

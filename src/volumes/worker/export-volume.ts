@@ -3,11 +3,9 @@
  * says what it has by a check sum, and gets the rest.
  */
 import { createHash } from 'node:crypto'
-import { writeSync } from 'node:fs'
 import { TarWriter } from '../../archives/tar-writer.ts'
 import { TsnetError } from '../../errors.ts'
 import { ZstdCompressor } from '../../sys/libzstd.ts'
-import { widenSendBuffer } from '../../sys/socket.ts'
 import { SourceTree } from '../../sys/source-tree.ts'
 import { settleStagedTree } from '../../sys/staged-tree.ts'
 import { walkTree } from '../../sys/walk-tree.ts'
@@ -40,15 +38,11 @@ export interface Exported {
   readonly leftOut: number
 }
 
-/** What may be on its way to the daemon: on a busy machine that takes it late. Bytes. */
-const aheadSize = 4 << 20
-
 /** Throws kind 'conflict', code 'volume-changed', before anything is written when the archive begins otherwise by now. */
 export function exportVolume({ root, label, resume }: ExportVolume, context: Context): Exported {
-  widenSendBuffer(context.stdout, aheadSize)
   settleStagedTree(root)
   using source = new SourceTree(root)
-  const output = new Output(context.stdout, label.name, resume)
+  const output = new Output(context, label.name, resume)
   output.write(formatArchiveLabel(label))
   using zstd = new ZstdCompressor((bytes) => output.write(bytes))
   const tar = new TarWriter((bytes) => {
@@ -65,29 +59,26 @@ export function exportVolume({ root, label, resume }: ExportVolume, context: Con
   return { entries, bytes: output.size, changed, leftOut }
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
-}
-
 /** The archive's bytes behind what the caller has. */
 class Output {
-  readonly #fd: number
+  readonly #sink: Pick<Context, 'write'>
   readonly #volume: string
   readonly #hash = createHash('sha256')
   /** What is there already, as long as its end has not been reached. */
   #resume: ArchivePart | null
   size = 0
 
-  constructor(fd: number, volume: string, resume: ArchivePart | null) {
-    this.#fd = fd
+  constructor(sink: Pick<Context, 'write'>, volume: string, resume: ArchivePart | null) {
+    this.#sink = sink
     this.#volume = volume
     this.#resume = resume
   }
 
   write(bytes: Buffer): void {
     const had = this.#pass(bytes)
-    this.#hash.update(had === 0 ? bytes : bytes.subarray(had))
-    writeAll(this.#fd, bytes.subarray(had))
+    const rest = had === 0 ? bytes : bytes.subarray(had)
+    this.#hash.update(rest)
+    if (rest.length > 0) this.#sink.write(rest)
     this.size += bytes.length
   }
 

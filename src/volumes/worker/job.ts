@@ -4,9 +4,8 @@
 export interface Context {
   /** Tells how far it is, in bytes; `total` is 0 while unknown. The deadline begins anew. As often as one likes. */
   progress(bytes: number, total: number): void
-  /** Descriptors of the caller's streams; both are /dev/null where it gave none. */
-  readonly stdin: number
-  readonly stdout: number
+  /** Sends bytes to the stream that the caller gave, and waits while that takes none. */
+  write(bytes: Buffer): void
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each job has an input of its own, known where it is called by name

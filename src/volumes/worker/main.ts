@@ -7,7 +7,7 @@
 import { TsnetError } from '../../errors.ts'
 import { SyscallError } from '../../sys/errno.ts'
 import { endWithParent } from '../../sys/process.ts'
-import { receive, send } from './channel.ts'
+import { receive, send, sendStream } from './channel.ts'
 import type { Context, Job } from './job.ts'
 import { jobs } from './jobs.ts'
 import type { Failure } from './protocol.ts'
@@ -15,17 +15,22 @@ import type { Failure } from './protocol.ts'
 /** Milliseconds between two reports of progress. */
 const progressEvery = 100
 
-function createContext(): Context {
-  let told = 0
-  return {
-    stdin: 0,
-    stdout: 1,
-    progress: (bytes, total) => {
-      const now = Date.now()
-      if (now - told < progressEvery && (total === 0 || bytes < total)) return
-      told = now
-      send({ progress: [bytes, total] })
-    },
+/** What a job has, and what it has done with that. */
+class JobContext implements Context {
+  #told = 0
+  /** bytes */
+  sent = 0
+
+  progress(bytes: number, total: number): void {
+    const now = Date.now()
+    if (now - this.#told < progressEvery && (total === 0 || bytes < total)) return
+    this.#told = now
+    send({ progress: [bytes, total] })
+  }
+
+  write(bytes: Buffer): void {
+    sendStream(bytes)
+    this.sent += bytes.length
   }
 }
 
@@ -50,7 +55,9 @@ async function serve(): Promise<void> {
   for (let request = receive(); request !== null; request = receive()) {
     try {
       const job = jobs[request.job as keyof typeof jobs] as Job
-      send({ output: (await job(request.input, createContext())) ?? null })
+      const context = new JobContext()
+      const output = (await job(request.input, context)) ?? null
+      send({ output, sent: context.sent })
     } catch (error) {
       send({ error: failureOf(error) })
     }

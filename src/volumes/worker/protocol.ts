@@ -1,7 +1,8 @@
 /** Lines of JSON between the daemon and a worker: one request at a time, then progress, then one reply. */
 import type { ErrorKind } from '../../errors.ts'
 
-/** Descriptors in the worker. */
+/** Descriptors in the worker. What a job sends goes out by the first, in the order of jobs. */
+export const streamFd = 1
 export const requestFd = 3
 export const replyFd = 4
 
@@ -20,5 +21,6 @@ export interface Failure {
 
 export type Reply =
   | { readonly progress: readonly [bytes: number, total: number] }
-  | { readonly output: unknown }
+  /** `sent` tells how many bytes of the stream are the job's. */
+  | { readonly output: unknown; readonly sent: number }
   | { readonly error: Failure }

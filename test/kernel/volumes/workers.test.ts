@@ -1,7 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough, type Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WorkerError, Workers } from '../../../src/volumes/workers.ts'
 import { HangingFs } from '../../helpers/hanging-fs.ts'
@@ -76,6 +79,51 @@ test('a job’s failure arrives with kind, code and the name of the errno', asyn
   // the process has survived that
   expect(await lookAt('/')).toEqual(['directory'])
   expect(workersOf(process.pid)).toHaveLength(1)
+})
+
+const label = { name: 'data', driver: 'local', labels: {}, options: {} }
+
+function exportTo(sink: Writable, options: object = {}): Promise<{ bytes: number }> {
+  const input = { root: directory, label, resume: null, ...options }
+  return workers.run('export-volume', input, { ...look, sink, ...options })
+}
+
+test('what a job sends arrives as a whole, however slowly it is taken, and the next stream of the same process is another', async () => {
+  writeFileSync(join(directory, 'file'), randomBytes(12 << 20))
+  const archives: Buffer[] = []
+  for (const step of [1000, 1 << 20]) {
+    const sink = new PassThrough({ highWaterMark: step })
+    const parts: Buffer[] = []
+    sink.on('data', (part: Buffer) => parts.push(part))
+    const { bytes } = await exportTo(sink)
+    sink.end()
+    await finished(sink)
+    archives.push(Buffer.concat(parts))
+    expect(archives.at(-1)!.length).toBe(bytes)
+  }
+  expect(archives[1]!.equals(archives[0]!)).toBe(true)
+  expect(workersOf(process.pid)).toHaveLength(1)
+})
+
+test('after a stream that failed the next one is whole', async () => {
+  writeFileSync(join(directory, 'file'), randomBytes(100_000))
+  const resume = { offset: 10, sha256: 'f'.repeat(64) }
+  await expect(exportTo(new PassThrough(), { resume })).rejects.toMatchObject({ code: 'volume-changed' })
+  const sink = new PassThrough({ highWaterMark: 1 << 20 })
+  const { bytes } = await exportTo(sink)
+  expect(sink.readableLength).toBe(bytes)
+})
+
+test('while nobody takes a stream other jobs are done at once', async () => {
+  writeFileSync(join(directory, 'file'), randomBytes(16 << 20))
+  await lookAt('/')
+  const controller = new AbortController()
+  const reason = new Error('nobody waits any more')
+  const stuck = exportTo(new PassThrough(), { signal: controller.signal })
+  stuck.catch(() => {})
+  expect(await Promise.all([lookAt('/'), lookAt('/')])).toEqual([['directory'], ['directory']])
+  controller.abort(reason)
+  await expect(stuck).rejects.toBe(reason)
 })
 
 test('a job that hangs is given up at its deadline and its process is killed, while others are done', async () => {
