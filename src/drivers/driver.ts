@@ -12,7 +12,7 @@ import type {
   PoolRecord,
   PortBinding,
 } from '../store/records.ts'
-import type { EndpointId } from '../values/id.ts'
+import type { EndpointId, NetworkId } from '../values/id.ts'
 
 export interface DriverContext {
   /** Begins the ifalias of every link: `<mark>:<id>`. Daemons that share a namespace have marks of their own. */
@@ -126,6 +126,8 @@ export interface NetworkDriver<O = unknown> {
     network: NetworkRecord,
     endpoints: readonly StandingEndpoint[],
   ): Promise<readonly string[]>
+  /** Calls `suspect` with networks that are to be repaired, for reasons that the driver alone knows of, until disposed of. */
+  follow?(suspect: (network: NetworkId) => void): Disposable
   /**
    * Removes what carries this driver's mark in the kernel but is not among `networks` and `endpoints`, and completes what is
    * the host's for these.

@@ -8,6 +8,12 @@ export function tagOf(mark: string, owner: NetworkId | EndpointId | 'retired'): 
   return `${mark}:${owner}`
 }
 
+/** Whose a link is by its ifalias, null for one of nobody's; a driver's own mark begins with the daemon's and a slash. */
+export function ownerOf(mark: string, alias: string): string | null {
+  const [tag = '', id = ''] = alias.split(':')
+  return tag === mark || tag.startsWith(`${mark}/`) ? id : null
+}
+
 /** Removes those of `links` that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */
 export async function removeUnwanted(
   links: readonly Link[],

@@ -34,6 +34,11 @@ export function guestLinkName(endpoint: EndpointId): string {
   return `tg-${endpoint.slice(0, maxLength - 3)}`
 }
 
+/** The port of an overlay network's bridge by which other hosts are reached: `vx-` and the short id. */
+export function vxlanName(network: NetworkId): string {
+  return `vx-${shortId(network)}`
+}
+
 /** What a link is called from its birth until it has its alias and its name, both in one request. */
 export function bornName(id: NetworkId | EndpointId): string {
   return `ts${id.slice(0, maxLength - 2)}`

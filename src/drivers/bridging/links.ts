@@ -147,14 +147,18 @@ export function ownBridges(
   })
 }
 
-/** Removes bridges and veth pairs that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */
+/** Removes veth pairs, bridges and other kinds of ports that carry the mark with an id that is not among `wanted`. Returns their names. */
 export async function sweepLinks(
   socket: RouteSocket,
   mark: string,
   wanted: ReadonlySet<string>,
+  ...otherPorts: readonly string[]
 ): Promise<string[]> {
-  const ports = await removeUnwanted(listLinks(socket, 'veth'), mark, wanted)
-  return [...ports, ...(await removeUnwanted(listLinks(socket, 'bridge'), mark, wanted))]
+  const removed: string[] = []
+  for (const kind of ['veth', ...otherPorts, 'bridge']) {
+    removed.push(...(await removeUnwanted(listLinks(socket, kind), mark, wanted)))
+  }
+  return removed
 }
 
 function taken(message: string): TsnetError {

@@ -54,7 +54,7 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
 }
 
 /** A port has no use for an address. Else it would take one, tell the container, and look there for routers. */
-function switchOffIpv6(name: string): void {
+export function switchOffIpv6(name: string): void {
   const path = `${procSys()}/net/ipv6/conf/${name}/disable_ipv6`
   if (existsSync(path)) writeFileSync(path, '1')
 }

@@ -1,0 +1,89 @@
+/** Signs that somebody else has changed what overlay networks need: their links to other hosts, entries, the hosts themselves. */
+import type { Cluster } from '../../cluster/cluster.ts'
+import { type EventWatch, type NetlinkEvent, watchEvents } from '../../netlink/events.ts'
+import type { Forwarding } from '../../netlink/forwarding.ts'
+import { isUp, type Link } from '../../netlink/link.ts'
+import type { Neighbour } from '../../netlink/neighbour.ts'
+import { NUD_PERMANENT } from '../../sys/constants/neighbour.ts'
+import type { NetworkId } from '../../values/id.ts'
+import type { Peers } from './peers.ts'
+
+/** Milliseconds between two comparisons of all, for what nobody tells of. */
+const auditInterval = 60_000
+
+export type Networks = ReadonlyMap<NetworkId, Peers>
+
+/** Follows entries and hosts, and calls `suspect` with networks that are to be compared with what they should be. */
+export class OverlayWatch implements Disposable {
+  readonly #networks: Networks
+  readonly #suspect: (network: NetworkId) => void
+  readonly #undo = new DisposableStack()
+  /** Hears of entries. */
+  readonly entries: EventWatch
+
+  constructor(cluster: Cluster, networks: Networks, suspect: (network: NetworkId) => void) {
+    this.#networks = networks
+    this.#suspect = suspect
+    this.entries = this.#undo.use(watchEvents((event) => this.#hear(event), undefined, 'neighbours'))
+    this.#undo.use(watchEvents((event) => this.#hear(event)))
+    this.#undo.use(
+      cluster.nodes.subscribe((changes) => {
+        // Packets may be longer or shorter now, or come from elsewhere.
+        const isOther = changes.some(
+          ({ key, before, value }) =>
+            before?.mtu !== value?.mtu || (key === cluster.self.name && before?.address !== value?.address),
+        )
+        if (isOther) this.#suspectAll()
+      }),
+    )
+    const timer = setInterval(() => this.#suspectAll(), auditInterval).unref()
+    this.#undo.defer(() => clearInterval(timer))
+  }
+
+  [Symbol.dispose](): void {
+    this.#undo.dispose()
+  }
+
+  #suspectAll(): void {
+    for (const id of this.#networks.keys()) this.#suspect(id)
+  }
+
+  #hear(event: NetlinkEvent): void {
+    if (event.type === 'lost') this.#suspectAll()
+    else if (event.type === 'link') this.#hearLink(event.link)
+    else if (event.type === 'link-removed') this.#hearRemoved(event.link)
+    else if ('forwarding' in event) this.#hearForwarding(event.type === 'forwarding', event.forwarding)
+    else if ('neighbour' in event) this.#hearNeighbour(event.type === 'neighbour', event.neighbour)
+  }
+
+  #hearLink(link: Link): void {
+    for (const [id, { place }] of this.#networks)
+      if (place?.port === link.index && (link.master !== place.bridge || !isUp(link))) this.#suspect(id)
+  }
+
+  #hearRemoved(link: Link): void {
+    for (const [id, { place }] of this.#networks)
+      if (place?.port === link.index || place?.bridge === link.index) this.#suspect(id)
+  }
+
+  #hearForwarding(isThere: boolean, { port, mac, table, via, fixed }: Forwarding): void {
+    for (const [id, { place, table: wanted }] of this.#networks) {
+      if (place?.port !== port) continue
+      const host = wanted.hostOf(mac)
+      const isRight = isThere
+        ? table === 'bridge'
+          ? !fixed === (host === undefined)
+          : via === host
+        : host === undefined
+      if (!isRight) this.#suspect(id)
+    }
+  }
+
+  #hearNeighbour(isThere: boolean, { index, address, mac, state }: Neighbour): void {
+    for (const [id, { place, table: wanted }] of this.#networks) {
+      if (place?.bridge !== index) continue
+      const present = isThere && state === NUD_PERMANENT ? mac : undefined
+      if (present !== wanted.macOf(address)) this.#suspect(id)
+    }
+  }
+}
