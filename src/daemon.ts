@@ -20,6 +20,7 @@ import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'
 import { CniDriver } from './drivers/cni/index.ts'
 import type { NetworkDriver } from './drivers/driver.ts'
+import { createOverlayDriver } from './drivers/overlay/index.ts'
 import { ipamPlugins, networkPlugins, volumePlugins } from './drivers/plugin-sources.ts'
 import { joinSources, lookUpDriver, sourceOf } from './drivers/registry.ts'
 import { followCluster } from './engine/cluster.ts'
@@ -35,6 +36,8 @@ import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import type { Parts } from './engine/parts.ts'
+import { engineNetworks } from './engine/pods/engine-networks.ts'
+import { Pods } from './engine/pods/pods.ts'
 import { watchQuotas } from './engine/quota-watch.ts'
 import { refreshFiles } from './engine/refresh-files.ts'
 import { restore } from './engine/restore.ts'
@@ -169,6 +172,7 @@ async function buildParts(
   const builtIn = {
     network: sourceOf<NetworkDriver>([
       ...builtinDrivers(),
+      ...(cluster === null ? [] : [createOverlayDriver(cluster.state)]),
       new CniDriver({ ...config.cni, state: join(dataRoot, 'cni') }, (id) => store.networks.has(id)),
     ]),
     ipam: sourceOf(builtinIpams),
@@ -270,6 +274,23 @@ function createGuest(parts: Parts, engine: () => ManagedEngine): Guest {
   })
 }
 
+/** Milliseconds for which a network of pods stays without one: the next may be on its way. */
+const podNetworkLinger = 10_000
+
+/** Sandboxes of other runtimes. Drivers are objects of their own, as for the plugin. */
+function createPods(parts: Parts): Pods {
+  const own = ['bridge', 'macvlan', 'ipvlan']
+  return new Pods({
+    ...parts,
+    mark: `${parts.mark}-cni`,
+    drivers: builtinDrivers().filter(({ name }) => own.includes(name)),
+    ipam: parts.ipam('default') as PoolIpam,
+    rules: parts.networkRules,
+    linger: podNetworkLinger,
+    engine: engineNetworks(parts),
+  })
+}
+
 /** The name of whoever holds an address. */
 function describeOwner(store: Store, id: string): string {
   const network = store.networks.get(id)
@@ -361,6 +382,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const guest = createGuest(parts, () => engine!)
   // Its rules are among those that are applied as a whole.
   await guest.restore()
+  const pods = createPods(parts)
+  await pods.restore()
   const { promise: restored, resolve: begin } = Promise.withResolvers<void>()
   const hosts = parts.cluster === null ? null : followCluster(parts, config.advertise, restored)
   await restore(parts, config.network)
@@ -379,7 +402,8 @@ async function main(argv: readonly string[]): Promise<void> {
   await engine.reconcile()
   // The default filter takes the compiler some 15 ms: not in the first container's time.
   buildSeccompFilter('default', resolveCapabilities({ add: [], drop: [] }))
-  const server = createApiServer({ engine, guest, log, version })
+  await pods.resume()
+  const server = createApiServer({ engine, guest, pods, log, version })
   await listen(server, config)
   await guest.resume()
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
@@ -388,6 +412,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const stop = async (): Promise<void> => {
     plugins.close()
     await guest.close()
+    await pods.close()
     await server.close()
     await supervisor.close(true)
     drift[Symbol.dispose]()
