@@ -1,4 +1,5 @@
 /** One connection to one server of etcd. It is given up as a whole, with all that goes on in it, once the server is silent. */
+import { isIP } from 'node:net'
 import type {
   Channel,
   ChannelCredentials,
@@ -37,6 +38,14 @@ const channelOptions = {
   'grpc.use_local_subchannel_pool': 1,
 }
 
+/** TLS has names for servers, and Node refuses to put an address in the place of one. The certificate is compared with the address. */
+const namelessOptions = { 'grpc.ssl_target_name_override': 'etcd.invalid' }
+
+/** Of host:port, IPv6 without its brackets. */
+export function hostOf(server: string): string {
+  return server.slice(0, server.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+}
+
 export class Connection {
   /** host:port */
   readonly server: string
@@ -49,7 +58,8 @@ export class Connection {
   constructor(protocol: Protocol, server: string, credentials: ChannelCredentials) {
     this.server = server
     this.#protocol = protocol
-    this.#channel = new protocol.grpc.Channel(server, credentials, channelOptions)
+    const options = isIP(hostOf(server)) === 0 ? channelOptions : { ...channelOptions, ...namelessOptions }
+    this.#channel = new protocol.grpc.Channel(server, credentials, options)
     // all services share one connection
     this.#host = new protocol.Host(server, credentials, { channelOverride: this.#channel } as object)
   }

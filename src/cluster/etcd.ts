@@ -4,10 +4,11 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkServerIdentity } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { TsnetError } from '../errors.ts'
-import { Connection, Unanswered } from './connection.ts'
+import { Connection, hostOf, Unanswered } from './connection.ts'
 import {
   isAuthOff,
   isCompacted,
@@ -148,7 +149,7 @@ export class Etcd {
     const [server = ''] = this.#servers
     try {
       if (this.closing.aborted) throw this.#unusable('this daemon has left it')
-      this.#connection ??= new Connection(this.#protocol, server, this.#credentials())
+      this.#connection ??= new Connection(this.#protocol, server, this.#credentials(server))
       return this.#connection
     } catch (error) {
       for (const each of this.#servers) failures.set(each, error)
@@ -156,12 +157,14 @@ export class Etcd {
     }
   }
 
-  #credentials(): ChannelCredentials {
+  #credentials(server: string): ChannelCredentials {
     const { credentials } = this.#protocol.grpc
     const { tls } = this.url
     if (tls === null) return credentials.createInsecure()
     const read = (path: string) => (path === '' ? null : readFileSync(path))
-    return credentials.createSsl(read(tls.ca), read(tls.key), read(tls.cert))
+    return credentials.createSsl(read(tls.ca), read(tls.key), read(tls.cert), {
+      checkServerIdentity: (_, certificate) => checkServerIdentity(hostOf(server), certificate),
+    })
   }
 
   /** The next call goes to the next server. */

@@ -1,4 +1,6 @@
 /** What etcd, gRPC, TLS and the kernel answer, in words. */
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { ServiceError } from '@grpc/grpc-js'
 import type { ClusterUrl } from './url.ts'
 
@@ -50,7 +52,13 @@ export function isCompacted(error: unknown): boolean {
 
 type Wording = readonly [RegExp, (url: ClusterUrl) => string]
 
-const ownCertificate = ({ tls }: ClusterUrl): string => (tls === null || tls.cert === '' ? 'none' : tls.cert)
+/** Servers do not tell an expired certificate from any other bad one. */
+function ownCertificate({ tls }: ClusterUrl): string {
+  if (tls === null || tls.cert === '') return 'wants a certificate: add cert=FILE and key=FILE to --cluster'
+  const { validToDate } = new X509Certificate(readFileSync(tls.cert))
+  const expired = validToDate.getTime() < Date.now() ? `, which expired on ${validToDate.toISOString()}` : ''
+  return `refuses the certificate in ${tls.cert}${expired}`
+}
 
 const wordings: readonly Wording[] = [
   [/no leader|leader changed|request timed out/, () => 'they have no leader: most of its servers are away'],
@@ -78,14 +86,18 @@ const wordings: readonly Wording[] = [
   ],
   [/ALTNAME_INVALID|does not match certificate/, () => "the server's certificate is for other names"],
   [
-    /alert certificate expired/,
-    (url) => `the server finds this host's certificate ${ownCertificate(url)} expired`,
+    /alert (bad certificate|certificate expired|unknown ca|certificate unknown|certificate required|handshake failure)/,
+    (url) => `the server ${ownCertificate(url)}`,
   ],
   [
-    /alert (bad certificate|unknown ca|certificate unknown|certificate required|handshake failure)/,
-    (url) => `the server refuses this host's certificate ${ownCertificate(url)}`,
+    /before secure TLS connection was established|wrong version number/,
+    () => 'the server ends the connection at the start of TLS: if it speaks none, leave out ca, cert and key',
   ],
-  [/wrong version number|EPROTO/, () => 'the server does not speak TLS: leave out ca, cert and key'],
+  [
+    /Last error: Failed to connect/,
+    ({ tls }) =>
+      `the server ends the connection at its start${tls === null ? ': if it speaks TLS, add ca=FILE to --cluster' : ''}`,
+  ],
   [/ECONNREFUSED/, () => 'connection refused'],
   [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, () => 'there is no way to it'],
   [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, () => 'its name cannot be resolved'],
@@ -95,7 +107,9 @@ const wordings: readonly Wording[] = [
 export function wordsOf(error: unknown, url: ClusterUrl): string {
   const text = details(error)
   const [, words] = wordings.find(([pattern]) => pattern.test(text)) ?? []
-  return words?.(url) ?? text
+  return (
+    words?.(url) ?? text.replace(/^No connection established\. Last error: (.*)\. Resolution note: .*/, '$1')
+  )
 }
 
 /** The causes by server, once where they are the same. */

@@ -23,7 +23,7 @@ export interface EtcdOptions {
   /** Default: one server on 127.0.0.1 of the present namespace, which must not be the machine's. */
   readonly places?: readonly EtcdPlace[]
   /** Servers talk TLS to clients, who must show certificates of the same authority. */
-  readonly tls?: Certificates
+  readonly tls?: Pick<Certificates, 'ca' | 'server' | 'client'>
   /** bytes, after which etcd raises the alarm NOSPACE */
   readonly quota?: number
 }
