@@ -39,8 +39,13 @@ function describeLink(link: Link, addresses: readonly Address[]): Topology['inte
 /** Bridges without addresses have no rules, and are known by their tag. */
 function linkOf(parts: Parts, network: NetworkRecord, links: readonly Link[]): string {
   const { parent = '', 'com.docker.network.bridge.name': bridge = '' } = network.options
-  const tagged = links.find(({ alias }) => alias === `${parts.mark}:${network.id}`)
+  const tagged = links.find(({ alias, kind }) => kind !== 'vxlan' && isTag(parts, network, alias))
   return parent || bridge || tagged?.name || ''
+}
+
+/** Drivers may have marks of their own below the daemon's. */
+function isTag(parts: Parts, network: NetworkRecord, alias: string): boolean {
+  return alias.startsWith(parts.mark) && alias.endsWith(`:${network.id}`)
 }
 
 /** Of a running container, by family. */

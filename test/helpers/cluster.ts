@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { TestDaemon } from './daemon.ts'
+import { run, TestDaemon } from './daemon.ts'
 import { Etcd } from './etcd.ts'
 
 /** What the hosts' addresses begin with: the switch is .1, servers of etcd are .2 to .4, hosts from .11 on. */
@@ -104,6 +104,17 @@ export class TestCluster implements AsyncDisposable {
   /** Takes a host's cable out, or puts it in again. */
   plug(host: number, isIn: boolean): void {
     this.#ip(`link set host${host} ${isIn ? 'up' : 'down'}`)
+  }
+
+  /** What a command prints beyond the hosts. Throws when it fails. */
+  async outside(command: string, ...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await run('nsenter', [
+      `--net=/run/netns/${this.netns}`,
+      command,
+      ...args,
+    ])
+    if (code !== 0) throw new Error(`${command} ${args.join(' ')}: ${code}: ${stderr}`)
+    return stdout
   }
 
   async stop(): Promise<void> {

@@ -17,6 +17,12 @@ export function blockPrefix(range: Cidr): number {
   return bits - Math.min(own, limits.bits)
 }
 
+/** How many addresses hosts can give out without being asked for one by name. */
+export function dynamicAddresses(range: Cidr): number {
+  const prefix = blockPrefix(range)
+  return 2 ** (familyBits(range.family) - prefix) * Math.min(2 ** (prefix - range.prefix), limits.blocks)
+}
+
 /** The block of a subnet's that an address lies in, as a CIDR. */
 export function blockAround(range: Cidr, address: string): string {
   return formatCidr(blockOf(address, blockPrefix(range)))

@@ -3,7 +3,7 @@ import { type Cidr, containsIp, formatCidr, parseCidr } from '../../values/cidr.
 import { canonicalIp, familyBits, ipFamily } from '../../values/ip.ts'
 import type { PoolUsage } from '../ipam.ts'
 import { SubnetLeases } from '../subnet-leases.ts'
-import { blockAround } from './blocks.ts'
+import { blockAround, dynamicAddresses } from './blocks.ts'
 
 /** What must outlive the daemon: blocks, and who has addresses of theirs that were left to other hosts. */
 export type HeldBlocks = Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -197,7 +197,7 @@ export class Holdings {
 
   /** As far as this host knows: what others have in their blocks counts as available. */
   get usage(): PoolUsage {
-    const size = Number(this.range.last - this.range.first) + 1
+    const size = dynamicAddresses(this.range)
     const used = [...this.#blocks].flatMap(([block, leases]) =>
       this.#usersOf(block, leases, Number.POSITIVE_INFINITY),
     )
