@@ -37,12 +37,13 @@ export function parseTime(text: string): bigint | null {
   return sign === '-' ? -size : size
 }
 
-/** Nanoseconds as decimal seconds. */
+/** Nanoseconds as decimal seconds, with as many digits as are needed. */
 export function formatTime(nanoseconds: bigint): string {
-  const sign = nanoseconds < 0n ? '-' : ''
-  const digits = `${nanoseconds < 0n ? -nanoseconds : nanoseconds}`.padStart(10, '0')
-  let end = digits.length
-  while (end > digits.length - 9 && digits[end - 1] === '0') end--
-  const seconds = digits.slice(0, -9)
-  return end === digits.length - 9 ? sign + seconds : `${sign}${seconds}.${digits.slice(-9, end)}`
+  const size = nanoseconds < 0n ? -nanoseconds : nanoseconds
+  const seconds = `${nanoseconds < 0n ? '-' : ''}${size / 1_000_000_000n}`
+  let fraction = Number(size % 1_000_000_000n)
+  if (fraction === 0) return seconds
+  let digits = 9
+  for (; fraction % 10 === 0; fraction /= 10) digits--
+  return `${seconds}.${String(fraction).padStart(digits, '0')}`
 }

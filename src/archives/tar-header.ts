@@ -79,10 +79,12 @@ function readBinary(block: Buffer, at: number, length: number): number {
 /** What the fields of ustar hold; the rest of a larger value stands in an extended header before. */
 export const limits = { name: 100, target: 100, id: 0o7777777, size: 0o77777777777, time: 0o77777777777 }
 
-/** Behind this ustar has only the first part of a long name, which is written otherwise. */
-const usedEnd = 345
+/** What all headers have in common. */
+const blank = Buffer.alloc(blockSize)
+blank.write('ustar\x0000', 257, 'latin1')
+const blankSum = checksum(blank, 0, blockSize)
 
-/** Writes a header at `at`, where there are zeros; what does not fit is cut. */
+/** Writes a header at `at`; what does not fit is cut. The sum is made on the way: there is one header for each small file. */
 export function writeHeader(
   into: Buffer,
   at: number,
@@ -91,25 +93,49 @@ export function writeHeader(
   size: number,
   mtime: number,
 ): void {
-  into.write(header.name, at, limits.name, 'latin1')
-  writeOctal(into, at + 100, 8, header.mode)
-  writeOctal(into, at + 108, 8, header.uid <= limits.id ? header.uid : 0)
-  writeOctal(into, at + 116, 8, header.gid <= limits.id ? header.gid : 0)
-  writeOctal(into, at + 124, 12, size <= limits.size ? size : 0)
-  writeOctal(into, at + 136, 12, mtime >= 0 && mtime <= limits.time ? mtime : 0)
-  into.write(type, at + 156, 'latin1')
-  into.write(header.target, at + 157, limits.target, 'latin1')
-  into.write('ustar\x0000', at + 257, 'latin1')
-  writeOctal(into, at + 329, 8, header.major)
-  writeOctal(into, at + 337, 8, header.minor)
-  writeOctal(into, at + checksumAt, 7, checksum(into, at, usedEnd))
+  blank.copy(into, at)
+  const sum =
+    blankSum +
+    writeText(into, at, limits.name, header.name) +
+    writeOctal(into, at + 100, 8, header.mode) +
+    writeOctal(into, at + 108, 8, header.uid <= limits.id ? header.uid : 0) +
+    writeOctal(into, at + 116, 8, header.gid <= limits.id ? header.gid : 0) +
+    writeOctal(into, at + 124, 12, size <= limits.size ? size : 0) +
+    writeOctal(into, at + 136, 12, mtime >= 0 && mtime <= limits.time ? mtime : 0) +
+    writeText(into, at + 156, 1, type) +
+    writeText(into, at + 157, limits.target, header.target) +
+    writeOctal(into, at + 329, 8, header.major) +
+    writeOctal(into, at + 337, 8, header.minor)
+  writeOctal(into, at + checksumAt, 7, sum)
   into[at + checksumEnd - 1] = space
 }
 
-/** Digits with zeros before them and a NUL behind. */
-function writeOctal(into: Buffer, at: number, length: number, value: number): void {
+/** Returns the sum of the bytes. */
+function writeText(into: Buffer, at: number, longest: number, text: string): number {
+  const length = Math.min(text.length, longest)
+  let sum = 0
+  for (let index = 0; index < length; index++) {
+    const byte = text.charCodeAt(index)
+    into[at + index] = byte
+    sum += byte
+  }
+  return sum
+}
+
+const zero = 0x30
+
+/** Digits with zeros before them and a NUL behind; returns the sum of the bytes. */
+function writeOctal(into: Buffer, at: number, length: number, value: number): number {
+  let sum = zero * (length - 1)
   let index = at + length - 2
   let rest = value
-  for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 8)) into[index--] = 0x30 + (rest % 8)
-  for (; index >= at; rest >>>= 3) into[index--] = 0x30 | (rest & 7)
+  for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 8)) {
+    into[index--] = zero + (rest % 8)
+    sum += rest % 8
+  }
+  for (; index >= at; rest >>>= 3) {
+    into[index--] = zero | (rest & 7)
+    sum += rest & 7
+  }
+  return sum
 }

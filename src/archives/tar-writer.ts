@@ -94,7 +94,6 @@ export class TarWriter {
 
   #header(entry: ArchiveEntry, type: string, size: number, mtime: number): void {
     if (this.#at + blockSize > bufferSize) this.#flush()
-    this.#buffer.fill(0, this.#at, this.#at + blockSize)
     writeHeader(this.#buffer, this.#at, entry, type, size, mtime)
     this.#at += blockSize
   }
@@ -145,6 +144,9 @@ function extensionHeader(size: number): Buffer {
   return header
 }
 
+/** nanoseconds */
+const longestTime = BigInt(limits.time) * 1_000_000_000n
+
 /** What the header has no room for, in a fixed order. */
 function extendedRecords(entry: ArchiveEntry, stored: number): string {
   const { name, target, uid, gid, mtime, data, xattrs } = entry
@@ -152,8 +154,8 @@ function extendedRecords(entry: ArchiveEntry, stored: number): string {
   const add = (keyword: string, value: string): void => {
     text += formatPax(keyword, value)
   }
+  const isPlain = isAscii(name) && (target === '' || isAscii(target))
   const isLong = (one: string, limit: number): boolean => one.length > limit || !(isPlain || isAscii(one))
-  const isPlain = isAscii(name) && isAscii(target)
   if (!isPlain && !(isText(name) && isText(target))) add('hdrcharset', 'BINARY')
   if (data !== null) {
     add('GNU.sparse.major', '1')
@@ -165,9 +167,7 @@ function extendedRecords(entry: ArchiveEntry, stored: number): string {
   if (stored > limits.size) add('size', String(stored))
   if (uid > limits.id) add('uid', String(uid))
   if (gid > limits.id) add('gid', String(gid))
-  const seconds = mtime / 1_000_000_000n
-  if (mtime < 0n || mtime !== seconds * 1_000_000_000n || seconds > BigInt(limits.time))
-    add('mtime', formatTime(mtime))
+  if (mtime < 0n || mtime > longestTime || mtime % 1_000_000_000n !== 0n) add('mtime', formatTime(mtime))
   if (xattrs.size === 0) return text
   for (const [attribute, value] of [...xattrs].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const acl = aclKeywords[attribute] === undefined ? null : aclToText(value)

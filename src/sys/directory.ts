@@ -33,15 +33,18 @@ export function* readEntries(fd: number, buffer: Buffer): Generator<readonly Dir
 
 /** All of them in the order of their names' bytes, and in memory of their own. */
 export function readSortedEntries(fd: number, buffer: Buffer): readonly DirectoryEntry[] {
-  const all: { readonly entry: DirectoryEntry; readonly key: string }[] = []
+  const entries: DirectoryEntry[] = []
+  // Texts are compared much faster than bytes, and these alike. What follows the NUL leads back to the entry.
+  const keys: string[] = []
   for (;;) {
     const length = check(Number(nativeGetdents(fd, buffer, buffer.length)), 'getdents64')
     if (length === 0) break
-    const batch = Buffer.from(buffer.subarray(0, length))
-    // Texts are compared much faster than bytes, and these alike.
-    for (const entry of parseEntries(batch, length)) all.push({ entry, key: entry.name.toString('latin1') })
+    for (const entry of parseEntries(Buffer.from(buffer.subarray(0, length)), length)) {
+      keys.push(entry.name.toString('latin1') + entries.length)
+      entries.push(entry)
+    }
   }
-  return all.sort((one, other) => (one.key < other.key ? -1 : 1)).map(({ entry }) => entry)
+  return keys.sort().map((key) => entries[Number(key.slice(key.indexOf('\0') + 1))]!)
 }
 
 export function entryBuffer(): Buffer {
