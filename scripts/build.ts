@@ -52,6 +52,8 @@ try {
     ...common,
     entryPoints: {
       cli: 'src/cli/main.ts',
+      cni: 'src/cni-plugin/main.ts',
+      'cni-alone': 'src/cni-plugin/alone.ts',
       init: 'src/init/load.ts',
       'volume-worker': 'src/volumes/worker/main.ts',
     },

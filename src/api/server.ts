@@ -11,6 +11,7 @@ import { type GuestBackend, guestRoutes } from './routes/guest.ts'
 import { imageRoutes } from './routes/images.ts'
 import { networkRoutes } from './routes/networks.ts'
 import { nodeRoutes } from './routes/nodes.ts'
+import { type PodBackend, podRoutes } from './routes/pods.ts'
 import { systemRoutes } from './routes/system.ts'
 import { topologyRoutes } from './routes/topology.ts'
 import { unsupportedRoutes } from './routes/unsupported.ts'
@@ -30,6 +31,8 @@ export interface ApiOptions {
   readonly engine: Engine
   /** tsnet as a plugin of another engine. */
   readonly guest?: GuestBackend
+  /** tsnet as a CNI plugin of other runtimes. */
+  readonly pods?: PodBackend
   readonly log: Logger
   /** tsnet's own version, without v */
   readonly version: string
@@ -53,7 +56,7 @@ export function createApiServer(options: ApiOptions): ApiServer {
 }
 
 /** All routes, not yet listening. */
-export function createApiApp({ engine, guest, log, version }: ApiOptions) {
+export function createApiApp({ engine, guest, pods, log, version }: ApiOptions) {
   const app = createApp(log, version)
   systemRoutes(app, engine, version)
   containerRoutes(app, engine)
@@ -69,6 +72,7 @@ export function createApiApp({ engine, guest, log, version }: ApiOptions) {
   driverRoutes(app, engine)
   nodeRoutes(app, engine)
   if (guest !== undefined) guestRoutes(app, guest)
+  if (pods !== undefined) podRoutes(app, pods)
   unsupportedRoutes(app)
   return app
 }

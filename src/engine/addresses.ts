@@ -257,7 +257,10 @@ async function adoptPoolsOf(
   network: NetworkRecord,
   containers: readonly ContainerRecord[],
 ): Promise<void> {
-  const leases = containers.flatMap((container) => leasesOf(container, network))
+  const leases = [
+    ...containers.flatMap((container) => leasesOf(container, network)),
+    ...podLeases(parts, network),
+  ]
   for (const pool of network.pools) {
     const subnet = parseCidr(pool.subnet)
     const inPool = leases.filter(({ address }) => containsIp(subnet, address))
@@ -282,4 +285,16 @@ function leasesOf(container: ContainerRecord, network: NetworkRecord): RecordedL
       },
     ])
     .filter(({ address }) => address !== '')
+}
+
+/** Of those on the engine's networks. */
+function podLeases({ store }: Parts, { id }: NetworkRecord): RecordedLease[] {
+  const endpoints = [...store.pods.values()].flatMap(({ isEngines, endpoint }) => (isEngines ? endpoint : []))
+  return endpoints
+    .filter(({ network }) => network === id)
+    .flatMap(({ id: owner, address4, address6 }) =>
+      [address4, address6]
+        .filter(Boolean)
+        .map((address) => ({ owner, address: bareAddress(address), used: true })),
+    )
 }

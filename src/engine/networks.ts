@@ -257,6 +257,7 @@ function refuseInUse(parts: Parts, network: NetworkRecord): void {
   const users = [
     ...runningEndpoints(parts, network).map(({ container }) => container),
     ...joiningContainers(parts, network),
+    ...podsOn(parts, network),
   ]
   if (users.length === 0) return
   const names = users.map(({ name, id }) => `name:"${name}" id:"${id.slice(0, 12)}"`).join(', ')
@@ -265,6 +266,13 @@ function refuseInUse(parts: Parts, network: NetworkRecord): void {
     'network-in-use',
     `error while removing network: network ${network.name} has active endpoints (${names})`,
   )
+}
+
+/** Those of other runtimes. */
+function podsOn(parts: Parts, { id }: NetworkRecord): { name: string; id: string }[] {
+  return [...parts.store.pods.values()]
+    .filter(({ isEngines, endpoint }) => isEngines && endpoint.network === id)
+    .map(({ containerId }) => ({ name: containerId, id: containerId }))
 }
 
 /** Containers that are being started on the network or connected to it, as the journal says. */

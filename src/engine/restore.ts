@@ -303,7 +303,11 @@ async function attemptAll(parts: Parts, steps: readonly (() => unknown)[]): Prom
 }
 
 function driverSweeps(parts: Parts): (() => Promise<void>)[] {
-  const endpoints = running(parts).flatMap((container) => container.endpoints)
+  const pods = [...parts.store.pods.values()].filter(({ isEngines }) => isEngines)
+  const endpoints = [
+    ...running(parts).flatMap((container) => container.endpoints),
+    ...pods.map(({ endpoint }) => endpoint).filter(({ network }) => parts.store.networks.has(network)),
+  ]
   return parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints))
 }
 

@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { TsnetError } from '../errors.ts'
 import type { GuestEndpoint, GuestLease, GuestNetwork, GuestPool, VolumeLoan } from './guest-records.ts'
 import { migrations } from './migrations.ts'
+import type { PodNetwork, PodRecord } from './pod-records.ts'
 import type {
   ContainerRecord,
   ImageRecord,
@@ -68,6 +69,10 @@ export interface Store extends Disposable {
   readonly guestLeases: Collection<GuestLease>
   /** By the volume's name and the user, with a blank between them. */
   readonly loans: Collection<VolumeLoan>
+  /** By the pod's id. */
+  readonly pods: Collection<PodRecord>
+  /** By the network's name. */
+  readonly podNetworks: Collection<PodNetwork>
   /** Small facts about the installation, such as its id. */
   readonly settings: Collection<string>
   readonly journal: Journal
@@ -286,6 +291,8 @@ export function openStore(path: string): Store {
     guestPools: collection('guest-pool'),
     guestLeases: collection('guest-lease'),
     loans: collection('loan'),
+    pods: collection('pod'),
+    podNetworks: collection('pod-network'),
     settings: collection('setting'),
     journal: createJournal(db),
     transaction: (body) => transactions.run(body),

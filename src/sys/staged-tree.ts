@@ -20,7 +20,6 @@ import {
   setTimes,
   statOpen,
 } from './at.ts'
-import { LOCK_EX } from './constants/fcntl.ts'
 import { RENAME_NOREPLACE } from './constants/fs.ts'
 import { copyAttributes } from './copy-attributes.ts'
 import { removeXattrs } from './copy-xattrs.ts'
@@ -29,7 +28,7 @@ import { SyscallError } from './errno.ts'
 import { Fd } from './fd.ts'
 import { cPath } from './file.ts'
 import { FileStatus } from './file-status.ts'
-import { declare, lastErrno } from './libc.ts'
+import { lock } from './lock-file.ts'
 import { removeTreeAt } from './remove-tree.ts'
 import { syncFileSystem } from './sync-file-system.ts'
 import { canSetXattr, getXattr, setXattr } from './xattr.ts'
@@ -96,15 +95,6 @@ export function settleStagedTree(directory: Directory): boolean {
 export function isTreeEmpty(directory: Directory, besides: readonly string[] = []): boolean {
   using root = openDirectory(directory)
   return isEmpty(root, besides.map(cPath))
-}
-
-const nativeFlock = declare<[number, number], number>('int flock(int fd, int operation)')
-
-/** One at a time. A file system without locks, such as NFS without its lock server, has to do without. */
-function lock(root: Fd): void {
-  if (nativeFlock(root.number, LOCK_EX) >= 0) return
-  const error = new SyscallError('flock', lastErrno())
-  if (!['ENOLCK', 'EOPNOTSUPP', 'ENOSYS'].includes(error.errnoName)) throw error
 }
 
 function stage(root: Fd, build: (staged: Fd) => void): void {
