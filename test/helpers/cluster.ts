@@ -66,7 +66,8 @@ export class TestCluster implements AsyncDisposable {
 
   #startHost(index: number, flags: readonly string[]): Promise<TestDaemon> {
     const name = `h${index + 1}`
-    const all = [...flags, '--node-name', name, '--advertise', 'underlay']
+    // The switch says at once that it is no name server.
+    const all = [...flags, '--node-name', name, '--advertise', 'underlay', '--dns', `${underlay.v4}.1`]
     return TestDaemon.start(all, {}, '', (netns) => this.#plug(netns, index))
   }
 
