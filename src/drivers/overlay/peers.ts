@@ -9,7 +9,7 @@ import { formatIp, parseIp } from '../../values/ip.ts'
 import { formatMac, parseMac } from '../../values/mac.ts'
 import { Audit, type AuditReport } from './audit.ts'
 import { Entries, type EntryPlace } from './entries.ts'
-import { PeerTable, type Place } from './peer-table.ts'
+import { type EntryChange, PeerTable, type Place } from './peer-table.ts'
 import type { Underlay } from './underlay.ts'
 
 export interface PeersParts {
@@ -44,7 +44,7 @@ export class Peers implements Disposable {
     this.#mirror = this.#undo.use(parts.cluster.endpoints(parts.network.id))
     this.#undo.use(this.#mirror.subscribe((changes) => this.#follow(changes)))
     this.#undo.use(parts.cluster.nodes.subscribe((changes) => this.#followNodes(changes)))
-    for (const endpoint of this.#mirror.values.values()) this.#consider(endpoint.id, endpoint)
+    this.#entries.change([...this.#mirror.values.values()].flatMap((one) => this.#changesFor(one.id, one)))
   }
 
   get table(): PeerTable {
@@ -88,7 +88,7 @@ export class Peers implements Disposable {
     if (!this.#own.delete(id)) return
     this.#entries.change(this.#table.set(id, null))
     // The cluster may have told meanwhile that another host has it.
-    this.#consider(id, this.#mirror.values.get(id))
+    this.#entries.change(this.#changesFor(id, this.#mirror.values.get(id)))
   }
 
   /** Compares the kernel's entries with what they should be, makes them so, and tells what was wrong. */
@@ -119,10 +119,11 @@ export class Peers implements Disposable {
   }
 
   #follow(changes: readonly Change<ClusterEndpoint>[]): void {
-    for (const { before, value } of changes) {
+    const entries = changes.flatMap(({ before, value }) => {
       const id = value?.id ?? before?.id
-      if (id !== undefined) this.#consider(id, value)
-    }
+      return id === undefined ? [] : this.#changesFor(id, value)
+    })
+    this.#entries.change(entries)
   }
 
   /** A host that is not known any more has no endpoints soon; until then they are where they were. */
@@ -132,20 +133,21 @@ export class Peers implements Disposable {
       if (value !== undefined && value.address !== before?.address) moved.add(value.name)
     }
     if (moved.size === 0) return
-    for (const endpoint of this.#mirror.values.values())
-      if (moved.has(endpoint.node)) this.#consider(endpoint.id, endpoint)
+    const theirs = [...this.#mirror.values.values()].filter(({ node }) => moved.has(node))
+    this.#entries.change(theirs.flatMap((endpoint) => this.#changesFor(endpoint.id, endpoint)))
   }
 
-  #consider(id: EndpointId, endpoint: ClusterEndpoint | undefined): void {
+  #changesFor(id: EndpointId, endpoint: ClusterEndpoint | undefined): EntryChange[] {
     const { cluster, log, network } = this.#parts
-    if (this.#own.has(id)) return
+    if (this.#own.has(id)) return []
     try {
       const isGone = endpoint === undefined || endpoint.node === cluster.self.name
       const place = isGone ? null : this.#placeOf(endpoint)
-      if (place !== undefined) this.#entries.change(this.#table.set(id, place))
+      return place === undefined ? [] : this.#table.set(id, place)
     } catch (error) {
       const message = 'an endpoint of another host cannot be understood'
       log.error({ network: network.name, endpoint: id, err: errorMessage(error) }, message)
+      return []
     }
   }
 
