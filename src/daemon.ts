@@ -238,6 +238,7 @@ async function buildParts(
     }),
     networkDriver: (name) => lookUpDriver('network', networkDrivers, name),
     networkDrivers: () => networkDrivers.list(),
+    plugins,
     extensions,
     isBuiltInDriver,
     ipam: (name) => lookUpDriver('ipam', ipams, name),
@@ -377,9 +378,11 @@ async function main(argv: readonly string[]): Promise<void> {
         .catch((error: unknown) => log.warn({ err: error }, 'containers could not be compared'))
     },
   })
-  const plugins = new Plugins({ directories: config.pluginDirectories, log })
+  let guest: Guest | null = null
+  const isOwn = (file: string): boolean => guest?.listensAt(file) ?? false
+  const plugins = new Plugins({ directories: config.pluginDirectories, isOwn, log })
   const parts = await buildParts(config, log, store, supervisor, plugins)
-  const guest = createGuest(parts, () => engine!)
+  guest = createGuest(parts, () => engine!)
   // Its rules are among those that are applied as a whole.
   await guest.restore()
   const pods = createPods(parts)

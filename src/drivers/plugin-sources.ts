@@ -52,5 +52,13 @@ function pluginSource<T>(
     drivers.set(name, driver)
     return driver
   }
-  return { find, list: () => [...drivers.keys()].flatMap((name) => find(name) ?? []) }
+  const said = (): string[] =>
+    plugins
+      .list()
+      .filter(({ kinds }) => kinds?.includes(kind))
+      .map(({ name }) => name)
+  return {
+    find,
+    list: () => [...new Set([...drivers.keys(), ...said()])].flatMap((name) => find(name) ?? []),
+  }
 }

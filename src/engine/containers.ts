@@ -43,6 +43,7 @@ export function createContainers(parts: Parts): Containers {
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),
     get: find,
     list: () => [...parts.store.containers.values()],
+    waitsFor: (id) => parts.plugins.waitOf(id),
     attach: async (ref, options) => attach(parts, find(ref), options),
     logs: async (ref, options, signal) => logs(parts, find(ref), options, signal),
     resize: async (ref, rows, columns) => {

@@ -2,6 +2,7 @@
 import type { DriverKind } from '../drivers/registry.ts'
 import { TsnetError } from '../errors.ts'
 import type { Extension } from '../extensions/extensions.ts'
+import type { Plugin } from '../plugins/plugin.ts'
 import type { Store } from '../store/store.ts'
 import { adoptPools } from './addresses.ts'
 import { driverContext } from './driver-context.ts'
@@ -69,7 +70,9 @@ function listDrivers(parts: Parts): DriverInfo[] {
   ]
   const loaded = rows.map((row) => ({ ...row, ...originOf(parts, row.kind, row.name) }))
   const unloaded = parts.extensions.list().filter(({ kinds }) => kinds.length === 0)
-  return [...loaded, ...unloaded.map(infoOfUnloaded)].map((driver) => ({
+  const named = new Set(rows.map(({ name }) => name))
+  const unknown = parts.plugins.list().filter(({ name }) => !named.has(name))
+  return [...loaded, ...unloaded.map(infoOfUnloaded), ...unknown.map(infoOfUnknown)].map((driver) => ({
     ...driver,
     users: driver.kind === '' ? 0 : countUsers(parts.store, driver.kind, driver.name),
   }))
@@ -83,9 +86,21 @@ function originOf(
   const none = { path: '', description: '', error: '', loadedAt: '', status: 'ready' as const }
   if (parts.isBuiltInDriver(kind, name)) return { ...none, origin: 'built-in' }
   const file = parts.extensions.list().find((one) => one.name === name && one.kinds.includes(kind))
-  if (file === undefined) return { ...none, origin: 'plugin' }
+  if (file === undefined) return originOfPlugin(parts.plugins.list().find((one) => one.name === name))
   const { path, description, error, loadedAt } = file
   return { origin: 'file', path, description, error, loadedAt, status: error === '' ? 'ready' : 'outdated' }
+}
+
+/** One that nobody has asked for yet since the daemon's start is known by the records alone. */
+function originOfPlugin(plugin: Plugin | undefined): ReturnType<typeof originOf> {
+  const error = plugin?.trouble ?? ''
+  const status = error === '' ? 'ready' : 'unreachable'
+  return { origin: 'plugin', path: plugin?.file ?? '', description: '', error, loadedAt: '', status }
+}
+
+/** A plugin's file that leads to nobody. */
+function infoOfUnknown(plugin: Plugin): Omit<DriverInfo, 'users'> {
+  return { name: plugin.name, kind: '', capabilities: {}, ...originOfPlugin(plugin) }
 }
 
 function infoOfUnloaded({ name, path, description, error, loadedAt }: Extension): Omit<DriverInfo, 'users'> {

@@ -4,6 +4,7 @@ import type { ClusterEndpoint, ClusterHealth } from '../cluster/cluster.ts'
 import type { DriverKind } from '../drivers/registry.ts'
 import type { Images } from '../images/image.ts'
 import type { PoolUsage } from '../ipam/ipam.ts'
+import type { PluginWait } from '../plugins/plugins.ts'
 import type {
   ContainerRecord,
   ContainerSpec,
@@ -97,6 +98,8 @@ export interface Containers {
   ): Promise<{ exitCode: number; error: string }>
   get(ref: string): ContainerRecord
   list(): readonly ContainerRecord[]
+  /** For which plugin its start waits now; null for none. */
+  waitsFor(id: ContainerId): PluginWait | null
   /** Bytes in Docker's 8-byte frames, or raw for a container with a tty; writes go to stdin, end closes it. */
   attach(ref: string, options: AttachOptions): Promise<Duplex>
   /** Frames as for attach. Ends by itself, or when `signal` aborts. */
@@ -345,13 +348,16 @@ export interface Topology {
 
 export interface DriverInfo {
   readonly name: string
-  /** '' for a file that has never loaded. */
+  /** '' for a file that has never loaded, and a plugin that has never said what it is. */
   readonly kind: DriverKind | ''
   readonly origin: 'built-in' | 'file' | 'plugin'
   readonly capabilities: Readonly<Record<string, string>>
-  /** 'outdated': an earlier version of a file goes on, `error` says why; 'broken': there is none. */
-  readonly status: 'ready' | 'outdated' | 'broken'
-  /** The file or package, '' for others. */
+  /**
+   * 'outdated': an earlier version of a file goes on, `error` says why; 'broken': there is none; 'unreachable': a plugin does not answer,
+   * `error` says what is wrong.
+   */
+  readonly status: 'ready' | 'outdated' | 'broken' | 'unreachable'
+  /** The file or package, or a plugin's socket; '' for others. */
   readonly path: string
   readonly description: string
   readonly error: string

@@ -11,6 +11,7 @@ import type { Rule } from '../firewall/rules.ts'
 import type { ManagedImages } from '../images/images.ts'
 import type { Ipam } from '../ipam/ipam.ts'
 import type { Logger } from '../log.ts'
+import type { Plugins } from '../plugins/plugins.ts'
 import type { Ports } from '../ports/ports.ts'
 import type { Labels } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
@@ -47,6 +48,8 @@ export interface Parts {
   networkDrivers(): readonly NetworkDriver[]
   /** Drivers in files of the operator's. */
   readonly extensions: Extensions
+  /** Programs that speak Docker's plugin protocol. */
+  readonly plugins: Pick<Plugins, 'list' | 'waitOf'>
   isBuiltInDriver(kind: DriverKind, name: string): boolean
   ipam(name: string): Ipam
   ipams(): readonly Ipam[]

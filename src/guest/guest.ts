@@ -97,6 +97,13 @@ export class Guest {
     return { ...settings, plugins: plugins.map(([name, kinds]) => ({ name, kinds: Object.keys(kinds) })) }
   }
 
+  /** Whether a plugin's socket is one of these. */
+  listensAt(socket: string): boolean {
+    const settings = this.#settings()
+    if (settings === null) return false
+    return Object.keys(this.#plugins(settings.name)).some((name) => socketOf(settings, name) === socket)
+  }
+
   /** The daemon ends. */
   async close(): Promise<void> {
     await this.#close()
@@ -109,11 +116,11 @@ export class Guest {
     await Promise.all(this.#servers.splice(0).map((server) => server.close()))
   }
 
-  async #listen({ socketDirectory, name }: GuestSettings): Promise<void> {
+  async #listen(settings: GuestSettings): Promise<void> {
     this.#watch = this.#watchLinks()
     try {
-      for (const [plugin, kinds] of Object.entries(this.#plugins(name))) {
-        const socket = join(socketDirectory, `${plugin}.sock`)
+      for (const [plugin, kinds] of Object.entries(this.#plugins(settings.name))) {
+        const socket = socketOf(settings, plugin)
         this.#servers.push(await PluginServer.listen(socket, kinds, this.#parts.log))
       }
     } catch (error) {
@@ -159,4 +166,8 @@ export class Guest {
     const text = this.#parts.store.settings.get(settingsKey)
     return text === undefined ? null : (JSON.parse(text) as GuestSettings)
   }
+}
+
+function socketOf({ socketDirectory }: GuestSettings, plugin: string): string {
+  return join(socketDirectory, `${plugin}.sock`)
 }

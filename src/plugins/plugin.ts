@@ -11,6 +11,8 @@ import { type Answer, AnswerTooLarge, post } from './transport.ts'
 /** What plugins of one daemon share. */
 export interface Surroundings {
   readonly directories: readonly string[]
+  /** Whether that socket is one of the daemon's own, which offers its drivers to another engine. */
+  readonly isOwn: (file: string) => boolean
   readonly log: Logger
   /** Aborted when the daemon ends. */
   readonly closing: AbortSignal
@@ -22,13 +24,19 @@ export interface CallOptions {
   /** milliseconds */
   readonly deadline: number
   readonly signal?: AbortSignal
-  /** Whether to wait for a plugin that is not there, as long as the deadline allows, but for no longer than half a minute. */
-  readonly patient?: boolean
+  /**
+   * For whom (a container's id) to wait for a plugin that is not there, as long as the deadline allows, but for no longer than half a
+   * minute.
+   */
+  readonly waiter?: string
 }
 
 export type PluginAnswer = Readonly<Record<string, unknown>>
 
 const activate = 'Plugin.Activate'
+
+/** Milliseconds from a change of its file to the question what it is: a socket is there a moment before its program listens. */
+const settleTime = 100
 
 /** Milliseconds for which one that could not be reached is not asked again. */
 const pause = 1000
@@ -45,8 +53,11 @@ export class Plugin {
   readonly #surroundings: Surroundings
   #kinds: readonly string[] | null = null
   #activation: Promise<readonly string[]> | null = null
+  /** Since when whoever waits for it does so; ISO 8601. */
+  readonly #waiters = new Map<string, string>()
   /** Why it could not be reached, and until when that is taken for true. */
   #failure: { readonly error: TsnetError; readonly until: number } | null = null
+  #asking: NodeJS.Timeout | null = null
 
   constructor(name: string, surroundings: Surroundings) {
     this.name = name
@@ -56,6 +67,35 @@ export class Plugin {
   /** What it last said that it implements, e.g. `VolumeDriver`; null before it was asked. */
   get kinds(): readonly string[] | null {
     return this.#kinds
+  }
+
+  /** Where it was found: its socket, or the file that names its address; '' for nowhere. */
+  get file(): string {
+    return findFile(this.#surroundings, this.name)
+  }
+
+  /** Since when somebody waits for it, ISO 8601; undefined when he does not. */
+  waitsSince(waiter: string): string | undefined {
+    return this.#waiters.get(waiter)
+  }
+
+  /** Something has happened to its file: it may be another program now, and is asked what it is in the background, a moment later. */
+  changed(): void {
+    this.#failure = null
+    this.#activation = null
+    clearTimeout(this.#asking ?? undefined)
+    this.#asking = setTimeout(() => void this.#look(), settleTime).unref()
+  }
+
+  async #look(): Promise<void> {
+    const isForgotten = this.#kinds === null && this.file === ''
+    if (isForgotten || this.#surroundings.closing.aborted) return
+    try {
+      await this.#activated(this.#surroundings.closing)
+    } catch {
+      // Told as its trouble; whoever needs it tries for himself.
+      if (this.#failure !== null) this.#failure = { ...this.#failure, until: 0 }
+    }
   }
 
   /** Why the last call could not reach it, '' when it could. */
@@ -68,29 +108,41 @@ export class Plugin {
    * 'unavailable' when it cannot be reached or does not answer in time, 'internal' for what is no answer, and for its refusal.
    */
   async call(method: string, body: object, options: CallOptions): Promise<PluginAnswer> {
-    const { signal, deadline, patient } = options
+    const { signal, deadline, waiter } = options
     const { closing, starting } = this.#surroundings
     const limit = AbortSignal.timeout(starting ? Math.min(startingDeadline, deadline) : deadline)
     const end = AbortSignal.any([limit, closing, ...(signal ? [signal] : [])])
-    if (patient === true && !starting) await this.#awaitReach(end)
+    if (waiter !== undefined && !starting) await this.#awaitReach(waiter, end)
     await this.#activate(method, end)
     return this.#read(method, await this.#post(method, JSON.stringify(body), end))
   }
 
   /** Returns when it can be reached, or when it is no use to wait any longer. */
-  async #awaitReach(end: AbortSignal): Promise<void> {
+  async #awaitReach(waiter: string, end: AbortSignal): Promise<void> {
     const until = Date.now() + patience
-    let told = false
-    for (;;) {
-      try {
-        await this.#activated(end)
-        return
-      } catch (error) {
-        if (!isUnreachable(error) || end.aborted || Date.now() > until) return
-        if (!told) this.#surroundings.log.warn({ plugin: this.name }, `${error.message}; waiting for it`)
-        told = true
+    try {
+      while (!(await this.#isReached(waiter, end)) && !end.aborted && Date.now() <= until)
+        await sleep(lookInterval, undefined, { signal: end }).catch(() => {})
+    } finally {
+      this.#waiters.delete(waiter)
+    }
+  }
+
+  /** Also when nothing but waiting is wrong. Notes who has to wait. */
+  async #isReached(waiter: string, end: AbortSignal): Promise<boolean> {
+    try {
+      await this.#activated(end)
+      return true
+    } catch (error) {
+      if (!isUnreachable(error)) return true
+      if (!this.#waiters.has(waiter)) {
+        this.#surroundings.log.warn(
+          { plugin: this.name, container: waiter },
+          `${error.message}; waiting for it`,
+        )
+        this.#waiters.set(waiter, new Date().toISOString())
       }
-      await sleep(lookInterval, undefined, { signal: end }).catch(() => {})
+      return false
     }
   }
 
@@ -147,9 +199,9 @@ export class Plugin {
   async #post(method: string, body: string, end: AbortSignal): Promise<Answer> {
     const failure = this.#failure
     if (failure !== null && (Date.now() < failure.until || this.#surroundings.starting)) throw failure.error
-    const { directories } = this.#surroundings
-    const file = findPluginFile(directories, this.name)
-    if (file === undefined) {
+    const { file } = this
+    if (file === '') {
+      const { directories } = this.#surroundings
       const message = `there is neither ${this.name}.sock nor ${this.name}.spec or ${this.name}.json in ${directories.join(', ')}: start the plugin`
       throw this.#fail(this.#unreachable(message))
     }
@@ -214,6 +266,15 @@ export class Plugin {
     if (fields === null) throw this.#nonsense(method, `no JSON object but ${JSON.stringify(brief(body))}`)
     return fields
   }
+}
+
+/** The plugin's socket, or the file that names its address; '' for none, or where it is the daemon itself. */
+export function findFile(
+  { directories, isOwn }: Pick<Surroundings, 'directories' | 'isOwn'>,
+  name: string,
+): string {
+  const file = findPluginFile(directories, name) ?? ''
+  return isOwn(file) ? '' : file
 }
 
 /** An answer without a body is one without fields: some plugins send none for a call that says nothing back. */

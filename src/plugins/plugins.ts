@@ -1,6 +1,12 @@
-import type { Logger } from '../log.ts'
-import { findPluginFile, pluginDirectories } from './locate.ts'
-import { Plugin, type Surroundings } from './plugin.ts'
+import { followPlugins, pluginNames } from './follow.ts'
+import { pluginDirectories } from './locate.ts'
+import { findFile, Plugin, type Surroundings } from './plugin.ts'
+
+export interface PluginWait {
+  readonly plugin: string
+  /** ISO 8601 */
+  readonly since: string
+}
 
 /** The plugins of one daemon, by name. Until `started` is called, calls are short and nothing waits for a plugin. */
 export class Plugins {
@@ -8,10 +14,17 @@ export class Plugins {
   readonly #closing = new AbortController()
   readonly #byName = new Map<string, Plugin>()
 
+  #following: Disposable | null = null
+
   /** Without directories, dockerd's. */
-  constructor({ directories, log }: { directories: readonly string[]; log: Logger }) {
+  constructor({
+    directories,
+    isOwn = () => false,
+    log,
+  }: Partial<Pick<Surroundings, 'isOwn'>> & Pick<Surroundings, 'directories' | 'log'>) {
     this.#surroundings = {
       directories: directories.length === 0 ? pluginDirectories : directories,
+      isOwn,
       log,
       closing: this.#closing.signal,
       starting: true,
@@ -20,7 +33,7 @@ export class Plugins {
 
   /** Whether its socket or file is there; a quick look. */
   has(name: string): boolean {
-    return findPluginFile(this.#surroundings.directories, name) !== undefined
+    return findFile(this.#surroundings, name) !== ''
   }
 
   /** What it has said that it implements; null when it was never asked: it may be anything. */
@@ -35,13 +48,35 @@ export class Plugins {
     return plugin
   }
 
-  /** The daemon's start is over. */
+  /** Those that have said what they are, or that somebody has asked for. */
+  list(): readonly Plugin[] {
+    return [...this.#byName.values()].filter(({ kinds, trouble }) => kinds !== null || trouble !== '')
+  }
+
+  /** For which plugin somebody waits now, and since when; null for none. */
+  waitOf(waiter: string): PluginWait | null {
+    for (const plugin of this.#byName.values()) {
+      const since = plugin.waitsSince(waiter)
+      if (since !== undefined) return { plugin: plugin.name, since }
+    }
+    return null
+  }
+
+  /** The daemon's start is over. From now on plugins are asked what they are as they come, those that are there at once. */
   started(): void {
     this.#surroundings.starting = false
+    const { directories } = this.#surroundings
+    this.#following = followPlugins(directories, (name) => this.get(name).changed())
+    for (const name of pluginNames(directories)) this.get(name).changed()
   }
 
   /** Calls that are under way fail. */
   close(): void {
+    this[Symbol.dispose]()
+  }
+
+  [Symbol.dispose](): void {
+    this.#following?.[Symbol.dispose]()
     this.#closing.abort()
   }
 }

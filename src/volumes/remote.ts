@@ -84,7 +84,7 @@ export class RemoteVolumes implements VolumeDriver {
     // Before the call: one that was given up may have come about.
     users.set(user, '')
     try {
-      const mountpoint = await this.#mountpoint('Mount', name, { Name: name, ID: user })
+      const mountpoint = await this.#mountpoint('Mount', name, { Name: name, ID: user }, user)
       users.set(user, mountpoint)
       return mountpoint
     } catch (error) {
@@ -162,8 +162,8 @@ export class RemoteVolumes implements VolumeDriver {
     }
   }
 
-  async #mountpoint(verb: 'Mount' | 'Path', name: string, body: object): Promise<string> {
-    const { Mountpoint: path } = await this.#call(verb, body)
+  async #mountpoint(verb: 'Mount' | 'Path', name: string, body: object, waiter?: string): Promise<string> {
+    const { Mountpoint: path } = await this.#call(verb, body, waiter)
     if (typeof path === 'string' && path.startsWith('/')) return path
     throw new TsnetError(
       'internal',
@@ -172,8 +172,8 @@ export class RemoteVolumes implements VolumeDriver {
     )
   }
 
-  #call(verb: keyof typeof deadlines, body: object): Promise<PluginAnswer> {
-    const options = { deadline: deadlines[verb], patient: verb === 'Mount' }
+  #call(verb: keyof typeof deadlines, body: object, waiter?: string): Promise<PluginAnswer> {
+    const options = { deadline: deadlines[verb], ...(waiter !== undefined && { waiter }) }
     return this.#plugin.call(`VolumeDriver.${verb}`, body, options)
   }
 }

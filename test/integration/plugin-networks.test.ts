@@ -66,7 +66,7 @@ describe('networks of a Docker plugin', () => {
     await daemon.kill()
     await daemon.launch()
     await inside('one', 'ping -c 1 -W 2 two')
-    expect(veths.told()).toEqual([])
+    expect(veths.told().filter((method) => method !== 'Plugin.Activate')).toEqual([])
     await client.remove('one', 'two')
     expect(veths.told().filter((method) => method.endsWith('DeleteEndpoint'))).toHaveLength(2)
     expect(links()).toHaveLength(1)
@@ -134,7 +134,7 @@ describe('addresses of a Docker plugin', () => {
     await daemon.launch()
     await docker('restart', '-t', '0', 'one')
     expect(await client.addressOf('one', 'net')).toBe('10.200.0.2')
-    expect(counted.told()).toEqual([])
+    expect(counted.told().filter((method) => method !== 'Plugin.Activate')).toEqual([])
     expect(await client.refusal('run', '--network', 'net', '--ip', '10.200.0.5', 'box', 'true')).toContain(
       'already in use',
     )

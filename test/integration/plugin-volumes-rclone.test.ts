@@ -94,10 +94,24 @@ describe('volumes of rclone, a Docker plugin', () => {
     expect(await docker('run', '--rm', 'box', 'echo', 'other')).toBe('other')
     expect(await client.refusal('volume', 'create', '-d', 'rclone', 'more')).toContain('driver rclone: ')
     expect(performance.now() - began).toBeLessThan(5000)
-    const started = docker('run', '--rm', '-v', 'data:/data', 'box', 'cat', '/data/file')
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    const started = docker('run', '--rm', '--name', 'web', '-v', 'data:/data', 'box', 'cat', '/data/file')
+    const told = async (): Promise<string> => (await daemon.docker('ps', '-a')).stdout
+    await expect.poll(told, { timeout: 5000 }).toMatch(/Created, waiting for plugin rclone for /)
+    const { State } = await client.inspect('container', 'web')
+    expect(State.Waiting).toEqual({ Plugin: 'rclone', Since: expect.stringMatching(/^2\d{3}-.*Z$/) })
+    const [driver] = JSON.parse(await client.tsnet('driver', 'inspect', 'rclone'))
+    expect(driver).toMatchObject({ Kind: 'volume', Origin: 'plugin', Status: 'unreachable' })
+    expect(await client.tsnet('info')).toMatch(
+      /Drivers:\n {2}rclone: unreachable: driver rclone: nobody answers/,
+    )
     rclone = await startRclone()
     expect(await started).toBe('hello')
+    expect(await told()).not.toContain('waiting')
+    const { body } = await daemon.api('GET', '/info')
+    expect(body).toMatchObject({
+      Plugins: { Volume: ['local', 'rclone'] },
+      TsnetDrivers: [{ Name: 'rclone', Kind: 'volume', Origin: 'plugin', Status: 'ready', Error: '' }],
+    })
     await docker('volume', 'rm', 'data')
   })
 })

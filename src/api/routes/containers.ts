@@ -37,6 +37,7 @@ export interface ContainersBackend {
     | 'updateRates'
     | 'get'
     | 'list'
+    | 'waitsFor'
   >
   readonly images: Pick<Images, 'get'>
   readonly info: Engine['info']
@@ -210,7 +211,7 @@ function listContainers(backend: ContainersBackend, query: Query): ContainerSumm
     filters: parseFilters(query, containerFilters),
   }
   const selected = selectContainers(containers.list(), request, { container: containers.get, imageId })
-  return summarize(selected, imageId, flagParameter(query, 'ranges'))
+  return summarize(selected, imageId, flagParameter(query, 'ranges'), containers.waitsFor)
 }
 
 /** Each reference is looked up once, however many containers were made from it. */
@@ -218,13 +219,15 @@ export function summarize(
   records: readonly ContainerRecord[],
   imageId: (ref: string) => string | undefined,
   ranges = false,
+  waitsFor: Containers['waitsFor'] = () => null,
 ): ContainerSummary[] {
   const ids = new Map<string, string | undefined>()
   const now = Date.now()
   return records.map((record) => {
     const ref = record.spec.image
     if (!ids.has(ref)) ids.set(ref, imageId(ref))
-    return toContainerSummary(record, ids.get(ref) === record.image ? ref : record.image, now, ranges)
+    const image = ids.get(ref) === record.image ? ref : record.image
+    return toContainerSummary(record, image, now, ranges, waitsFor(record.id))
   })
 }
 
@@ -232,5 +235,6 @@ function inspect(backend: ContainersBackend, name: string, apiVersion: number): 
   const record = backend.containers.get(name)
   const { dataRoot, execRoot } = backend.info()
   const image = findImage(backend.images, record.image) ?? null
-  return toContainerInspect(record, { image, dataRoot, execRoot, apiVersion })
+  const waiting = backend.containers.waitsFor(record.id)
+  return toContainerInspect(record, { image, dataRoot, execRoot, apiVersion, waiting })
 }

@@ -1,7 +1,7 @@
 /** The daemon itself: ping, version, info, events, disk usage. */
 import { arch } from 'node:os'
 import { PassThrough } from 'node:stream'
-import type { Containers, Engine, EngineEvent, Hosts, Images, Volumes } from '../../engine/engine.ts'
+import type { Containers, Drivers, Engine, EngineEvent, Hosts, Images, Volumes } from '../../engine/engine.ts'
 import { TsnetError } from '../../errors.ts'
 import type { App } from '../app.ts'
 import { type Filters, parseFilters } from '../filters.ts'
@@ -19,6 +19,7 @@ export interface SystemBackend {
   readonly images: Pick<Images, 'list' | 'get'>
   readonly volumes: Pick<Volumes, 'list' | 'users' | 'sizes'>
   readonly hosts: Pick<Hosts, 'status'>
+  readonly drivers: Pick<Drivers, 'list'>
   readonly info: Engine['info']
   readonly subscribe: Engine['subscribe']
 }
@@ -46,6 +47,7 @@ export function systemRoutes(app: App, backend: SystemBackend, version: string):
       architecture: arch(),
       containers: backend.containers.list(),
       images: backend.images.list().length,
+      drivers: backend.drivers.list(),
       cluster: backend.hosts.status(),
       now: new Date(),
     }),

@@ -73,6 +73,8 @@ export interface ContainerStateAnswer {
   Error: string
   StartedAt: string
   FinishedAt: string
+  /** tsnet's own, while a start waits for a plugin. */
+  Waiting?: { Plugin: string; Since: string }
 }
 
 export interface ContainerConfigAnswer {

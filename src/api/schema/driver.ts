@@ -2,14 +2,14 @@
 
 export interface Driver {
   Name: string
-  /** 'network', 'ipam' or 'volume'; '' for a file that has never loaded */
+  /** 'network', 'ipam' or 'volume'; '' for a file that has never loaded, and a plugin that has never said what it is */
   Kind: string
   /** 'built-in', 'file' or 'plugin' */
   Origin: string
   Capabilities: Readonly<Record<string, string>>
-  /** 'ready', 'outdated' (an earlier version of the file goes on) or 'broken' */
+  /** 'ready', 'outdated' (an earlier version of the file goes on), 'broken', or 'unreachable' (a plugin does not answer) */
   Status: string
-  /** the file or package, '' for others */
+  /** the file or package, or a plugin's socket; '' for others */
   Path: string
   Description: string
   Error: string

@@ -1,5 +1,6 @@
 /** What the daemon says of itself. */
 import type { ContainerSummary } from './container.ts'
+import type { Driver } from './driver.ts'
 import type { ImageSummary } from './image.ts'
 import type { Volume } from './volume.ts'
 
@@ -32,6 +33,8 @@ export interface SystemInfoAnswer {
     Authorization: null
     Log: readonly string[]
   }
+  /** tsnet's own: drivers that are files or plugins. */
+  TsnetDrivers: readonly Pick<Driver, 'Name' | 'Kind' | 'Origin' | 'Status' | 'Error'>[]
   MemoryLimit: boolean
   SwapLimit: boolean
   CpuCfsPeriod: boolean

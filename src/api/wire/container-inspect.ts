@@ -1,6 +1,7 @@
 /** A container's record as GET /containers/{id}/json answers it. */
 
 import { mergeEnv } from '../../engine/plan.ts'
+import type { PluginWait } from '../../plugins/plugins.ts'
 import type { ContainerRecord, ContainerState, ImageConfig, ImageRecord } from '../../store/records.ts'
 import { shortId } from '../../values/id.ts'
 import { listPorts, splitPortRange } from '../../values/port-range.ts'
@@ -23,6 +24,8 @@ export interface InspectSurroundings {
   readonly image: ImageRecord | null
   readonly dataRoot: string
   readonly execRoot: string
+  /** For which plugin its start waits now. */
+  readonly waiting: PluginWait | null
   /** The x of the 1.x that the client speaks. */
   readonly apiVersion: number
 }
@@ -37,7 +40,7 @@ export function toContainerInspect(
     Created: record.createdAt,
     Path: path,
     Args: args,
-    State: toState(record.state),
+    State: toState(record.state, surroundings.waiting),
     Image: record.image,
     ...filePaths(record, surroundings.dataRoot),
     Name: `/${record.name}`,
@@ -83,7 +86,7 @@ function overlayPaths(
   }
 }
 
-function toState(state: ContainerState): ContainerStateAnswer {
+function toState(state: ContainerState, waiting: PluginWait | null): ContainerStateAnswer {
   return {
     Status: state.status,
     Running: state.status === 'running',
@@ -96,6 +99,7 @@ function toState(state: ContainerState): ContainerStateAnswer {
     Error: state.error,
     StartedAt: timeOrNever(state.startedAt),
     FinishedAt: timeOrNever(state.finishedAt),
+    ...(waiting !== null && { Waiting: { Plugin: waiting.plugin, Since: waiting.since } }),
   }
 }
 

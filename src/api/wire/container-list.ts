@@ -1,5 +1,6 @@
 /** Containers in a list: which are shown, and how. */
 import { TsnetError } from '../../errors.ts'
+import type { PluginWait } from '../../plugins/plugins.ts'
 import type { ContainerRecord, ContainerState } from '../../store/records.ts'
 import { booleanFilter, type Filters, matchesAny, matchesLabels, matchesName } from '../filters.ts'
 import type { ContainerSummary } from '../schema/container.ts'
@@ -160,6 +161,7 @@ export function toContainerSummary(
   image: string,
   now: number,
   ranges = false,
+  waiting: PluginWait | null = null,
 ): ContainerSummary {
   const isRunning = record.state.status === 'running'
   const networks = record.endpoints.map((endpoint) => [
@@ -178,11 +180,17 @@ export function toContainerSummary(
     Ports: ranges ? rangesOf(record) : portsOf(record),
     Labels: record.labels,
     State: record.state.status,
-    Status: statusText(record.state, now),
+    Status: statusText(record.state, now) + waitText(waiting, now),
     HostConfig: { NetworkMode: record.spec.networkMode },
     NetworkSettings: { Networks: Object.fromEntries(networks) },
     Mounts: toMountSummaries(record.mounts),
   }
+}
+
+/** `, waiting for plugin rclone for 3 seconds`; nothing for whoever does not wait. */
+function waitText(waiting: PluginWait | null, now: number): string {
+  if (waiting === null) return ''
+  return `, waiting for plugin ${waiting.plugin} for ${humanDuration(now - Date.parse(waiting.since))}`
 }
 
 /** `Up 5 minutes`, `Exited (0) 3 seconds ago`, `Created`; `now` in milliseconds since the epoch. */

@@ -1,5 +1,5 @@
 /** What the daemon says of itself on the wire. */
-import type { ClusterStatus, SystemInfo } from '../../engine/engine.ts'
+import type { ClusterStatus, DriverInfo, SystemInfo } from '../../engine/engine.ts'
 import type { ContainerRecord } from '../../store/records.ts'
 import type { ClusterAnswer, SystemInfoAnswer, VersionAnswer } from '../schema/system.ts'
 import { formatVersion, minimumVersion, newestVersion } from '../version.ts'
@@ -37,6 +37,7 @@ export interface SystemFacts {
   readonly architecture: string
   readonly containers: readonly ContainerRecord[]
   readonly images: number
+  readonly drivers: readonly DriverInfo[]
   readonly now: Date
   readonly cluster: ClusterStatus | null
 }
@@ -52,6 +53,8 @@ export function toSystemInfo(facts: SystemFacts): SystemInfoAnswer {
     ContainersRunning: running,
     ContainersStopped: containers.length - running,
     Images: facts.images,
+    Plugins: toPlugins(facts.drivers),
+    TsnetDrivers: facts.drivers.filter(({ origin }) => origin !== 'built-in').map(toHealth),
     SystemTime: facts.now.toISOString(),
     CgroupVersion: String(info.cgroupVersion),
     KernelVersion: info.kernel,
@@ -68,6 +71,25 @@ export function toSystemInfo(facts: SystemFacts): SystemInfoAnswer {
   }
 }
 
+function toPlugins(drivers: readonly DriverInfo[]): SystemInfoAnswer['Plugins'] {
+  const names = (kind: DriverInfo['kind']): string[] =>
+    drivers
+      .filter((driver) => driver.kind === kind)
+      .map(({ name }) => name)
+      .sort()
+  return { Volume: names('volume'), Network: names('network'), Authorization: null, Log: ['json-file'] }
+}
+
+function toHealth({
+  name,
+  kind,
+  origin,
+  status,
+  error,
+}: DriverInfo): SystemInfoAnswer['TsnetDrivers'][number] {
+  return { Name: name, Kind: kind, Origin: origin, Status: status, Error: error }
+}
+
 function toCluster({ name, address, mtu, state, since, error, hosts }: ClusterStatus): ClusterAnswer {
   return { Name: name, Address: address, Mtu: mtu, State: state, Since: since, Error: error, Hosts: hosts }
 }
@@ -77,12 +99,6 @@ const unchanging = {
   ContainersPaused: 0,
   Driver: 'overlay2',
   DriverStatus: [],
-  Plugins: {
-    Volume: ['local'],
-    Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
-    Authorization: null,
-    Log: ['json-file'],
-  },
   MemoryLimit: true,
   SwapLimit: true,
   CpuCfsPeriod: true,

@@ -30,6 +30,7 @@ interface Info {
   readonly TsnetCluster?: Readonly<Record<'Name' | 'Address' | 'State' | 'Since' | 'Error', string>> & {
     readonly Hosts: number
   }
+  readonly TsnetDrivers?: readonly Readonly<Record<'Name' | 'Kind' | 'Status' | 'Error', string>>[]
   readonly Warnings?: readonly string[] | null
 }
 
@@ -61,6 +62,16 @@ function describeCluster({ TsnetCluster: cluster }: Info): string[] {
   ]
 }
 
+/** Those of which something is wrong. */
+function describeDrivers({ TsnetDrivers: drivers = [] }: Info): string[] {
+  const failing = drivers.filter(({ Status }) => Status !== 'ready')
+  if (failing.length === 0) return []
+  return [
+    ' Drivers:',
+    ...failing.map(({ Name, Status, Error: error }) => `  ${Name}: ${Status}: ${error.split('\n', 1)[0]}`),
+  ]
+}
+
 function describe(info: Info): string {
   const plugins = Object.entries(info.Plugins ?? {}).filter(([, names]) => names && names.length > 0)
   const security = (info.SecurityOptions ?? []).map((option) => option.replace(/^name=/, '').split(',')[0])
@@ -83,6 +94,7 @@ function describe(info: Info): string {
     ...plugins.map(([kind, names]) => `  ${kind}: ${names!.join(' ')}`),
     ...(security.length > 0 ? [' Security Options:', ...security.map((option) => `  ${option}`)] : []),
     ...describeCluster(info),
+    ...describeDrivers(info),
     ` Kernel Version: ${info.KernelVersion}`,
     ` Operating System: ${info.OperatingSystem}`,
     ` OSType: ${info.OSType}`,

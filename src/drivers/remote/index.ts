@@ -74,7 +74,7 @@ export class RemoteDriver implements NetworkDriver<null> {
     await using undo = new AsyncDisposableStack()
     // The caller's deadline may be what it failed of.
     undo.defer(() => this.detach({ ...context, signal: AbortSignal.timeout(deadline) }, endpoint, sandbox))
-    const created = await this.#call(context, 'CreateEndpoint', createEndpointBody(endpoint), true)
+    const created = await this.#call(context, 'CreateEndpoint', createEndpointBody(endpoint), sandbox.id)
     const chosen = { ...endpoint, ...readInterface(this.name, created, endpoint) }
     const joining = { ...idsOf(endpoint), SandboxKey: sandbox.path, Options: {} }
     const joined = readJoin(this.name, await this.#call(context, 'Join', joining))
@@ -136,8 +136,9 @@ export class RemoteDriver implements NetworkDriver<null> {
     }
   }
 
-  #call(context: DriverContext, verb: string, body: object, patient = false): Promise<PluginAnswer> {
-    return this.#plugin.call(`NetworkDriver.${verb}`, body, { deadline, signal: context.signal, patient })
+  #call(context: DriverContext, verb: string, body: object, waiter?: string): Promise<PluginAnswer> {
+    const options = { deadline, signal: context.signal, ...(waiter !== undefined && { waiter }) }
+    return this.#plugin.call(`NetworkDriver.${verb}`, body, options)
   }
 }
 

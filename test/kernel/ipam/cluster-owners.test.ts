@@ -148,4 +148,4 @@ test('an address has one owner, whichever hosts die and return', async () => {
     numRuns: Number(process.env['TSNET_CHAOS_OWNERS'] ?? 8),
     endOnFailure: true,
   })
-}, 120_000)
+}, 280_000)

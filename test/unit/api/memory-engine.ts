@@ -257,6 +257,7 @@ export function createMemoryEngine(): MemoryEngine {
       },
       get: find,
       list: () => [...records.values()],
+      waitsFor: () => null,
       attach: async (ref, options: AttachOptions) => {
         note('attach', ref, options)
         const record = find(ref)

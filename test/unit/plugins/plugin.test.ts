@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -32,17 +32,16 @@ async function serve(methods: Methods): Promise<DockerPlugin> {
 }
 
 const mount = (plugin: Plugin, deadline = 10_000, patient = false) =>
-  plugin.call('VolumeDriver.Mount', { Name: 'data' }, { deadline, patient })
+  plugin.call('VolumeDriver.Mount', { Name: 'data' }, { deadline, ...(patient && { waiter: 'web' }) })
 
 describe('a plugin', () => {
-  test('is activated once, at its first call, and gets what is sent', async () => {
+  test('is activated once, when it comes, and gets what is sent', async () => {
     const server = await serve({ 'VolumeDriver.Mount': ({ Name: name }) => ({ Mountpoint: `/at/${name}` }) })
-    expect(server.told()).toEqual([])
     const plugin = plugins.get('rex')
+    await expect.poll(() => plugin.kinds).toEqual(['VolumeDriver'])
     const answers = await Promise.all([mount(plugin), mount(plugin)])
     expect(answers).toEqual([{ Mountpoint: '/at/data' }, { Mountpoint: '/at/data' }])
     expect(server.told()).toEqual(['Plugin.Activate', 'VolumeDriver.Mount', 'VolumeDriver.Mount'])
-    expect(plugin.kinds).toEqual(['VolumeDriver'])
   })
 
   test('that is of another kind is no driver of this one', async () => {
@@ -130,20 +129,50 @@ describe('a plugin', () => {
     const plugin = plugins.get('rex')
     await server.stop()
     await expect(mount(plugin)).rejects.toThrow(/^driver rex: there is neither rex\.sock nor/)
-    await server.listen()
-    await expect(mount(plugin)).rejects.toThrow(/^driver rex: there is neither/)
     expect(plugin.trouble).toContain('there is neither')
+    await server.listen()
     await expect
       .poll(() => mount(plugin).catch(() => null), { timeout: 5000 })
       .toEqual({ Mountpoint: '/back' })
     expect(plugin.trouble).toBe('')
   })
 
-  test('that is not there yet is waited for by the patient', async () => {
+  test('that is not there yet is waited for by the patient, which can be seen', async () => {
     const waiting = mount(plugins.get('rex'), 20_000, true)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await expect.poll(() => plugins.waitOf('web')).toMatchObject({ plugin: 'rex' })
+    expect(Date.now() - Date.parse(plugins.waitOf('web')!.since)).toBeLessThan(10_000)
+    expect(plugins.waitOf('other')).toBeNull()
     await serve({ 'VolumeDriver.Mount': () => ({ Mountpoint: '/late' }) })
     expect(await waiting).toEqual({ Mountpoint: '/late' })
+    expect(plugins.waitOf('web')).toBeNull()
+  })
+
+  test('that comes, goes and comes as another is known without a call, also where its directory comes later', async () => {
+    const later = join(directory, 'a', 'b')
+    using followed = new Plugins({ directories: [later], log: pino({ level: 'silent' }) })
+    followed.started()
+    mkdirSync(later, { recursive: true })
+    const first = await DockerPlugin.start(later, 'max', { 'VolumeDriver.Mount': () => ({}) })
+    await expect.poll(() => followed.kindsOf('max'), { timeout: 5000 }).toEqual(['VolumeDriver'])
+    await first.stop()
+    await expect.poll(() => followed.get('max').trouble, { timeout: 5000 }).toContain('there is neither')
+    await using _ = await DockerPlugin.start(later, 'max', { 'NetworkDriver.Join': () => ({}) })
+    await expect.poll(() => followed.kindsOf('max'), { timeout: 5000 }).toEqual(['NetworkDriver'])
+    expect(followed.get('max').trouble).toBe('')
+    expect(followed.list().map(({ name }) => name)).toEqual(['max'])
+  })
+
+  test('that is the daemon itself is none', async () => {
+    using own = new Plugins({
+      directories: [directory],
+      isOwn: (file) => file.endsWith('/rex.sock'),
+      log: pino({ level: 'silent' }),
+    })
+    own.started()
+    const server = await serve({ 'VolumeDriver.Mount': () => ({}) })
+    expect(own.has('rex')).toBe(false)
+    await expect(mount(own.get('rex'))).rejects.toMatchObject({ code: 'plugin-unreachable' })
+    expect(server.told().filter((method) => method !== 'Plugin.Activate')).toEqual([])
   })
 
   test('is neither waited for nor asked twice while the daemon starts', async () => {

@@ -8,6 +8,7 @@ import { mount, noMounts, plainSpec } from './spec.ts'
 
 const id = 'c'.repeat(64) as ContainerId
 const places = {
+  waiting: null,
   image: demoImage as ImageRecord | null,
   dataRoot: '/root',
   execRoot: '/exec',
