@@ -13,12 +13,19 @@ import { type Calls, type Method, type Protocol, serviceOf } from './protocol.ts
 
 /** No answer within the time given, in milliseconds. */
 export class Unanswered extends Error {
-  readonly after: number
+  /** Whether nothing else came from the server either. */
+  readonly isSilent: boolean
 
-  constructor(after: number) {
+  constructor(after: number, isSilent: boolean) {
     super(`no answer within ${Math.round(after)} ms`)
-    this.after = after
+    this.isSilent = isSilent
   }
+}
+
+/** How long a call may take: a slow server is waited for longer than one that says nothing at all. Milliseconds. */
+export interface Patience {
+  readonly silence: number
+  readonly longest: number
 }
 
 type Callback<T> = (error: ServiceError | null, response: T) => void
@@ -52,6 +59,8 @@ export class Connection {
   readonly #protocol: Protocol
   readonly #channel: Channel
   readonly #host: Host
+  /** When the server has answered last. */
+  #heard = 0
   /** Calls and streams, and what ends each of them with an error. */
   readonly #running = new Map<{ cancel(): void }, (error: unknown) => void>()
 
@@ -64,12 +73,12 @@ export class Connection {
     this.#host = new protocol.Host(server, credentials, { channelOverride: this.#channel } as object)
   }
 
-  /** Throws a ServiceError, or Unanswered after so many milliseconds. */
+  /** Throws a ServiceError, or Unanswered. */
   call<M extends Method>(
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: number,
+    patience: Patience,
   ): Promise<Calls[M]['response']> {
     return method === 'leaseKeepAlive'
       ? this.#exchange(method, request, token, patience)
@@ -80,7 +89,7 @@ export class Connection {
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: number,
+    patience: Patience,
   ): Promise<Calls[M]['response']> {
     const { promise, resolve, reject } = Promise.withResolvers<Calls[M]['response']>()
     const client = this.#client(serviceOf[method])
@@ -95,7 +104,7 @@ export class Connection {
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: number,
+    patience: Patience,
   ): Promise<Calls[M]['response']> {
     const { promise, resolve, reject } = Promise.withResolvers<Calls[M]['response']>()
     const stream = this.stream(serviceOf[method], method, token)
@@ -115,15 +124,26 @@ export class Connection {
     call: { cancel(): void },
     answer: Promise<T>,
     reject: (error: unknown) => void,
-    patience: number,
+    { silence, longest }: Patience,
   ): Promise<T> {
-    const timer = setTimeout(() => {
-      reject(new Unanswered(patience))
+    const asked = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    const look = () => {
+      const now = performance.now()
+      const left = Math.min(longest, silence + Math.max(0, this.#heard - asked)) - (now - asked)
+      if (left > 0) {
+        timer = setTimeout(look, left)
+        return
+      }
+      reject(new Unanswered(now - asked, now - this.#heard >= silence))
       call.cancel()
-    }, patience)
+    }
+    look()
     this.#running.set(call, reject)
     try {
-      return await answer
+      const response = await answer
+      this.#heard = performance.now()
+      return response
     } finally {
       clearTimeout(timer)
       this.#running.delete(call)
@@ -138,6 +158,9 @@ export class Connection {
   ): ClientDuplexStream<unknown, unknown> {
     const client = this.#client<Streaming>(service)
     const stream = client[method]!(this.#metadata(token))
+    stream.on('data', () => {
+      this.#heard = performance.now()
+    })
     this.#running.set(stream, (error) => stream.destroy(error as Error))
     stream.once('close', () => this.#running.delete(stream))
     return stream

@@ -8,7 +8,7 @@ import { checkServerIdentity } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { TsnetError } from '../errors.ts'
-import { Connection, hostOf, Unanswered } from './connection.ts'
+import { Connection, hostOf, type Patience, Unanswered } from './connection.ts'
 import {
   isAuthOff,
   isCompacted,
@@ -106,14 +106,18 @@ export class Etcd {
     request: Calls[M]['request'],
     end: number,
   ): Promise<Calls[M]['response']> {
-    const share = this.patience / this.#servers.length
-    const patience = () => Math.max(1, Math.min(share, end - performance.now()))
-    const token = await this.#login(connection, patience())
-    const response = await connection.call(method, request, token, patience())
+    const token = await this.#login(connection, this.#patienceUntil(end))
+    const response = await connection.call(method, request, token, this.#patienceUntil(end))
     this.#checkCluster(response)
     this.#away?.resolve()
     this.#away = null
     return response
+  }
+
+  /** Every server gets its turn. */
+  #patienceUntil(end: number): Patience {
+    const longest = Math.max(1, end - performance.now())
+    return { silence: Math.min(longest, this.patience / this.#servers.length), longest }
   }
 
   /** Returns where another round may help: some server answers, and time is left. */
@@ -167,8 +171,9 @@ export class Etcd {
     })
   }
 
-  /** The next call goes to the next server. */
+  /** The next call goes to the next server, save that this one is merely slow. */
   #giveUp(connection: Connection, error: unknown): void {
+    if (error instanceof Unanswered && !error.isSilent) return
     connection.close(error)
     if (this.#connection !== connection) return
     this.#connection = null
@@ -178,7 +183,7 @@ export class Etcd {
   }
 
   /** The token that shows who asks, '' where etcd lets everybody in. */
-  async #login(connection: Connection, patience: number): Promise<string> {
+  async #login(connection: Connection, patience: Patience): Promise<string> {
     if (this.url.user === null) return ''
     this.#token ??= this.#authenticate(connection, patience)
     const token = this.#token
@@ -190,7 +195,7 @@ export class Etcd {
     }
   }
 
-  async #authenticate(connection: Connection, patience: number): Promise<string> {
+  async #authenticate(connection: Connection, patience: Patience): Promise<string> {
     const { name, passwordFile } = this.url.user!
     const [password = ''] = readFileSync(passwordFile, 'utf8').split('\n')
     try {
@@ -225,7 +230,7 @@ export class Etcd {
     const connection = this.#current(failures)
     if (connection === null) throw this.#unusable(wordsOfAll(failures, this.url))
     try {
-      const token = await this.#login(connection, this.patience)
+      const token = await this.#login(connection, this.#patienceUntil(performance.now() + this.patience))
       return await this.#stream(connection, token, request, onAnswer, signal)
     } catch (error) {
       if (isStaleToken(error)) this.#token = null
@@ -243,7 +248,7 @@ export class Etcd {
   ): Promise<never> {
     const { promise, reject } = Promise.withResolvers<never>()
     const stream = connection.stream('Watch', 'watch', token)
-    const confirmed = setTimeout(() => reject(new Unanswered(this.patience)), this.patience)
+    const confirmed = setTimeout(() => reject(new Unanswered(this.patience, true)), this.patience)
     const leave = () => reject(signal.reason)
     signal.addEventListener('abort', leave)
     stream.on('data', (answer: IWatchResponse) => {

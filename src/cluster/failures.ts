@@ -98,6 +98,7 @@ const wordings: readonly Wording[] = [
     ({ tls }) =>
       `the server ends the connection at its start${tls === null ? ': if it speaks TLS, add ca=FILE to --cluster' : ''}`,
   ],
+  [/Connection dropped/, () => 'the server has ended the connection'],
   [/ECONNREFUSED/, () => 'connection refused'],
   [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, () => 'there is no way to it'],
   [/ENOTFOUND|EAI_AGAIN|Name resolution failed/, () => 'its name cannot be resolved'],

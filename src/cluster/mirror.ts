@@ -38,6 +38,8 @@ export class EtcdMirror<T> implements Mirror<T> {
   readonly #whole = Promise.withResolvers<void>()
   /** Up to which all is known, 0 when it must be read anew. */
   #revision = 0
+  /** Read so far, whole or not. */
+  #pages = 0
   #failure: unknown = null
   /** Heard and not yet told. */
   #events: Event[] = []
@@ -60,14 +62,22 @@ export class EtcdMirror<T> implements Mirror<T> {
 
   async ready(): Promise<void> {
     const late = new AbortController()
-    const lateness = sleep(this.#etcd.patience, undefined, { signal: late.signal }).then(() => {
+    const lateness = this.#standStill(late.signal).then(() => {
       throw this.#failure instanceof TsnetError ? this.#failure : this.#unheard()
     })
+    lateness.catch(() => {})
     try {
       await Promise.race([this.#whole.promise, lateness])
     } finally {
       late.abort()
-      lateness.catch(() => {})
+    }
+  }
+
+  /** Resolves when nothing has been read for as long as a call may take. */
+  async #standStill(signal: AbortSignal): Promise<void> {
+    for (let read = -1; read !== this.#pages; ) {
+      read = this.#pages
+      await sleep(this.#etcd.patience, undefined, { signal })
     }
   }
 
@@ -119,6 +129,7 @@ export class EtcdMirror<T> implements Mirror<T> {
     const gone = new Set(this.#values.keys())
     const heard: Event[] = []
     const revision = await readAll(this.#etcd, this.#prefix, (page) => {
+      this.#pages += 1
       for (const pair of page) {
         const key = this.#keyOf(pair)
         gone.delete(key)

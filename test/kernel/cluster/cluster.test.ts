@@ -30,7 +30,7 @@ afterAll(async () => {
 beforeEach(async () => {
   hosts = new Hosts()
   round += 1
-  const url = etcd.url({ ttl: '3', prefix: `/test${round}` })
+  const url = etcd.url({ ttl: '2', prefix: `/test${round}` })
   const joined = await Promise.all(['a', 'b', 'c'].map((name) => hosts.join(url, name)))
   ;[a, b, c] = joined as [Cluster, Cluster, Cluster]
 })
@@ -72,7 +72,7 @@ describe('hosts', () => {
     await c.settled()
     await c.close(true)
     expect((await shared()).has(`/test${round}/${nodeKey('c')}`)).toBe(true)
-    const again = await hosts.join(etcd.url({ ttl: '3', prefix: `/test${round}` }), 'c')
+    const again = await hosts.join(etcd.url({ ttl: '2', prefix: `/test${round}` }), 'c')
     expect(again.health().state).toBe('connected')
     const seen = a.endpoints(network.id)
     await seen.ready()
@@ -80,19 +80,19 @@ describe('hosts', () => {
     again.announce(endpoint)
     await again.settled()
     // its first lease ends, and takes nothing with it that the second has taken over
-    await new Promise((resolve) => setTimeout(resolve, 4500))
+    await new Promise((resolve) => setTimeout(resolve, 3000))
     expect([...seen.values.keys()]).toEqual([endpoint.id])
     expect(a.nodes.values.has('c')).toBe(true)
   })
 
   test('of another installation are refused when they bring a name that is taken', async () => {
-    const url = etcd.url({ ttl: '3', prefix: `/test${round}` })
+    const url = etcd.url({ ttl: '2', prefix: `/test${round}` })
     const twin = hosts.join(url, 'a', { id: 'another' })
     await expect(twin).rejects.toMatchObject({
       kind: 'conflict',
       code: 'node-name-taken',
       message:
-        'node name a is taken by the host at 192.0.2.1: give this one another name, or wait 3 s when that one is gone',
+        'node name a is taken by the host at 192.0.2.1: give this one another name, or wait 2 s when that one is gone',
     })
     expect(JSON.parse((await shared()).get(`/test${round}/${nodeKey('a')}`)!)).toMatchObject({ id: 'id-a' })
   })

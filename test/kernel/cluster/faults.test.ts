@@ -195,7 +195,7 @@ describe('three servers', () => {
 
   beforeEach(async () => {
     etcd = await Etcd.start({ places: threePlaces })
-    ;[a, b] = (await Promise.all(['a', 'b'].map((name) => hosts.join(etcd.url({ ttl: '3' }), name)))) as [
+    ;[a, b] = (await Promise.all(['a', 'b'].map((name) => hosts.join(etcd.url({ ttl: '2' }), name)))) as [
       Cluster,
       Cluster,
     ]
@@ -246,8 +246,8 @@ describe('three servers', () => {
     await etcd.killAll()
     const { error, took } = await timed(a.createNetwork(() => networkOf('other')))
     expect(error).toMatchObject({ kind: 'unavailable', code: 'cluster-away' })
-    expect((error as Error).message).toBe(
-      "the cluster's etcd at 127.0.0.1:2379, 127.0.0.2:2379, 127.0.0.3:2379 cannot be used: connection refused",
+    expect((error as Error).message).toMatch(
+      /^the cluster's etcd at 127.0.0.1:2379, 127.0.0.2:2379, 127.0.0.3:2379 cannot be used: .*connection refused$/,
     )
     expect(took).toBeLessThan(2000)
     expect([...b.networks.values.keys()]).toEqual([network.id])
@@ -272,10 +272,11 @@ describe('three servers', () => {
     await Promise.all([etcd.kill(leader), etcd.kill(one!)])
     // so long the one that is left believes in its leader
     await sleep(1500)
-    const { error, took } = await timed(a.put('state/key', 'one'))
+    const hasty = await hosts.join(etcd.url({ ttl: '2' }), 'hasty', { patience: 1000 })
+    const { error, took } = await timed(hasty.put('state/key', 'one'))
     expect(error).toMatchObject({ kind: 'unavailable', code: 'cluster-away' })
     expect((error as Error).message).toContain('no leader: most of its servers are away')
-    expect(took).toBeLessThan(6000)
+    expect(took).toBeLessThan(4000)
     await etcd.launch(one!)
     await eventually(async () => expect(await a.put('state/key', 'one')).toBe(true))
     await eventually(() => expect(a.health().state).toBe('connected'))
