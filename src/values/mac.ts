@@ -12,9 +12,13 @@ export function parseMac(text: string): Uint8Array {
   return Uint8Array.from(parts, (part) => Number.parseInt(part, 16))
 }
 
+const digits: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** Lower case, colons. */
 export function formatMac(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':')
+  let text = ''
+  for (const byte of bytes) text += text === '' ? digits[byte] : `:${digits[byte]}`
+  return text
 }
 
 /** As `parseMac`, of an address that an interface can have. */
