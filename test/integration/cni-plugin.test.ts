@@ -90,6 +90,13 @@ for (const [title, form] of Object.entries(forms)) {
       runtime.inside('one', 'busybox', 'ping', '-c', '1', '-W', '2', '10.71.0.1')
       expect(runtime.inside('one', 'ip', 'route')).toContain('10.99.0.0/16 via 10.71.0.1 dev eth0')
       expect(rules()).toContain('8071')
+      const greedy = config(form, { runtimeConfig: { portMappings: [port] } })
+      const taken = await runtime.call('ADD', {
+        containerId: 'three',
+        netns: runtime.sandbox('three'),
+        config: greedy,
+      })
+      expect(taken).toMatchObject({ code: 1, json: { msg: expect.stringContaining('(by container one)') } })
       await runtime.ask('CHECK', { containerId: 'one', netns: one, config: { ...own, prevResult: result } })
       runtime.inside('one', 'ip', 'addr', 'del', '10.71.0.2/24', 'dev', 'eth0')
       const checked = await runtime.call('CHECK', { containerId: 'one', netns: one, config: own })
