@@ -49,6 +49,7 @@ import { Extensions } from './extensions/extensions.ts'
 import { createFirewall } from './firewall/firewall.ts'
 import { createDnsRedirect, findDnsRedirect } from './firewall/redirect.ts'
 import { Guest } from './guest/guest.ts'
+import { sharedDriver, sharedNetworks } from './guest/shared.ts'
 import { usesImage } from './images/image-users.ts'
 import { createImages } from './images/images.ts'
 import { createDhcpIpam } from './ipam/dhcp/index.ts'
@@ -268,7 +269,8 @@ function createGuest(parts: Parts, engine: () => ManagedEngine): Guest {
   return new Guest({
     ...parts,
     mark: `${parts.mark}-plugin`,
-    drivers: builtinDrivers().filter(({ name }) => offered.includes(name)),
+    drivers: [...builtinDrivers().filter(({ name }) => offered.includes(name)), ...sharedDriver(parts)],
+    shared: sharedNetworks(parts),
     ipam: parts.ipam('default') as PoolIpam,
     rules: parts.networkRules,
     volumes: () => engine().volumes,

@@ -13,6 +13,7 @@ import type {
 } from '../store/records.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import type { NetworkId } from '../values/id.ts'
+import { foreignLeases } from './foreign-endpoints.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
 import { clusterOf, isShared } from './shared-networks.ts'
@@ -259,7 +260,7 @@ async function adoptPoolsOf(
 ): Promise<void> {
   const leases = [
     ...containers.flatMap((container) => leasesOf(container, network)),
-    ...podLeases(parts, network),
+    ...foreignLeases(parts.store, network.id),
   ]
   for (const pool of network.pools) {
     const subnet = parseCidr(pool.subnet)
@@ -285,16 +286,4 @@ function leasesOf(container: ContainerRecord, network: NetworkRecord): RecordedL
       },
     ])
     .filter(({ address }) => address !== '')
-}
-
-/** Of those on the engine's networks. */
-function podLeases({ store }: Parts, { id }: NetworkRecord): RecordedLease[] {
-  const endpoints = [...store.pods.values()].flatMap(({ isEngines, endpoint }) => (isEngines ? endpoint : []))
-  return endpoints
-    .filter(({ network }) => network === id)
-    .flatMap(({ id: owner, address4, address6 }) =>
-      [address4, address6]
-        .filter(Boolean)
-        .map((address) => ({ owner, address: bareAddress(address), used: true })),
-    )
 }

@@ -124,7 +124,7 @@ export async function attachEndpoint(
 /** What a driver is told of an endpoint that it has attached before. */
 export function attachedOf(
   network: NetworkRecord,
-  { id, address4, address6 }: EndpointRecord,
+  { id, address4, address6 }: Pick<EndpointRecord, 'id' | 'address4' | 'address6'>,
 ): AttachedEndpoint {
   return { id, network, address4, address6 }
 }

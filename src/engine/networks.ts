@@ -8,6 +8,7 @@ import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { optionsInForce } from './default-options.ts'
 import { driverContext } from './driver-context.ts'
 import type { Networks } from './engine.ts'
+import { foreignEndpoints } from './foreign-endpoints.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
 import { NetworkPruner } from './prune-networks.ts'
@@ -257,7 +258,7 @@ function refuseInUse(parts: Parts, network: NetworkRecord): void {
   const users = [
     ...runningEndpoints(parts, network).map(({ container }) => container),
     ...joiningContainers(parts, network),
-    ...podsOn(parts, network),
+    ...foreignersOn(parts, network),
   ]
   if (users.length === 0) return
   const names = users.map(({ name, id }) => `name:"${name}" id:"${id.slice(0, 12)}"`).join(', ')
@@ -269,10 +270,10 @@ function refuseInUse(parts: Parts, network: NetworkRecord): void {
 }
 
 /** Those of other runtimes. */
-function podsOn(parts: Parts, { id }: NetworkRecord): { name: string; id: string }[] {
-  return [...parts.store.pods.values()]
-    .filter(({ isEngines, endpoint }) => isEngines && endpoint.network === id)
-    .map(({ containerId }) => ({ name: containerId, id: containerId }))
+function foreignersOn(parts: Parts, { id }: NetworkRecord): { name: string; id: string }[] {
+  return foreignEndpoints(parts.store)
+    .filter(({ network }) => network === id)
+    .map(({ container }) => ({ name: container, id: container }))
 }
 
 /** Containers that are being started on the network or connected to it, as the journal says. */

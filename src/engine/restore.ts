@@ -19,7 +19,8 @@ import { claimNamesAgain } from './cluster-names.ts'
 import { finishDisconnect } from './connections.ts'
 import { driverContext } from './driver-context.ts'
 import { egressRules } from './egress-policy.ts'
-import { attachedOf, detachEndpoint, nameEndpoint, networkOf, ownsSandbox, usesNames } from './endpoints.ts'
+import { attachedOf, detachEndpoint, nameEndpoint, ownsSandbox, usesNames } from './endpoints.ts'
+import { type ForeignEndpoint, foreignEndpoints } from './foreign-endpoints.ts'
 import { healFirewall } from './heal-firewall.ts'
 import { followLeases } from './lease-changes.ts'
 import { resumeLeases } from './link-leases.ts'
@@ -28,6 +29,7 @@ import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
+import { findNetwork } from './references.ts'
 import { finishRename } from './rename-volume.ts'
 import { finishReplacement } from './replace-volume.ts'
 import { resolverOptions } from './resolver-options.ts'
@@ -103,7 +105,10 @@ async function restoreNetworks(parts: Parts): Promise<void> {
 
 /** Endpoints of containers that run, or did when the last daemon ended. */
 function endpointsOn(parts: Parts, network: NetworkRecord): EndpointId[] {
-  const endpoints = running(parts).flatMap((container) => container.endpoints)
+  const endpoints = [
+    ...running(parts).flatMap((container) => container.endpoints),
+    ...foreignEndpoints(parts.store),
+  ]
   return endpoints.filter((endpoint) => endpoint.network === network.id).map(({ id }) => id)
 }
 
@@ -303,18 +308,21 @@ async function attemptAll(parts: Parts, steps: readonly (() => unknown)[]): Prom
 }
 
 function driverSweeps(parts: Parts): (() => Promise<void>)[] {
-  const pods = [...parts.store.pods.values()].filter(({ isEngines }) => isEngines)
   const endpoints = [
     ...running(parts).flatMap((container) => container.endpoints),
-    ...pods.map(({ endpoint }) => endpoint).filter(({ network }) => parts.store.networks.has(network)),
+    ...foreignEndpoints(parts.store),
   ]
   return parts.networkDrivers().map((driver) => () => sweepDriver(parts, driver.name, endpoints))
 }
 
-async function sweepDriver(parts: Parts, name: string, endpoints: readonly EndpointRecord[]): Promise<void> {
+async function sweepDriver(
+  parts: Parts,
+  name: string,
+  endpoints: readonly Omit<ForeignEndpoint, 'container'>[],
+): Promise<void> {
   const networks = activeNetworks(parts, name)
   const attached = endpoints
-    .map((endpoint) => attachedOf(networkOf(parts, endpoint), endpoint))
+    .map((endpoint) => attachedOf(findNetwork(parts.store.networks, endpoint.network), endpoint))
     .filter(({ network }) => network.driver === name)
   await parts.networkDriver(name).sweep?.(driverContext(parts), networks, attached)
 }

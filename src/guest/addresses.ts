@@ -1,5 +1,6 @@
 /** Addresses for networks of another engine (libnetwork's remote IPAM API, from the plugin's side). */
 import { TsnetError } from '../errors.ts'
+import type { PoolLeases } from '../ipam/ipam.ts'
 import type { GuestLease, GuestPool } from '../store/guest-records.ts'
 import { type Branded, newId } from '../values/id.ts'
 import { type Fields, idOf, labelsOf, textOf } from './fields.ts'
@@ -8,6 +9,12 @@ import type { GuestParts, Verbs } from './parts.ts'
 
 /** Names that dockerd tells pools of single hosts and of clusters apart by. */
 const addressSpaces = { local: 'tsnet', global: 'tsnet-global' }
+
+/** What dockerd says when it wants the address of the gateway. */
+const gatewayType = 'com.docker.network.gateway'
+
+/** By which a network of the cluster is named. */
+const networkOption = 'network'
 
 export class GuestAddresses {
   readonly #parts: GuestParts
@@ -34,7 +41,9 @@ export class GuestAddresses {
   /** After a start of the daemon, before anybody asks. */
   async restore(): Promise<void> {
     const { store, ipam, log } = this.#parts
-    for (const { id, pool } of store.guestPools.values()) {
+    for (const { id, pool, shared } of store.guestPools.values()) {
+      // The cluster's are taken up with its networks.
+      if (shared !== null) continue
       try {
         await ipam.adopt(
           id,
@@ -48,6 +57,8 @@ export class GuestAddresses {
   }
 
   async #requestPool(body: Fields): Promise<object> {
+    const name = labelsOf(body, 'Options')[networkOption]
+    if (name !== undefined) return this.#requestShared(name, body)
     const id = newId<Branded<'pool'>>()
     const pool = await this.#parts.ipam.requestPool(id, {
       family: body['V6'] === true ? 6 : 4,
@@ -57,7 +68,28 @@ export class GuestAddresses {
       auxiliary: {},
       options: labelsOf(body, 'Options'),
     })
-    this.#parts.store.guestPools.put(id, { id, pool })
+    this.#parts.store.guestPools.put(id, { id, pool, shared: null })
+    return { PoolID: id, Pool: pool.subnet, Data: {} }
+  }
+
+  /** The cluster's networks have their gateways already. */
+  async #requestShared(name: string, body: Fields): Promise<object> {
+    const wanted = textOf(body, 'Pool')
+    const isIpv6 = body['V6'] === true
+    const network = await this.#parts.shared.ensure(name, wanted)
+    const pool = network.pools.find(
+      ({ subnet }) => subnet.includes(':') === isIpv6 && (wanted === '' || subnet === wanted),
+    )
+    if (pool === undefined) {
+      const subnets = network.pools.map(({ subnet }) => subnet).join(', ')
+      throw new TsnetError(
+        'conflict',
+        'not-shared',
+        `network ${name} has ${subnets}, not ${wanted || 'IPv6'}: make it with tsnet network create -d overlay as it should be`,
+      )
+    }
+    const id = newId<Branded<'pool'>>()
+    this.#parts.store.guestPools.put(id, { id, pool, shared: network.id })
     return { PoolID: id, Pool: pool.subnet, Data: {} }
   }
 
@@ -66,20 +98,26 @@ export class GuestAddresses {
     const { store, ipam } = this.#parts
     const known = store.guestPools.get(id)
     if (known === undefined) return {}
-    await ipam.releasePool(known.pool)
+    const leases = this.#leasesOf(id)
+    if (known.shared === null) await ipam.releasePool(known.pool)
+    else
+      for (const lease of leases) await this.#managerOf(known).release(known.pool, lease.owner, lease.address)
     store.transaction(() => {
-      for (const lease of this.#leasesOf(id)) store.guestLeases.delete(keyOf(lease))
+      for (const lease of leases) store.guestLeases.delete(keyOf(lease))
       store.guestPools.delete(id)
     })
     return {}
   }
 
   async #requestAddress(body: Fields): Promise<object> {
-    const { id, pool } = this.#pool(idOf(body, 'PoolID'))
+    const known = this.#pool(idOf(body, 'PoolID'))
+    const { id, pool } = known
     const address = textOf(body, 'Address')
+    if (known.shared !== null && labelsOf(body, 'Options')['RequestAddressType'] === gatewayType)
+      return { Address: `${pool.gateway}/${pool.subnet.split('/')[1]}`, Data: {} }
     const owner = newId<Branded<'lease'>>()
     // The gateway's is asked for before all others: it is the first of the range, as it should be.
-    const leased = await this.#parts.ipam.lease(pool, owner, address === '' ? {} : { address })
+    const leased = await this.#managerOf(known).lease(pool, owner, address === '' ? {} : { address })
     const lease = { pool: id, address: leased, owner }
     this.#parts.store.guestLeases.put(keyOf(lease), lease)
     return { Address: leased, Data: {} }
@@ -87,12 +125,17 @@ export class GuestAddresses {
 
   /** Safe to repeat. */
   async #releaseAddress(id: string, address: string): Promise<object> {
-    const { store, ipam } = this.#parts
+    const { store } = this.#parts
     const key = keyOf({ pool: id, address })
-    const [pool, lease] = [store.guestPools.get(id)?.pool, store.guestLeases.get(key)]
-    if (pool !== undefined && lease !== undefined) await ipam.release(pool, lease.owner, lease.address)
+    const [known, lease] = [store.guestPools.get(id), store.guestLeases.get(key)]
+    if (known !== undefined && lease !== undefined)
+      await this.#managerOf(known).release(known.pool, lease.owner, lease.address)
     store.guestLeases.delete(key)
     return {}
+  }
+
+  #managerOf({ shared }: GuestPool): Pick<PoolLeases, 'lease' | 'release'> {
+    return shared === null ? this.#parts.ipam : this.#parts.shared.leases()
   }
 
   #leasesOf(id: string): GuestLease[] {

@@ -165,9 +165,9 @@ export class Endpoints {
     }
   }
 
-  #bridgeRule({ id }: NetworkRecord, family: 4 | 6): BridgeRule | undefined {
+  #bridgeRule(network: NetworkRecord, family: 4 | 6): BridgeRule | undefined {
     return this.#parts.rules
-      .get(id)
+      .get((this.#parts.shared.of(network) ?? network).id)
       ?.filter((rule) => rule.kind === 'bridge')
       .find((rule) => rule.family === family)
   }

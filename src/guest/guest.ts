@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { TsnetError } from '../errors.ts'
 import { watchEvents } from '../netlink/events.ts'
+import type { Link } from '../netlink/link.ts'
 import { isVolumeName } from '../values/name.ts'
 import { GuestAddresses } from './addresses.ts'
 import { GuestNetworks } from './networks.ts'
@@ -138,7 +139,7 @@ export class Guest {
     }
     let timer: NodeJS.Timeout | null = null
     const watch = watchEvents((event) => {
-      const isOwn = event.type === 'link-removed' && event.link.alias.startsWith(`${this.#parts.mark}:`)
+      const isOwn = event.type === 'link-removed' && this.#isEndpoints(event.link)
       if (!isOwn && event.type !== 'lost') return
       clearTimeout(timer ?? undefined)
       timer = setTimeout(evict, settleTime).unref()
@@ -149,6 +150,10 @@ export class Guest {
         watch[Symbol.dispose]()
       },
     }
+  }
+
+  #isEndpoints({ alias }: Link): boolean {
+    return this.#parts.store.guestEndpoints.has(alias.split(':').at(-1) ?? '')
   }
 
   #plugins(name: string): Readonly<Record<string, Kinds>> {

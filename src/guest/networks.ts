@@ -1,6 +1,5 @@
 /** Networks of another engine on tsnet's drivers (libnetwork's remote driver API, from the plugin's side). */
 import type { DriverContext, NetworkDriver } from '../drivers/driver.ts'
-import { tagOf } from '../drivers/link-tags.ts'
 import { interfacePrefixOf } from '../drivers/network-options.ts'
 import { Locks } from '../engine/locks.ts'
 import { errorKind, TsnetError } from '../errors.ts'
@@ -92,16 +91,14 @@ export class GuestNetworks {
    * given back. Returns how many there were, besides `but`.
    */
   async evictGone(but = ''): Promise<number> {
-    const { store, mark, log } = this.#parts
+    const { store, log } = this.#parts
     using socket = openRouteSocket()
-    const standing = new Set(listLinks(socket).map(({ alias }) => alias))
+    // By the id at the end of the tag.
+    const standing = new Set(listLinks(socket).map(({ alias }) => alias.split(':').at(-1)))
     // Of other drivers nothing stays on the host that could tell.
     const gone = [...store.guestEndpoints.values()].filter(
       ({ id, network, isMade }) =>
-        isMade &&
-        id !== but &&
-        this.#driverOf(network).capabilities.ports === 'engine' &&
-        !standing.has(tagOf(mark, id)),
+        isMade && id !== but && this.#driverOf(network).capabilities.ports === 'engine' && !standing.has(id),
     )
     for (const { id, network } of gone) {
       // Its own call may be at it, and is not waited for under the lock of another one.

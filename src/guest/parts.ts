@@ -3,9 +3,10 @@ import type { NetworkDriver } from '../drivers/driver.ts'
 import type { Volumes } from '../engine/engine.ts'
 import type { Firewall } from '../firewall/firewall.ts'
 import type { Rule } from '../firewall/rules.ts'
-import type { PoolIpam } from '../ipam/ipam.ts'
+import type { PoolIpam, PoolLeases } from '../ipam/ipam.ts'
 import type { Logger } from '../log.ts'
 import type { Ports } from '../ports/ports.ts'
+import type { NetworkRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 
 export interface GuestParts {
@@ -19,11 +20,21 @@ export interface GuestParts {
   readonly firewall: Pick<Firewall, 'apply'>
   /** All rules that stand, by the network or endpoint that they are of; shared with the daemon's own. */
   readonly rules: Map<string, readonly Rule[]>
+  readonly shared: SharedNetworks
   readonly ports: Pick<Ports, 'reserve' | 'adopt' | 'release'>
   readonly volumes: () => Pick<
     Volumes,
     'create' | 'get' | 'list' | 'remove' | 'lend' | 'takeBack' | 'borrowers'
   >
+}
+
+/** The cluster's networks; without a cluster its verbs throw kind 'unavailable'. */
+export interface SharedNetworks {
+  /** The one that a network of the other engine stands for; undefined where it stands for itself. */
+  of(network: NetworkRecord): NetworkRecord | undefined
+  /** The one of that name, made if there is none. `subnet` may be ''. */
+  ensure(name: string, subnet: string): Promise<NetworkRecord>
+  leases(): Pick<PoolLeases, 'lease' | 'release'>
 }
 
 /** One verb of the protocol: fields in, fields out. Whatever it throws is told in the answer. */

@@ -24,6 +24,8 @@ export interface GuestEndpoint {
 export interface GuestPool {
   readonly id: string
   readonly pool: PoolRecord
+  /** The network of the cluster whose pool it is; null for one of this host's. */
+  readonly shared: NetworkId | null
 }
 
 export interface GuestLease {

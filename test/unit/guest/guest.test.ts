@@ -53,6 +53,13 @@ function open(): void {
     ipam: createLocalIpam({ installationId: 'x', usedRoutes: () => [], describeOwner: (id) => id }),
     firewall: { apply: async () => {} },
     rules: new Map(),
+    shared: {
+      of: () => undefined,
+      ensure: () => Promise.reject(new Error('no cluster')),
+      leases: () => {
+        throw new Error('no cluster')
+      },
+    },
     ports: { reserve: async () => [], adopt() {}, release() {} },
     volumes: () => {
       throw new Error('not here')

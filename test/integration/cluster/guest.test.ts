@@ -1,0 +1,113 @@
+/** tsnet-overlay: containers of two dockerds on two hosts, and of tsnet itself, on one network of the cluster. */
+import { rmSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestClient } from '../../helpers/client.ts'
+import { outside, TestCluster } from '../../helpers/cluster.ts'
+import { busyboxArchive, dockerClient, run } from '../../helpers/daemon.ts'
+import { pluginDirectory } from '../../helpers/docker-plugin.ts'
+import { type Dockerd, startDockerd } from '../../helpers/dockerd.ts'
+import { eventually } from '../../helpers/eventually.ts'
+
+const cluster = await TestCluster.start({ hosts: 2, parameters: { ttl: '2' } })
+const [one, other] = cluster.hosts.map((host) => new TestClient(host)) as [TestClient, TestClient]
+
+class Host {
+  readonly plugins = pluginDirectory()
+  dockerd!: Dockerd
+
+  async start(client: TestClient): Promise<void> {
+    await client.tsnet('plugin', 'serve', '--socket-dir', this.plugins)
+    this.dockerd = await startDockerd([], { netns: client.daemon.netns, plugins: this.plugins })
+    await run(dockerClient(), ['import', '-', 'box'], { input: busyboxArchive(), env: this.#env() })
+  }
+
+  #env(): Record<string, string> {
+    return { DOCKER_HOST: `unix://${this.dockerd.socket}`, DOCKER_CONFIG: this.plugins }
+  }
+
+  readonly docker = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(dockerClient(), args, { env: this.#env() })
+    if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`)
+    return stdout.trim()
+  }
+
+  readonly wait = (name: string, ...args: string[]): Promise<string> =>
+    this.docker('run', '-d', '--name', name, ...args, 'box', 'sleep', '600')
+
+  readonly ping = (container: string, target: string): Promise<string> =>
+    this.docker('exec', container, 'ping', '-c1', '-W2', target)
+
+  readonly addressOf = (container: string): Promise<string> =>
+    this.docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', container)
+
+  async stop(): Promise<void> {
+    await this.dockerd?.stop()
+    rmSync(this.plugins, { recursive: true, force: true })
+  }
+}
+
+const hosts = [new Host(), new Host()]
+const [a, b] = hosts as [Host, Host]
+const mesh = [
+  'network',
+  'create',
+  '-d',
+  'tsnet-overlay',
+  '--ipam-driver',
+  'tsnet',
+  '--ipam-opt',
+  'network=mesh',
+]
+
+beforeAll(async () => {
+  await Promise.all([a.start(one), b.start(other)])
+  await one.daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+})
+
+afterAll(async () => {
+  await Promise.all(hosts.map((host) => host.stop()))
+  await cluster.stop()
+})
+
+describe('tsnet-overlay under the dockerds of two hosts', () => {
+  it('carries their containers, and those of tsnet, to each other and out, over a crash', async () => {
+    await expect(a.docker('network', 'create', '-d', 'tsnet-overlay', 'plain')).rejects.toThrow(
+      'give --ipam-driver tsnet --ipam-opt network=NAME',
+    )
+    // Both at once: one of them makes it for all hosts.
+    await Promise.all([
+      a.docker(...mesh, '--subnet', '10.201.0.0/24', 'net'),
+      b.docker(...mesh, '--subnet', '10.201.0.0/24', 'net'),
+    ])
+    await a.wait('web', '--network', 'net', '-p', '8201:80')
+    await b.wait('db', '--network', 'net')
+    await one.wait('own', '--network', 'mesh')
+    const [web, db, own] = [
+      await a.addressOf('web'),
+      await b.addressOf('db'),
+      await one.addressOf('own', 'mesh'),
+    ]
+    expect(new Set([web, db, own]).size).toBe(3)
+    await eventually(() => a.ping('web', db))
+    await eventually(() => b.ping('db', web))
+    await eventually(() => b.ping('db', own))
+    await b.ping('db', outside.v4)
+    expect(await one.refusal('network', 'rm', 'mesh')).toContain('has active endpoints')
+
+    await other.daemon.kill()
+    await a.ping('web', db)
+    await other.daemon.launch()
+    await eventually(() => b.ping('db', web))
+    await b.wait('more', '--network', 'net')
+    const more = await b.addressOf('more')
+    expect([web, db, own]).not.toContain(more)
+    await eventually(() => a.ping('web', more))
+
+    await one.clear()
+    await Promise.all([a.docker('rm', '-f', 'web'), b.docker('rm', '-f', 'db', 'more')])
+    await Promise.all([a.docker('network', 'rm', 'net'), b.docker('network', 'rm', 'net')])
+    await eventually(() => one.tsnet('network', 'rm', 'mesh'))
+    for (const { daemon } of [one, other])
+      expect(daemon.inNetns('ip', ['-o', 'link']).match(/vxlan|veth|br-\w{12}/g)).toBeNull()
+  })
+})
