@@ -8,7 +8,7 @@ import type { EndpointId } from '../values/id.ts'
 import { bareAddress } from './addresses.ts'
 import { driverContext } from './driver-context.ts'
 import type { Parts } from './parts.ts'
-import { clusterOf, isShared } from './shared-networks.ts'
+import { clusterOf, isShared, refuseOverlap } from './shared-networks.ts'
 
 /** Whether the network's links and rules are to be there: those of a host's own always. */
 export function isActive(parts: Parts, network: NetworkRecord): boolean {
@@ -63,6 +63,7 @@ async function activate(
   endpoints: readonly EndpointId[],
   withRules: boolean,
 ): Promise<void> {
+  if (withRules) refuseOverlap(parts, network)
   const { active } = clusterOf(parts)
   const driver = parts.networkDriver(network.driver)
   await using undo = new AsyncDisposableStack()

@@ -6,11 +6,11 @@ import { adoptPools, releasePools } from './addresses.ts'
 import { fence } from './cluster-fencing.ts'
 import { planNetwork } from './cluster-plan.ts'
 import type { Parts } from './parts.ts'
-import { clusterOf, isShared } from './shared-networks.ts'
+import { clusterOf, isShared, reachableCluster } from './shared-networks.ts'
 
 /** Makes a network for all hosts. Throws kind 'conflict' for a taken name, 'unavailable' while etcd is away. */
 export async function shareNetwork(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
-  const { state } = clusterOf(parts)
+  const { state } = reachableCluster(parts, `creating network ${wanted.name}`)
   parts.networkDriver(wanted.driver).parseOptions(wanted)
   const network = await state.createNetwork((present) => planNetwork(parts, wanted, present))
   await recordNetwork(parts, network)
@@ -19,7 +19,7 @@ export async function shareNetwork(parts: Parts, wanted: NetworkRecord): Promise
 
 /** Throws kind 'forbidden' while other hosts have endpoints on it. */
 export async function unshareNetwork(parts: Parts, network: NetworkRecord): Promise<void> {
-  await clusterOf(parts).state.removeNetwork(network)
+  await reachableCluster(parts, `removing network ${network.name}`).state.removeNetwork(network)
   await forgetNetwork(parts, network)
 }
 
@@ -29,7 +29,7 @@ export async function rewriteNetwork(
   before: NetworkRecord,
   after: NetworkRecord,
 ): Promise<void> {
-  const { state } = clusterOf(parts)
+  const { state } = reachableCluster(parts, `changing network ${before.name}`)
   const [old, fresh] = [before, after].map((network) => JSON.stringify(network))
   if (await state.put(networkKey(after.id), fresh, old)) return
   throw new TsnetError(

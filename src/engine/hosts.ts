@@ -30,7 +30,7 @@ async function listHosts(parts: Parts): Promise<HostInfo[]> {
     )
   }
   const { state } = cluster
-  const endpoints = await countEndpoints(parts, cluster)
+  const endpoints = isConnected(cluster) ? await countEndpoints(parts, cluster) : null
   const others = [...state.nodes.values.values()].filter(({ name }) => name !== state.self.name)
   const theirs = isConnected(cluster) ? 'ready' : 'unknown'
   return [state.self, ...others].map(({ name, address, mtu, version, joinedAt }) => {

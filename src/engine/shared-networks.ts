@@ -2,7 +2,8 @@
 import type { Cluster } from '../cluster/cluster.ts'
 import { TsnetError } from '../errors.ts'
 import type { ClusterIpam } from '../ipam/cluster/index.ts'
-import type { EndpointRecord, NetworkSpec } from '../store/records.ts'
+import type { EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
+import { overlaps, parseCidr } from '../values/cidr.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 import type { Parts } from './parts.ts'
 
@@ -37,9 +38,37 @@ export function clusterOf(parts: Pick<Parts, 'cluster'>): ClusterParts {
   )
 }
 
+/** Throws kind 'forbidden' when a network of the cluster and one of this host's own lie over each other: one would hide the other. */
+export function refuseOverlap(parts: Pick<Parts, 'store'>, network: NetworkRecord): void {
+  const own = network.pools.map(({ subnet }) => parseCidr(subnet))
+  for (const other of parts.store.networks.values()) {
+    if (isShared(other) === isShared(network)) continue
+    const pool = other.pools.find(({ subnet }) => own.some((block) => overlaps(block, parseCidr(subnet))))
+    if (pool === undefined) continue
+    throw new TsnetError(
+      'forbidden',
+      'pool-overlap',
+      `Pool overlaps with other one on this address space: network ${network.name} overlaps ${pool.subnet} of network ${other.name}, ` +
+        `which is ${isShared(other) ? "the cluster's" : "this host's own"}`,
+    )
+  }
+}
+
 /** Whether etcd can be asked. */
 export function isConnected({ state }: ClusterParts): boolean {
   return state.health().state === 'connected'
+}
+
+/** For what cannot wait: throws kind 'unavailable', code 'cluster-away', at once while etcd does not answer. */
+export function reachableCluster(parts: Pick<Parts, 'cluster'>, what: string): ClusterParts {
+  const cluster = clusterOf(parts)
+  if (isConnected(cluster)) return cluster
+  const { error, since } = cluster.state.health()
+  throw new TsnetError(
+    'unavailable',
+    'cluster-away',
+    `${what} needs etcd, which is away since ${since}: ${error}`,
+  )
 }
 
 /** The endpoints of a container that other hosts hear of. */

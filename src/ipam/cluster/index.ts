@@ -237,8 +237,16 @@ class SharedIpam implements ClusterIpam {
   /** Returns '' for one that is this host's now, else who has it. */
   async #takeBlock({ holdings, neighbours }: Subnet, block: string): Promise<string> {
     const { cluster } = this.#options
-    const { network } = holdings
+    const { network, subnet } = holdings
     const { name } = cluster.self
+    const { state, error, since } = cluster.health()
+    if (state !== 'connected') {
+      throw new TsnetError(
+        'unavailable',
+        'cluster-away',
+        `a further block of addresses of ${formatCidr(subnet)} needs etcd, which is away since ${since}: ${error}`,
+      )
+    }
     const holder = await cluster.hold(blockKey(network, block), name)
     if (holder !== name) return holder
     try {
@@ -314,7 +322,7 @@ class SharedIpam implements ClusterIpam {
         const block = blocks.find((one) => blockKey(network, one) === key)
         if (block !== undefined) await this.#loseBlock(subnet, block, holder)
         const address = [...singles.keys()].find((one) => addressKey(network, one) === key)
-        if (address !== undefined) this.#loseAddress(subnet, address, holder)
+        if (address !== undefined) await this.#loseAddress(subnet, address, holder)
       }
     }
   }
@@ -338,10 +346,22 @@ class SharedIpam implements ClusterIpam {
     )
   }
 
-  #loseAddress({ holdings }: Subnet, address: string, holder: string): void {
+  async #loseAddress(subnet: Subnet, address: string, holder: string): Promise<void> {
+    const { cluster, onLost } = this.#options
+    const { holdings } = subnet
     const { owner } = holdings.singles.get(address)!
+    if (holder === cluster.self.name) return this.#replaceClaim(subnet, address, owner)
     holdings.dropSingle(address)
-    this.#options.onLost(owner, address, holder)
+    onLost(owner, address, holder)
+  }
+
+  /** This host's own claim of before its restart says something else, as when the container was renamed since. */
+  async #replaceClaim(subnet: Subnet, address: string, owner: string): Promise<void> {
+    const { cluster } = this.#options
+    const key = addressKey(subnet.holdings.network, address)
+    const standing = (await cluster.list(key)).get('')
+    if (standing !== undefined) await cluster.put(key, undefined, standing)
+    this.#claimAgain(subnet, address, owner)
   }
 
   #find(pool: PoolRecord): Subnet {
