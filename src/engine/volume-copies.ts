@@ -55,18 +55,27 @@ export async function naming<T>(subject: string, work: () => Promise<T>): Promis
   }
 }
 
+/** Milliseconds of a copy after which whoever watches wants to know of how much. */
+const measuredAfter = 300
+
 /** How much there is to copy is counted by another process at the same time: counting first would make who watches wait. */
 function measureMeanwhile(parts: Parts, subject: string, path: string, { progress }: CopyWatch) {
   const stop = new AbortController()
-  const total = { bytes: 0, [Symbol.dispose]: () => stop.abort() }
-  if (progress === undefined) return total
-  parts.workers.run('measure-tree', { path }, { subject, deadline: copyDeadline, signal: stop.signal }).then(
-    (bytes) => {
-      total.bytes = bytes
-    },
-    () => {
+  const options = { subject, deadline: copyDeadline, signal: stop.signal }
+  const measure = async (): Promise<void> => {
+    try {
+      total.bytes = await parts.workers.run('measure-tree', { path }, options)
+    } catch {
       // The copy goes on without a total, or says itself what is wrong.
+    }
+  }
+  const timer = progress && setTimeout(() => void measure(), measuredAfter)
+  const total = {
+    bytes: 0,
+    [Symbol.dispose]: () => {
+      clearTimeout(timer)
+      stop.abort()
     },
-  )
+  }
   return total
 }

@@ -18,9 +18,8 @@ export function copyAttributes(from: number, to: number, status: FileStatus): vo
   setTimes(to, status.times)
 }
 
-/** The same for a regular file that was made with the permissions it has in the end, but for set-id bits. */
+/** The same for a regular file that was made with the owner and the permissions that it has in the end, but for set-id bits. */
 export function copyFileAttributes(from: number, to: number, status: FileStatus): void {
-  setOwner(to, status.uid, status.gid)
   if (status.permissions > 0o777) setMode(to, status.permissions)
   copyXattrs(from, to)
   setTimes(to, status.times)

@@ -17,6 +17,7 @@ import {
   openPlaceAt,
   readLinkAt,
   setModeAt,
+  setOwner,
   setOwnerAt,
   setTimesAt,
   statAt,
@@ -80,6 +81,9 @@ class TreeCopy implements TreeVisitor, Disposable {
   readonly #content: ContentCopier
   readonly #progress: (bytes: number) => void
   readonly #status = new FileStatus()
+  /** A file of the present target directory as it was made. */
+  readonly #made = new FileStatus()
+  #isOwnerKnown = false
   readonly #directories: FileStatus[] = []
   readonly #linked = new Map<string, FirstName>()
 
@@ -118,6 +122,7 @@ class TreeCopy implements TreeVisitor, Disposable {
       return false
     }
     this.#target.enter(name, fd)
+    this.#isOwnerKnown = false
     this.#directories.push(status.clone())
     return true
   }
@@ -125,6 +130,7 @@ class TreeCopy implements TreeVisitor, Disposable {
   /** A directory's attributes come last: filling it changes its times, and its default access control list what is made in it. */
   leave(_parent: number, _name: CName, opened: number): void {
     const { fd } = this.#target.leave()
+    this.#isOwnerKnown = false
     try {
       copyAttributes(opened, fd, this.#directories.pop()!)
     } finally {
@@ -149,12 +155,21 @@ class TreeCopy implements TreeVisitor, Disposable {
     const to = openAt(this.#target.fd, name, flags, this.#status.permissions & 0o777)
     try {
       if (!this.#status.isMountRoot) this.#content.copy(from, to, this.#status)
+      this.#setOwner(to)
       copyFileAttributes(from, to, this.#status)
     } catch (error) {
       throw named(error, name)
     } finally {
       closeSync(to)
     }
+  }
+
+  /** Most files have the owner with which they are made, the same one in all of a directory. */
+  #setOwner(to: number): void {
+    if (!this.#isOwnerKnown) statOpen(to, this.#made)
+    this.#isOwnerKnown = true
+    const { uid, gid } = this.#status
+    if (uid !== this.#made.uid || gid !== this.#made.gid) setOwner(to, uid, gid)
   }
 
   #copySpecial(directory: number, name: CName): void {

@@ -91,6 +91,24 @@ test('a copy has owners, modes, set-id bits, times in nanoseconds, links, FIFOs 
   expect(statSync(join(to, 'a/file')).ino).toBe(statSync(join(to, 'a/b/again')).ino)
 })
 
+test('files of one directory have the owners of their sources, whatever owner a new file gets there', () => {
+  chownSync(to, 0, 7)
+  chmodSync(to, 0o2755)
+  mkdirSync(join(from, 'inner'))
+  const owners = [0, 1000, 0, 7, 0].map((uid, index) => [uid, index === 3 ? 7 : uid] as const)
+  for (const directory of ['', 'inner']) {
+    for (const [index, [uid, gid]] of owners.entries()) {
+      writeFileSync(join(from, directory, `${index}`), 'x')
+      chownSync(join(from, directory, `${index}`), uid, gid)
+    }
+  }
+  copyTree(from, to)
+  for (const directory of ['', 'inner']) {
+    const copied = owners.map((_, index) => statSync(join(to, directory, `${index}`)))
+    expect(copied.map(({ uid, gid }) => [uid, gid])).toEqual(owners)
+  }
+})
+
 test('extended attributes, lists of access and capabilities come along, and what a default list would add does not', () => {
   writeFileSync(join(from, 'program'), 'x')
   run('setcap', 'cap_net_raw+ep', join(from, 'program'))
