@@ -63,11 +63,11 @@ export interface Mirror<T> extends Disposable {
 }
 
 export interface ClusterHealth {
-  /** `fenced`: the lease ran out while the host was away, and what it held is being claimed anew. */
+  /** `fenced`: the lease ran out while the host was away; it stays so until all that it held is claimed anew. */
   readonly state: 'connected' | 'away' | 'fenced'
   /** ISO 8601 */
   readonly since: string
-  /** What etcd or the way to it answered last, '' while connected. */
+  /** What etcd or the way to it answered last; '' while connected, unless it takes no more (its database is full). */
   readonly error: string
 }
 
@@ -75,7 +75,7 @@ export interface ClusterHealth {
 export interface LostHolding {
   readonly key: string
   readonly value: string
-  /** Who has it now, as its value says. */
+  /** The host that has it now. */
   readonly holder: string
 }
 
@@ -113,7 +113,8 @@ export interface Cluster {
 
   /**
    * Takes a key for this host alone, under its lease; one that it has already is refreshed with `value`. Returns what stands
-   * there: `value` when it was taken, else the other holder's.
+   * there: `value` when it was taken, else the other holder's. Values begin with the name of the host that they stand for: what
+   * names this host is its own, from before it was restarted.
    */
   hold(key: string, value: string): Promise<string>
   /** As `hold` for a host that cannot wait: claimed when etcd is back, and told to `onLost` when that fails. */

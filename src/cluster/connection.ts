@@ -22,12 +22,6 @@ export class Unanswered extends Error {
   }
 }
 
-/** How long a call may take: a slow server is waited for longer than one that says nothing at all. Milliseconds. */
-export interface Patience {
-  readonly silence: number
-  readonly longest: number
-}
-
 type Callback<T> = (error: ServiceError | null, response: T) => void
 type Unary = (request: unknown, metadata: Metadata, done: Callback<unknown>) => { cancel(): void }
 type Streaming = (metadata: Metadata) => ClientDuplexStream<unknown, unknown>
@@ -78,7 +72,7 @@ export class Connection {
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: Patience,
+    patience: number,
   ): Promise<Calls[M]['response']> {
     return method === 'leaseKeepAlive'
       ? this.#exchange(method, request, token, patience)
@@ -89,7 +83,7 @@ export class Connection {
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: Patience,
+    patience: number,
   ): Promise<Calls[M]['response']> {
     const { promise, resolve, reject } = Promise.withResolvers<Calls[M]['response']>()
     const client = this.#client(serviceOf[method])
@@ -104,7 +98,7 @@ export class Connection {
     method: M,
     request: Calls[M]['request'],
     token: string,
-    patience: Patience,
+    patience: number,
   ): Promise<Calls[M]['response']> {
     const { promise, resolve, reject } = Promise.withResolvers<Calls[M]['response']>()
     const stream = this.stream(serviceOf[method], method, token)
@@ -124,21 +118,12 @@ export class Connection {
     call: { cancel(): void },
     answer: Promise<T>,
     reject: (error: unknown) => void,
-    { silence, longest }: Patience,
+    patience: number,
   ): Promise<T> {
-    const asked = performance.now()
-    let timer: NodeJS.Timeout | undefined
-    const look = () => {
-      const now = performance.now()
-      const left = Math.min(longest, silence + Math.max(0, this.#heard - asked)) - (now - asked)
-      if (left > 0) {
-        timer = setTimeout(look, left)
-        return
-      }
-      reject(new Unanswered(now - asked, now - this.#heard >= silence))
+    const timer = setTimeout(() => {
+      reject(new Unanswered(patience, performance.now() - this.#heard >= patience))
       call.cancel()
-    }
-    look()
+    }, patience)
     this.#running.set(call, reject)
     try {
       const response = await answer

@@ -8,7 +8,7 @@ import { checkServerIdentity } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
 import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { TsnetError } from '../errors.ts'
-import { Connection, hostOf, type Patience, Unanswered } from './connection.ts'
+import { Connection, hostOf, Unanswered } from './connection.ts'
 import {
   isAuthOff,
   isCompacted,
@@ -43,6 +43,10 @@ export class Etcd {
   #connection: Connection | null = null
   #token: Promise<string> | null = null
   #clusterId = ''
+  /** The newest revision of the state that was seen. */
+  #newest = 0
+  /** Why it is not used any more, whatever it answers. */
+  #refused = ''
   #away: PromiseWithResolvers<void> | null = null
   readonly #closing = new AbortController()
 
@@ -107,22 +111,23 @@ export class Etcd {
     end: number,
   ): Promise<Calls[M]['response']> {
     const token = await this.#login(connection, this.#patienceUntil(end))
+    const seen = this.#newest
     const response = await connection.call(method, request, token, this.#patienceUntil(end))
     this.#checkCluster(response)
+    if (method === 'range' || method === 'txn') this.#checkAge(response, seen)
     this.#away?.resolve()
     this.#away = null
     return response
   }
 
-  /** Every server gets its turn. */
-  #patienceUntil(end: number): Patience {
-    const longest = Math.max(1, end - performance.now())
-    return { silence: Math.min(longest, this.patience / this.#servers.length), longest }
+  /** Every server gets its turn, and what was lost with a leader is asked again in time. */
+  #patienceUntil(end: number): number {
+    return Math.max(1, Math.min(this.patience / this.#servers.length, end - performance.now()))
   }
 
   /** Returns where another round may help: some server answers, and time is left. */
   async #maybeElecting(failures: Map<string, unknown>, end: number): Promise<void> {
-    const isElecting = [...failures.values()].some(isLeaderless)
+    const isElecting = [...failures.values()].some((error) => isLeaderless(error) || isSlow(error))
     if (isElecting && performance.now() + electionPause < end) {
       await sleep(electionPause)
       failures.clear()
@@ -152,7 +157,8 @@ export class Etcd {
   #current(failures: Map<string, unknown>): Connection | null {
     const [server = ''] = this.#servers
     try {
-      if (this.closing.aborted) throw this.#unusable('this daemon has left it')
+      if (this.closing.aborted) throw new Error('this daemon has left it')
+      if (this.#refused !== '') throw new Error(this.#refused)
       this.#connection ??= new Connection(this.#protocol, server, this.#credentials(server))
       return this.#connection
     } catch (error) {
@@ -171,9 +177,9 @@ export class Etcd {
     })
   }
 
-  /** The next call goes to the next server, save that this one is merely slow. */
+  /** The next call goes to the next server, unless this one is merely slow. */
   #giveUp(connection: Connection, error: unknown): void {
-    if (error instanceof Unanswered && !error.isSilent) return
+    if (isSlow(error)) return
     connection.close(error)
     if (this.#connection !== connection) return
     this.#connection = null
@@ -183,7 +189,7 @@ export class Etcd {
   }
 
   /** The token that shows who asks, '' where etcd lets everybody in. */
-  async #login(connection: Connection, patience: Patience): Promise<string> {
+  async #login(connection: Connection, patience: number): Promise<string> {
     if (this.url.user === null) return ''
     this.#token ??= this.#authenticate(connection, patience)
     const token = this.#token
@@ -195,7 +201,7 @@ export class Etcd {
     }
   }
 
-  async #authenticate(connection: Connection, patience: Patience): Promise<string> {
+  async #authenticate(connection: Connection, patience: number): Promise<string> {
     const { name, passwordFile } = this.url.user!
     const [password = ''] = readFileSync(passwordFile, 'utf8').split('\n')
     try {
@@ -215,6 +221,20 @@ export class Etcd {
     if (id !== '' && id !== this.#clusterId) {
       throw new Error('it is another cluster than this daemon has joined: restart the daemon to join it anew')
     }
+  }
+
+  /**
+   * Reads and writes by a majority never see less than those before them, `seen`, save when etcd was emptied or restored. Taken as it
+   * is, that would remove the networks under running containers: whether it may is for the operator to say.
+   */
+  #checkAge(response: object, seen: number): void {
+    const { header } = response as { header: { revision: string } }
+    const revision = Number(header.revision)
+    this.#newest = Math.max(this.#newest, revision)
+    if (revision >= seen) return
+    this.#refused =
+      'its state is older than what this host has seen, as after a restore or a loss of its data: repair it, or restart the daemon to take it as it is'
+    throw new Error(this.#refused)
   }
 
   /**
@@ -284,6 +304,9 @@ export class Etcd {
     this.#away?.resolve()
   }
 }
+
+/** Other calls are answered on the same connection. */
+const isSlow = (error: unknown): boolean => error instanceof Unanswered && !error.isSilent
 
 /** A canceled watch says why in words alone, which are those of the errors of calls. */
 function cancellation(answer: IWatchResponse): Error {

@@ -34,6 +34,7 @@ type Wish = { readonly kind: 'put' | 'claim' | 'give'; readonly value: string } 
 
 export class Holdings {
   readonly #etcd: Etcd
+  readonly #node: string
   readonly #lease: Lease
   readonly #log: Logger
   readonly #own = new Map<string, Own>()
@@ -44,8 +45,9 @@ export class Holdings {
   readonly #listeners: ((lost: readonly LostHolding[]) => void)[] = []
   #work: Promise<void> | null = null
 
-  constructor(etcd: Etcd, lease: Lease, log: Logger) {
+  constructor(etcd: Etcd, node: string, lease: Lease, log: Logger) {
     this.#etcd = etcd
+    this.#node = node
     this.#lease = lease
     this.#log = log
   }
@@ -136,7 +138,7 @@ export class Holdings {
     this.#own.set(key, { value, isClaim: true })
   }
 
-  /** Returns the value that stands there in the end: a key with this very value is this host's from before. */
+  /** Returns the value that stands there in the end. What names this host is its own, from before it was restarted. */
   async #claim(name: string, value: string, lease: string): Promise<string> {
     const key = this.#etcd.key(name)
     const set = put(key, value, lease)
@@ -149,7 +151,8 @@ export class Holdings {
         continue
       }
       const standing = there.value.toString()
-      if (standing !== value && there.lease !== lease) return standing
+      const isOwn = standing === value || there.lease === lease || holderOf(standing) === this.#node
+      if (!isOwn) return standing
       if (standing === value && there.lease === lease) return value
       const compare = [isAt(key, there.mod_revision)]
       answer = await this.#etcd.call('txn', { compare, success: [set], failure: [get(key)] })
@@ -262,7 +265,7 @@ export class Holdings {
     const standing = await this.#claim(key, value, lease)
     if (standing === value) return
     if (this.#own.get(key)?.value === value) this.#own.delete(key)
-    lost.push({ key, value, holder: standing.split(' ', 1)[0]! })
+    lost.push({ key, value, holder: holderOf(standing) })
   }
 
   async #give(name: string, value: string): Promise<void> {
@@ -284,6 +287,9 @@ export class Holdings {
     }
   }
 }
+
+/** Values begin with the name of the host that they stand for. */
+const holderOf = (value: string): string => value.split(' ', 1)[0]!
 
 interface Job {
   readonly wishes: readonly (readonly [string, Wish])[]

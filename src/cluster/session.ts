@@ -34,7 +34,7 @@ export class Session implements Lease {
     this.#etcd = etcd
     this.#self = self
     this.#log = log
-    this.holdings = new Holdings(etcd, this, log)
+    this.holdings = new Holdings(etcd, self.name, this, log)
   }
 
   get self(): NodeRecord {
@@ -171,7 +171,15 @@ export class Session implements Lease {
     const since = before.state === state ? before.since : new Date().toISOString()
     this.#health = { state, since, error }
     if (before.state !== state) this.#log.info({ state, error }, 'cluster')
-    for (const listener of this.#listeners) listener(this.#health)
+    for (const listener of this.#listeners) this.#tell(listener)
+  }
+
+  #tell(listener: (health: ClusterHealth) => void): void {
+    try {
+      listener(this.#health)
+    } catch (error) {
+      this.#log.error({ err: error }, 'a change of the way to the cluster went wrong here')
+    }
   }
 
   #schedule(delay: number): void {

@@ -1,7 +1,7 @@
 /** Real etcd servers of a test's own: one, or a cluster of three, on loopback addresses or in namespaces of hosts. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -201,6 +201,12 @@ export class Etcd implements AsyncDisposable {
 
   async defragment(): Promise<void> {
     await this.ctl('defrag')
+  }
+
+  /** Kills all servers and forgets what they kept. */
+  async wipe(): Promise<void> {
+    await this.killAll()
+    for (const name of readdirSync(this.#root)) rmSync(join(this.#root, name), { recursive: true })
   }
 
   /** Keys and values below a prefix. */

@@ -255,6 +255,13 @@ describe('claims', () => {
     expect(await b.hold('names/n/web', 'b one')).toBe('b one')
   })
 
+  test('of a host that crashed are its own again when it is back, whatever they were for', async () => {
+    await c.hold('names/n/web', 'c one')
+    const again = await hosts.join(etcd.url({ ttl: '2', prefix: `/test${round}` }), 'c')
+    expect(await again.hold('names/n/web', 'c two')).toBe('c two')
+    expect(await a.hold('names/n/web', 'a one')).toBe('c two')
+  })
+
   test('that follow on their own return are held in the end', async () => {
     for (let turn = 0; turn < 20; turn += 1) {
       await a.hold('names/n/web', 'a one')

@@ -84,6 +84,8 @@ describe('one server that hosts reach by ways of their own', () => {
       await a.hold('names/n/web', 'a one')
       await a.hold('names/n/db', 'a two')
       await a.settled()
+      await eventually(() => expect(a.nodes.values.has('b') && b.nodes.values.has('a')).toBe(true))
+      await eventually(() => expect(seen.values.size).toBe(1))
       const states = ['connected']
       const lost: LostHolding[] = []
       a.onHealth(({ state }) => states.at(-1) !== state && states.push(state))
@@ -264,6 +266,23 @@ describe('three servers', () => {
     expect(changes).toEqual([])
     await a.createNetwork(() => networkOf('other'))
     await eventually(() => expect(changes).toHaveLength(1))
+  })
+
+  test('what was restored or emptied is not taken for the state of the cluster before the daemon is restarted', async () => {
+    const network = await a.createNetwork(() => networkOf('mesh'))
+    await eventually(() => expect(b.networks.values.size).toBe(1))
+    await etcd.wipe()
+    await etcd.launchAll()
+    const { error } = await timed(b.put('state/key', 'one'))
+    expect((error as Error).message).toContain('its state is older than what this host has seen')
+    await eventually(() =>
+      expect(a.health().error).toContain('its state is older than what this host has seen'),
+    )
+    for (const host of [a, b]) expect([...host.networks.values.keys()]).toEqual([network.id])
+    await a.close(true)
+    const restarted = await hosts.join(etcd.url({ ttl: '2' }), 'a')
+    await restarted.networks.ready()
+    expect(restarted.networks.values.size).toBe(0)
   })
 
   test('a lost majority is told as such, and everything goes on when it is back', async () => {
