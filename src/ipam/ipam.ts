@@ -16,6 +16,13 @@ export interface PoolRequest {
   readonly options: Labels
 }
 
+export interface LeaseWish {
+  readonly address?: string
+  readonly preferred?: string
+  /** Of the interface that it is for, where that is known. */
+  readonly mac?: string
+}
+
 /** An address that the records say somebody has. */
 export interface RecordedLease {
   readonly owner: string
@@ -42,7 +49,7 @@ export interface PoolLeases {
    * Leases `address` (an error of kind 'conflict' names its holder), or a free one, `preferred` if that is free.
    * Returns the address with the subnet's prefix length: '10.1.0.2/24'.
    */
-  lease(pool: PoolRecord, owner: string, wish: { address?: string; preferred?: string }): Promise<string>
+  lease(pool: PoolRecord, owner: string, wish: LeaseWish): Promise<string>
   /** The owner does not use its address for now. Safe to repeat; another owner's lease stays as it is. */
   keep(pool: PoolRecord, owner: string, address: string): Promise<void>
   /** Safe to repeat; another owner's lease stays. */
@@ -58,6 +65,8 @@ export interface PoolLeases {
 export interface PoolIpam extends PoolLeases {
   readonly name: string
   readonly from: 'pools'
+  /** Whether a lease has to name the hardware address; never without this question. */
+  needsMac?(): Promise<boolean>
   /** Takes a subnet for a network and leases its gateway to it. `owner` is the network's id. */
   requestPool(owner: string, request: PoolRequest): Promise<PoolRecord>
 }

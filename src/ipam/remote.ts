@@ -7,12 +7,13 @@ import { TsnetError } from '../errors.ts'
 import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../plugins/plugin.ts'
 import type { PoolRecord } from '../store/records.ts'
 import { isCidr, parseCidr } from '../values/cidr.ts'
-import type { PoolIpam, PoolRequest, PoolUsage, RecordedLease } from './ipam.ts'
+import type { LeaseWish, PoolIpam, PoolRequest, PoolUsage, RecordedLease } from './ipam.ts'
 
 /** Milliseconds that a plugin has for one call. */
 const deadline = 10_000
 
 const gatewayKey = 'com.docker.network.gateway'
+const macKey = 'com.docker.network.endpoint.macaddress'
 
 interface Held {
   readonly owner: string
@@ -26,6 +27,11 @@ export class RemoteIpam implements PoolIpam {
   readonly from = 'pools'
   readonly #plugin: Plugin
   #space: string | null = null
+  /** What it wants besides; null before it was asked. */
+  #wants: { readonly mac: boolean; readonly replay: boolean } | null = null
+  #preparing: Promise<void> | null = null
+  /** Pools from before the daemon's start, of which it has not been told since. */
+  readonly #untold = new Map<string, PoolRecord>()
   /** By the pool's id. */
   readonly #pools = new Map<string, Leases>()
 
@@ -35,6 +41,11 @@ export class RemoteIpam implements PoolIpam {
 
   get name(): string {
     return this.#plugin.name
+  }
+
+  async needsMac(): Promise<boolean> {
+    await this.#prepared()
+    return this.#wants?.mac ?? false
   }
 
   async requestPool(_owner: string, request: PoolRequest): Promise<PoolRecord> {
@@ -50,13 +61,13 @@ export class RemoteIpam implements PoolIpam {
     undo.defer(() => this.#give('ReleasePool', { PoolID: id }))
     const block = parseCidr(this.#cidr('RequestPool', 'Pool', answer['Pool']))
     const subnet = `${block.network}/${block.prefix}`
-    const reserve = (address: string, options: object): Promise<string> =>
-      this.#reserve(undo, id, address, options)
+    const reserve = (step: string, address: string, options: object): Promise<string> =>
+      naming(step, () => this.#reserve(undo, id, address, options))
     const data = (answer['Data'] ?? {}) as PluginAnswer
     const gateway = await this.#gateway(request, data, reserve)
     const auxiliary: Record<string, string> = {}
     for (const [name, address] of Object.entries(request.auxiliary))
-      auxiliary[name] = await reserve(address, {})
+      auxiliary[name] = await reserve(`secondary ip address (${name}:${address})`, address, {})
     undo.move()
     return { subnet, range: request.range, gateway, auxiliary, poolId: id }
   }
@@ -65,12 +76,12 @@ export class RemoteIpam implements PoolIpam {
   async #gateway(
     { gateway }: PoolRequest,
     data: PluginAnswer,
-    reserve: (address: string, options: object) => Promise<string>,
+    reserve: (step: string, address: string, options: object) => Promise<string>,
   ): Promise<string> {
     if (gateway === null) return ''
     const told = data[gatewayKey]
     if (gateway === '' && typeof told === 'string' && told !== '') return bare(told)
-    return reserve(gateway, { RequestAddressType: gatewayKey })
+    return reserve(`gateway (${gateway})`, gateway, { RequestAddressType: gatewayKey })
   }
 
   async #reserve(undo: AsyncDisposableStack, id: string, wanted: string, options: object): Promise<string> {
@@ -89,11 +100,8 @@ export class RemoteIpam implements PoolIpam {
     this.#pools.delete(id)
   }
 
-  async lease(
-    pool: PoolRecord,
-    owner: string,
-    wish: { address?: string; preferred?: string },
-  ): Promise<string> {
+  async lease(pool: PoolRecord, owner: string, wish: LeaseWish): Promise<string> {
+    refuseReserved(pool, bare(wish.address ?? ''))
     const leases = this.#leasesOf(pool)
     const wanted = bare(wish.address ?? wish.preferred ?? '')
     const holder = leases.get(wanted)
@@ -104,22 +112,22 @@ export class RemoteIpam implements PoolIpam {
     }
     const given =
       wish.address !== undefined
-        ? await this.#address(idOf(pool), wanted, {})
-        : await this.#any(pool, holder === undefined ? wanted : '')
+        ? await this.#address(idOf(pool), wanted, forMac(wish))
+        : await this.#any(pool, holder === undefined ? wanted : '', forMac(wish))
     return this.#hold(pool, bare(given), { owner, used: true })
   }
 
   /** The preferred one, another one, or, when there is no other, that of whoever has not used his for the longest time. */
-  async #any(pool: PoolRecord, preferred: string): Promise<string> {
+  async #any(pool: PoolRecord, preferred: string, options: object): Promise<string> {
     const id = idOf(pool)
     for (const address of preferred === '' ? [''] : [preferred, '']) {
       try {
-        return await this.#address(id, address, {})
+        return await this.#address(id, address, options)
       } catch (error) {
         if (!isRefusal(error) || (address === '' && !(await this.#dropOldest(pool)))) throw error
       }
     }
-    return this.#address(id, '', {})
+    return this.#address(id, '', options)
   }
 
   async #dropOldest(pool: PoolRecord): Promise<boolean> {
@@ -145,9 +153,10 @@ export class RemoteIpam implements PoolIpam {
     this.#leasesOf(pool).delete(address)
   }
 
-  /** The plugin has its leases still, and is not asked: it may not be there yet. */
+  /** The plugin is not asked: it may not be there yet. One that wants to hear of its leases again is told before the next question. */
   async adopt(_owner: string, pool: PoolRecord, leases: readonly RecordedLease[]): Promise<void> {
     const held = this.#leasesOf(pool)
+    if (this.#preparing === null) this.#untold.set(idOf(pool), pool)
     for (const { owner, address, used } of leases) {
       const present = held.get(bare(address))
       if (present?.used !== true) held.set(bare(address), { owner, used })
@@ -176,7 +185,7 @@ export class RemoteIpam implements PoolIpam {
   }
 
   async #addressSpace(): Promise<string> {
-    const answer = this.#space === null ? await this.#call('GetDefaultAddressSpaces', {}) : {}
+    const answer = this.#space === null ? await this.#ask('GetDefaultAddressSpaces', {}) : {}
     this.#space ??= String(answer['LocalDefaultAddressSpace'] ?? '')
     return this.#space
   }
@@ -209,9 +218,83 @@ export class RemoteIpam implements PoolIpam {
     }
   }
 
-  #call(method: string, body: object): Promise<PluginAnswer> {
+  async #call(method: string, body: object): Promise<PluginAnswer> {
+    await this.#prepared()
+    return this.#ask(method, body)
+  }
+
+  #prepared(): Promise<void> {
+    this.#preparing ??= this.#prepare().catch((error: unknown) => {
+      this.#preparing = null
+      throw error
+    })
+    return this.#preparing
+  }
+
+  /** Plugins of the first version do not know the question. */
+  async #prepare(): Promise<void> {
+    const answer = await this.#ask('GetCapabilities', {}).catch((error: unknown) => {
+      if (isRefusal(error)) return {}
+      throw error
+    })
+    const { RequiresMACAddress: mac, RequiresRequestReplay: replay } = answer as PluginAnswer
+    this.#wants = { mac: mac === true, replay: replay === true }
+    for (const pool of this.#wants.replay ? this.#untold.values() : []) await this.#replay(pool)
+    this.#untold.clear()
+  }
+
+  /** What it remembers itself it refuses to give out twice. */
+  async #replay(pool: PoolRecord): Promise<void> {
+    const id = idOf(pool)
+    const isIpv6 = pool.subnet.includes(':')
+    const again = async (method: string, body: object): Promise<void> => {
+      await this.#ask(method, body).catch((error: unknown) => {
+        if (!isRefusal(error)) throw error
+      })
+    }
+    await again('RequestPool', {
+      AddressSpace: await this.#addressSpace(),
+      Pool: pool.subnet,
+      SubPool: pool.range,
+      Options: {},
+      V6: isIpv6,
+    })
+    if (pool.gateway !== '')
+      await again('RequestAddress', {
+        PoolID: id,
+        Address: pool.gateway,
+        Options: { RequestAddressType: gatewayKey },
+      })
+    for (const address of [...Object.values(pool.auxiliary), ...this.#leasesOf(pool).keys()])
+      await again('RequestAddress', { PoolID: id, Address: address, Options: {} })
+  }
+
+  #ask(method: string, body: object): Promise<PluginAnswer> {
     return this.#plugin.call(`IpamDriver.${method}`, body, { deadline })
   }
+}
+
+/** Says which step a refusal is of, as Docker does. */
+async function naming<T>(step: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body()
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    const { kind, code, message } = error as TsnetError
+    throw new TsnetError(kind, code, `failed to allocate ${step}: ${message}`, { cause: error })
+  }
+}
+
+/** The network's own are held in no lease. */
+function refuseReserved(pool: PoolRecord, address: string): void {
+  if (address === '') return
+  if (address === pool.gateway) throw taken(address, "the network's gateway")
+  const [name] = Object.entries(pool.auxiliary).find(([, one]) => one === address) ?? []
+  if (name !== undefined) throw taken(address, `the network's auxiliary address ${name}`)
+}
+
+function forMac({ mac = '' }: LeaseWish): object {
+  return mac === '' ? {} : { [macKey]: mac }
 }
 
 /** By which the plugin knows it. */

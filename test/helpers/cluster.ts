@@ -28,6 +28,8 @@ export class TestCluster implements AsyncDisposable {
   readonly netns = `tsnet-switch-${randomBytes(4).toString('hex')}`
   readonly hosts: TestDaemon[] = []
   #etcd: Etcd | null = null
+  #flags: readonly string[] = []
+  #joined = 0
 
   static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster()
@@ -57,18 +59,20 @@ export class TestCluster implements AsyncDisposable {
       address: `${underlay.v4}.${2 + index}`,
     }))
     this.#etcd = await Etcd.start({ places })
-    const url = this.#etcd.url(parameters)
-    const started = Array.from({ length: hosts }, (_, index) =>
-      this.#startHost(index, [...flags, '--cluster', url]),
+    this.#flags = [...flags, '--cluster', this.#etcd.url(parameters)]
+    const started = Array.from({ length: hosts }, () =>
+      this.join((all, prepare) => TestDaemon.start(all, {}, '', prepare)),
     )
     this.hosts.push(...(await Promise.all(started)))
   }
 
-  #startHost(index: number, flags: readonly string[]): Promise<TestDaemon> {
-    const name = `h${index + 1}`
+  /** Starts a further host in the caller's way, with flags and a way to the switch. */
+  join<T>(start: (flags: readonly string[], prepare: (netns: string) => void) => Promise<T>): Promise<T> {
+    const index = this.#joined++
+    const own = ['--node-name', `h${index + 1}`, '--advertise', 'underlay']
     // The switch says at once that it is no name server.
-    const all = [...flags, '--node-name', name, '--advertise', 'underlay', '--dns', `${underlay.v4}.1`]
-    return TestDaemon.start(all, {}, '', (netns) => this.#plug(netns, index))
+    const flags = [...this.#flags, ...own, '--dns', `${underlay.v4}.1`]
+    return start(flags, (netns) => this.#plug(netns, index))
   }
 
   #makeSwitch(servers: number): void {

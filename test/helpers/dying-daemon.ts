@@ -13,10 +13,14 @@ export class DyingDaemon {
     this.#file = file
   }
 
-  static async start(flags: readonly string[] = []): Promise<DyingDaemon> {
+  static async start(
+    flags: readonly string[] = [],
+    prepare: (netns: string) => void = () => {},
+  ): Promise<DyingDaemon> {
     const file = join(mkdtempSync(join(tmpdir(), 'tsnet-kill-')), 'at')
     const preload = `--import=${join(repository, 'test/helpers/kill-at-journal.mjs')}`
-    const daemon = await TestDaemon.start(flags, { NODE_OPTIONS: preload, TSNET_TEST_KILL_FILE: file })
+    const env = { NODE_OPTIONS: preload, TSNET_TEST_KILL_FILE: file }
+    const daemon = await TestDaemon.start(flags, env, '', prepare)
     await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
     return new DyingDaemon(daemon, file)
   }

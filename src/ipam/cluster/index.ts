@@ -72,6 +72,7 @@ class SharedIpam implements ClusterIpam {
         if (holdings.take(bare, owner) && !used) holdings.keep(bare, owner)
       } else if (used) this.#claimAgain(subnet, bare, owner)
     }
+    this.#giveBack(subnet)
   }
 
   /** An address of another host's block is this one's as long as its claim stands. */

@@ -84,6 +84,28 @@ describe('a network of the cluster', () => {
     expect(await b.refusal('network', 'create', 'mesh')).toMatch(/network with name mesh already exists/)
   })
 
+  it('is hidden on a host that has one of that name already, until that one is removed', async () => {
+    await b.tsnet('network', 'create', 'lan')
+    const id = await a.tsnet('network', 'create', '-d', 'overlay', 'lan')
+    await eventually(() => c.inspect('network', id))
+    expect((await b.inspect('network', 'lan')).Scope).toBe('local')
+    await b.tsnet('network', 'rm', 'lan')
+    await eventually(async () => expect((await b.inspect('network', 'lan')).Id).toBe(id))
+  })
+
+  it('is not used on a host whose own networks it lies over', async () => {
+    await b.tsnet('network', 'create', '--subnet', '10.203.0.0/24', 'lan')
+    await mesh('--subnet', '10.203.0.0/16')
+    await known(b, 'mesh')
+    expect(await b.refusal('run', '--network', 'mesh', 'box', 'true')).toMatch(
+      /Pool overlaps .* network mesh overlaps 10\.203\.0\.0\/24 of network lan, which is this host's own/,
+    )
+    await b.tsnet('network', 'rm', 'lan')
+    expect(await b.refusal('network', 'create', '--subnet', '10.203.7.0/24', 'lan')).toMatch(
+      /network lan overlaps 10\.203\.0\.0\/16 of network mesh, which is the cluster's/,
+    )
+  })
+
   it('cannot have a subnet that overlaps another’s', async () => {
     await mesh('--subnet', '10.200.0.0/16')
     expect(
