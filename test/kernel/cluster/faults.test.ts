@@ -319,7 +319,7 @@ describe('a server with little room', () => {
       const endpoint = endpointOf(network, 'a', 'web')
       a.announce(endpoint)
       await expect(a.settled()).rejects.toThrow('NOSPACE')
-      await sleep(2500)
+      await sleep(1200)
       expect(a.health()).toMatchObject({ state: 'connected', error: expect.stringContaining('NOSPACE') })
       await a.removeNetwork(network)
       await etcd.compact()
