@@ -97,7 +97,9 @@ describe('an etcd that wants passwords', () => {
 
   test('is used with a password as without where it wants none', async () => {
     await etcd.ctl('auth', 'disable')
-    const url = etcd.url({ user: 'tsnet', 'password-file': file('right', 'right') })
+    const url = etcd
+      .url({ user: 'tsnet', 'password-file': file('right', 'right') })
+      .replace('127.0.0.1', 'localhost')
     expect((await hosts.join(url, 'a')).health().state).toBe('connected')
   })
 })
@@ -149,6 +151,16 @@ describe('an etcd that wants certificates', () => {
       tls: { ca: certificates.ca, client: certificates.client, server: old },
     })
     expect(await reason(etcd.url())).toBe("the server's certificate has expired")
+  })
+
+  test('is joined at an IPv6 address', async () => {
+    const server = certificates.issue('six', { addresses: ['::1'] })
+    await using etcd = await Etcd.start({
+      places: [{ netns: '', address: '::1' }],
+      tls: { ca: certificates.ca, client: certificates.client, server },
+    })
+    const a = await hosts.join(etcd.url(), 'a')
+    expect(a.health()).toMatchObject({ state: 'connected', error: '' })
   })
 
   test('is joined without a restart once the certificate in the file is a good one', async () => {
