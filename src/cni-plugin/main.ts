@@ -2,7 +2,8 @@
  * tsnet as a CNI plugin: one request to the daemon. Without a daemon, and for networks that were made without one, it does the same by
  * itself (alone.ts). It has no more than that: most of the time that it takes is the start of Node.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { formatFailure } from '../cni/failure.ts'
@@ -85,6 +86,7 @@ async function answer(call: PodCall): Promise<Answer> {
   const isAlone = existsSync(join(state, 'networks', `${name}.json`))
   const told = isAlone ? null : await askDaemon(url.replace(/^unix:\/\//, ''), call)
   if (told !== null) return told
+  enableCompileCache(join(import.meta.dirname, '.cache'))
   const { answerAlone } = (await import(
     join(import.meta.dirname, 'cni-alone.cjs')
   )) as typeof import('./alone.ts')
@@ -94,6 +96,8 @@ async function answer(call: PodCall): Promise<Answer> {
 
 async function main(): Promise<Answer> {
   if (env['CNI_COMMAND'] === 'VERSION') {
+    // A runtime that writes is not to find the pipe closed.
+    readFileSync(0)
     const versions = { cniVersion: knownVersions.at(-1), supportedVersions: knownVersions }
     return { isSuccess: true, text: JSON.stringify(versions) }
   }
@@ -109,6 +113,7 @@ async function main(): Promise<Answer> {
 
 main().then(({ isSuccess, text }) => {
   const code = isSuccess ? 0 : 1
-  if (text === '' || text === 'null') process.exit(code)
-  process.stdout.write(`${text}\n`, () => process.exit(code))
+  // What process.stdout stands on takes milliseconds to load.
+  if (text !== '' && text !== 'null') writeSync(1, `${text}\n`)
+  process.exit(code)
 })
