@@ -396,8 +396,10 @@ function checkCluster(url: string): string {
   throw bad(`--cluster "${url}" must name servers of etcd, e.g. etcd://10.0.0.1:2379,10.0.0.2:2379`)
 }
 
-function checkNodeName(name: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/.test(name)) return name
+/** Whatever a host is called that is in no cluster is no fault. */
+function parseNodeName(text: Text): string {
+  const name = text('node-name', hostname())
+  if (text('cluster', '') === '' || /^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$/.test(name)) return name
   throw bad(`--node-name "${name}" must be a host's name: letters, digits, dots, dashes and underscores`)
 }
 
@@ -461,7 +463,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
     },
     cluster: checkCluster(text('cluster', '')),
     advertise: text('advertise', ''),
-    nodeName: checkNodeName(text('node-name', hostname())),
+    nodeName: parseNodeName(text),
     cni: {
       configurations: text('cni-conf-dir', '/etc/cni/net.d'),
       programs: orElse(list(values['cni-bin-dir']), ['/opt/cni/bin', '/usr/lib/cni']),

@@ -14,7 +14,7 @@ import type { Parts } from './parts.ts'
 import { NetworkPruner } from './prune-networks.ts'
 import { findContainer, findNetwork } from './references.ts'
 import { overlapWarnings } from './route-watch.ts'
-import { isShared } from './shared-networks.ts'
+import { isShared, refuseOverlap } from './shared-networks.ts'
 import { updateNetwork } from './update-network.ts'
 
 export function createNetworks(parts: Parts): Networks {
@@ -209,6 +209,7 @@ export async function makeNetwork(parts: Parts, wanted: NetworkRecord): Promise<
   undo.defer(() => store.journal.clear(entry))
   const pools = driver.capabilities.addresses === 'ipam' ? await requestPools(parts, undo, id, wanted) : []
   const network: NetworkRecord = { ...wanted, pools }
+  refuseOverlap(parts, network)
   undo.defer(() => driver.removeNetwork(driverContext(parts), network))
   const rules = await driver.createNetwork(driverContext(parts), network)
   undo.defer(() => parts.firewall.apply({ add: [], remove: rules }))

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Config, daemonUsage, loadConfig } from '../../src/config.ts'
@@ -53,6 +53,9 @@ describe('settings', () => {
       pidfile: '',
       userlandProxy: true,
       cni: { configurations: '/etc/cni/net.d', programs: ['/opt/cni/bin', '/usr/lib/cni'] },
+      cluster: '',
+      advertise: '',
+      nodeName: hostname(),
       pluginDirectories: [],
       trash: { age: 86_400_000, space: 0.1 },
       drivers: { directory: '/etc/tsnet/drivers', files: [] },
@@ -76,6 +79,7 @@ describe('settings', () => {
         '--cni-bin-dir=/bin2',
         '--driver=/a.ts',
         '--driver=/b',
+        ...['--cluster', 'etcd://10.0.0.1:2379?ttl=5', '--advertise=eth1', '--node-name=h1'],
         '--volume-trash-age',
         '1h30m',
         '--volume-trash-space',
@@ -115,6 +119,9 @@ describe('settings', () => {
       trash: { age: 5_400_000, space: 0 },
       drivers: { directory: '/drivers', files: ['/a.ts', '/b'] },
       cni: { configurations: '/cni', programs: ['/bin1', '/bin2'] },
+      cluster: 'etcd://10.0.0.1:2379?ttl=5',
+      advertise: 'eth1',
+      nodeName: 'h1',
       pluginDirectories: ['/plugins'],
       firewallBackend: 'nftables',
       initPool: 0,
@@ -215,6 +222,11 @@ describe('flags are refused', () => {
       ['--default-address-pool=10.0.0.0/8'],
       'default-address-pool "10.0.0.0/8" must be base=CIDR,size=PREFIX, e.g. base=10.10.0.0/16,size=24',
     ],
+    [
+      ['--cluster=10.0.0.1:2379'],
+      '--cluster "10.0.0.1:2379" must name servers of etcd, e.g. etcd://10.0.0.1:2379,10.0.0.2:2379',
+    ],
+    [['--cluster=etcd://10.0.0.1', '--node-name=a b'], '--node-name "a b" must be a host\'s name'],
     [['--default-address-pool=base=10.0.0.0/8'], 'must be base=CIDR,size=PREFIX'],
     [['--default-address-pool=base=ten,size=24'], 'must be base=CIDR,size=PREFIX'],
     [['--default-address-pool=base=10.0.0.0/8,size=big'], 'must be base=CIDR,size=PREFIX'],

@@ -7,8 +7,10 @@ import {
   selectPruned,
   toNetworkInspect,
   toNetworkSpec,
+  toPeers,
 } from '../../../../src/api/wire/network.ts'
 import type { NetworkRecord } from '../../../../src/store/records.ts'
+import type { EndpointId } from '../../../../src/values/id.ts'
 import { bridge } from '../memory-engine.ts'
 
 const pool = (config: object) => toNetworkSpec({ Name: 'n', IPAM: { Config: [config] } }, 50)
@@ -194,6 +196,42 @@ const custom: NetworkRecord = {
   configOnly: false,
   configFrom: '',
 }
+
+test('a network of the cluster is of global scope, and told with the hosts that are on it', () => {
+  const mesh = { ...custom, name: 'mesh', driver: 'overlay' }
+  expect(toNetworkInspect(mesh, []).Scope).toBe('global')
+  const list = selectNetworks([bridge, mesh], new Map([['scope', ['global']]]), () => false)
+  expect(list.map(({ name }) => name)).toEqual(['mesh'])
+  const endpoint = {
+    id: 'e1' as EndpointId,
+    network: mesh.id,
+    node: 'h2',
+    container: 'c1',
+    containerName: 'web',
+    names: ['web', 'www'],
+    address4: '10.128.0.2/24',
+    address6: '',
+    mac: '02:00:00:00:00:01',
+  }
+  expect(toPeers([{ name: 'h2', address: '10.0.0.2', endpoints: [endpoint] }])).toEqual({
+    Peers: [{ Name: 'h2', IP: '10.0.0.2' }],
+    Hosts: {
+      h2: {
+        Address: '10.0.0.2',
+        Containers: {
+          c1: {
+            Name: 'web',
+            EndpointID: 'e1',
+            MacAddress: '02:00:00:00:00:01',
+            IPv4Address: '10.128.0.2/24',
+            IPv6Address: '',
+            DNSNames: ['web', 'www'],
+          },
+        },
+      },
+    },
+  })
+})
 
 test('inspect tells pools in the words in which they were given', () => {
   expect(toNetworkInspect(custom, []).IPAM).toEqual({
