@@ -30,6 +30,13 @@ function poolsOf(parts: Parts, network: NetworkRecord): PoolLeases {
   throw new TsnetError('internal', 'no-pools', `address manager ${ipam.name} has no pools`)
 }
 
+/** Whether addresses are given out by hardware addresses: then the interface has to have one before. */
+export async function needsMac(parts: Parts, network: NetworkRecord): Promise<boolean> {
+  if (isShared(network)) return false
+  const ipam = parts.ipam(network.ipamDriver)
+  return ipam.from === 'pools' && (await ipam.needsMac?.()) === true
+}
+
 function familyOf({ subnet }: PoolRecord): 4 | 6 {
   return subnet.includes(':') ? 6 : 4
 }
@@ -176,7 +183,8 @@ async function leaseOne(
     const ipam = poolsOf(parts, network)
     try {
       const wish = fixed === null ? { preferred: before } : { address: fixed }
-      const address = await ipam.lease(pool, endpoint.id, wish)
+      const mac = endpoint.request.mac ?? endpoint.mac
+      const address = await ipam.lease(pool, endpoint.id, mac === '' ? wish : { ...wish, mac })
       const bare = bareAddress(address)
       // A fixed one was reserved before.
       if (fixed === null) {
@@ -223,7 +231,10 @@ export async function reserveFixed(
       const pool = address === null ? undefined : poolFor(network, family, address)
       if (address === null || pool === undefined) continue
       const ipam = poolsOf(parts, network)
-      await ipam.lease(pool, endpoint.id, { address })
+      const { mac } = endpoint.request
+      // It has none yet: then its start is soon enough.
+      if (mac === null && (await needsMac(parts, network))) continue
+      await ipam.lease(pool, endpoint.id, mac === null ? { address } : { address, mac })
       undo.defer(() => ipam.release(pool, endpoint.id, address))
     }
   }

@@ -8,8 +8,9 @@ import { TsnetError } from '../errors.ts'
 import { findSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord, PortBinding } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
+import { randomMac } from '../values/mac.ts'
 import { enterNetwork, leaveNetwork } from './active-networks.ts'
-import { bareAddress, leaseAddresses, poolFor, releaseAddresses } from './addresses.ts'
+import { bareAddress, leaseAddresses, needsMac, poolFor, releaseAddresses } from './addresses.ts'
 import { announceEndpoint, forgetNames } from './cluster-endpoints.ts'
 import { releaseName } from './cluster-names.ts'
 import { driverContext } from './driver-context.ts'
@@ -106,7 +107,8 @@ export async function attachEndpoint(
 ): Promise<EndpointRecord> {
   const network = networkOf(parts, endpoint)
   const driver = parts.networkDriver(network.driver)
-  const addressed = { ...endpoint, ...(await leaseAddresses(parts, undo, network, endpoint)) }
+  const wanted = { ...endpoint, mac: await macBefore(parts, network, endpoint) }
+  const addressed = { ...wanted, ...(await leaseAddresses(parts, undo, network, wanted)) }
   await enterNetwork(parts, undo, network, endpoint.id)
   undo.defer(() => driver.detach(driverContext(parts), attachedOf(network, addressed), sandbox))
   const attachment = await driver.attach(driverContext(parts), specOf(network, addressed, plan), sandbox)
@@ -119,6 +121,13 @@ export async function attachEndpoint(
   if (ipam === undefined) return present
   const options = { before: endpoint.address4, leadsOut: plan.defaults.v4 === endpoint.id }
   return acquireAddress(parts, undo, ipam, sandbox, present, options)
+}
+
+/** The hardware address that an endpoint has before it is attached, '' for none. */
+async function macBefore(parts: Parts, network: NetworkRecord, endpoint: EndpointRecord): Promise<string> {
+  const mac = endpoint.request.mac ?? endpoint.mac
+  if (mac !== '' || parts.networkDriver(network.driver).capabilities.addresses !== 'ipam') return mac
+  return (await needsMac(parts, network)) ? randomMac() : ''
 }
 
 /** What a driver is told of an endpoint that it has attached before. */
