@@ -1,4 +1,5 @@
 /** What a network gets that a cluster is to share: subnets and a VNI that no other has. */
+import { vniOf as overlayVni, vniOption } from '../drivers/overlay/options.ts'
 import { TsnetError } from '../errors.ts'
 import { type LocalIpamOptions, planPools } from '../ipam/local.ts'
 import { uniqueLocalPool } from '../ipam/subnets.ts'
@@ -6,9 +7,6 @@ import type { NetworkRecord } from '../store/records.ts'
 import { poolRequests } from './addresses.ts'
 import type { Parts } from './parts.ts'
 import { isShared } from './shared-networks.ts'
-
-/** Docker's name for it. */
-export const vniOption = 'com.docker.network.driver.overlay.vxlanid_list'
 
 /** The numbers below are left to what else uses VXLAN; there are 24 bits of them. */
 const vnis = { first: 4096, last: 2 ** 24 - 1 } as const
@@ -48,11 +46,11 @@ function poolOptions(
 }
 
 function vniOf(wanted: NetworkRecord, present: readonly NetworkRecord[]): number {
-  const taken = new Map(present.map((network) => [Number(network.options[vniOption]), network.name]))
-  const given = wanted.options[vniOption]
-  if (given === undefined) return firstFree(taken)
-  const holder = taken.get(Number(given))
-  if (holder === undefined) return Number(given)
+  const taken = new Map(present.map((network) => [overlayVni(network), network.name]))
+  const given = overlayVni(wanted)
+  if (given === 0) return firstFree(taken)
+  const holder = taken.get(given)
+  if (holder === undefined) return given
   throw new TsnetError(
     'conflict',
     'vni-in-use',

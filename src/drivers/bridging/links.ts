@@ -30,6 +30,8 @@ export interface BridgeSpec {
   readonly name: string
   /** bytes */
   readonly mtu: number
+  /** Whether it is told who its neighbours are, which takes IPv6 on it even where it has no address. */
+  readonly toldNeighbours?: boolean
 }
 
 /** Makes the bridge or completes it; what is right already stays untouched. Returns it. */
@@ -38,7 +40,7 @@ export function ensureBridge(socket: RouteSocket, spec: BridgeSpec): Link {
   const link = findBridge(socket, spec) ?? createBridge(socket, spec)
   // A bridge that somebody else made keeps its own settings, and its own addresses beside the gateways.
   const isOwn = link.alias === tagOf(mark, network.id)
-  writeBridgeSysctls(link.name, network, options, isOwn)
+  writeBridgeSysctls({ ...spec, name: link.name }, isOwn)
   setLink(socket, link.index, isOwn ? { up: true, mtu } : { up: true })
   ensureGateways(socket, link, gatewaysOf(network, options), isOwn)
   return isOwn ? { ...link, mtu } : link
@@ -117,9 +119,7 @@ function ensureGateways(socket: RouteSocket, link: Link, gateways: readonly stri
  * (ndisc_solicit() in net/ipv6/ndisc.c), and duplicate detection holds that back for a second or two.
  */
 function writeBridgeSysctls(
-  name: string,
-  network: NetworkRecord,
-  options: BridgingOptions,
+  { name, network, options, toldNeighbours = false }: BridgeSpec,
   isOwn: boolean,
 ): void {
   writeFileSync(`/proc/sys/net/ipv4/conf/${name}/route_localnet`, '1')
@@ -128,9 +128,14 @@ function writeBridgeSysctls(
   writeFileSync(`${ipv6}/accept_ra`, '0')
   if (isOwn) writeFileSync(`${ipv6}/accept_dad`, '0')
   if (!hasIpv6(network)) return
+  const isBare = isOwn && isIsolated(options, 6)
+  if (isBare && toldNeighbours) writeFileSync(`${ipv6}/addr_gen_mode`, noLinkLocal)
   // Without IPv6 the bridge passes its containers' packets on but has no address, not even a link-local one.
-  writeFileSync(`${ipv6}/disable_ipv6`, isOwn && isIsolated(options, 6) ? '1' : '0')
+  writeFileSync(`${ipv6}/disable_ipv6`, isBare && !toldNeighbours ? '1' : '0')
 }
+
+/** IN6_ADDR_GEN_MODE_NONE of <linux/if_link.h> */
+const noLinkLocal = '1'
 
 /** The network's bridge under either of its names; one that somebody else made is none. */
 export function ownBridges(

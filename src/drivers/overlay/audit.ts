@@ -24,23 +24,23 @@ const inPort = 2
 export class Audit {
   readonly #table: PeerTable
   /** By hardware address. */
-  #forwarding = new Map<string, number>()
+  readonly #forwarding = new Map<string, number>()
   /** Hardware addresses that a table leads elsewhere with. */
-  #misled = new Set<string>()
+  readonly #misled = new Set<string>()
   /** By address. */
-  #neighbours = new Map<string, string>()
+  readonly #neighbours = new Map<string, string>()
 
   constructor(table: PeerTable) {
     this.#table = table
   }
 
+  /**
+   * Adds what there is to what was read before. The kernel leaves out entries of a table that grows under the reading, be it for another
+   * namespace: what one reading does not show, a second one may.
+   */
   async read({ port, bridge }: EntryPlace): Promise<void> {
     using socket = openRouteSocket()
-    await socket.dumpInTurns(forwardingOf(port), () => {
-      this.#forwarding = new Map()
-      this.#misled = new Set()
-      return (message) => this.#seeForwarding(port, message)
-    })
+    await socket.dumpInTurns(forwardingOf(port), () => (message) => this.#seeForwarding(port, message))
     for (const family of [4, 6] as const) {
       await socket.dumpInTurns(neighboursOf(bridge, family), () => (message) => this.#seeNeighbour(message))
     }

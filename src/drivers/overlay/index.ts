@@ -4,7 +4,7 @@
  */
 import type { Cluster } from '../../cluster/cluster.ts'
 import { errorMessage } from '../../errors.ts'
-import { findLink, type Link } from '../../netlink/link.ts'
+import { findLink, getLink, type Link } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import { Announcer } from '../../sandbox/announcer.ts'
 import type { NetworkRecord } from '../../store/records.ts'
@@ -18,13 +18,14 @@ import { removePort } from '../bridging/ports.ts'
 import { repairBridge } from '../bridging/repair.ts'
 import { RetiredBridges } from '../bridging/retired.ts'
 import { bridgeRules } from '../bridging/rules.ts'
-import type { DriverContext, NetworkDriver } from '../driver.ts'
+import type { DriverContext, NetworkDriver, StandingEndpoint } from '../driver.ts'
 import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { badOption, refuseEndpointOptions } from '../network-options.ts'
 import { describeReport } from './audit.ts'
 import { ensureVxlan, removeVxlan, type VxlanSpec, vxlanFaults } from './links.ts'
 import { type OverlayOptions, parseOverlayOptions, vniOption } from './options.ts'
 import { Peers } from './peers.ts'
+import { Turns } from './turns.ts'
 import { plainUnderlay } from './underlay.ts'
 import { OverlayWatch } from './watch.ts'
 
@@ -52,6 +53,7 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
   const announcer = new Announcer()
   const underlay = plainUnderlay(cluster)
   const networks = new Map<NetworkId, Peers>()
+  const turns = new Turns()
   let watch: OverlayWatch | null = null
   let knowsNodes = false
   cluster.nodes.ready().then(
@@ -83,7 +85,7 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
     // Before all hosts are known, what an earlier daemon knew of them stands in the bridge.
     const known = knowsNodes ? Number.POSITIVE_INFINITY : (findLink(socket, name)?.mtu ?? 65_535)
     const mtu = fitMtu(network, options.mtu, () => Math.min(underlay.mtu(), known))
-    return { mark: markOf(context), network, options, name, mtu }
+    return { mark: markOf(context), network, options, name, mtu, toldNeighbours: true }
   }
 
   const vxlanOf = (context: DriverContext, network: NetworkRecord, master: Link): VxlanSpec => {
@@ -105,6 +107,22 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
     return bridge
   }
 
+  /** Nothing of a network that this host does not use any more. */
+  const repairLinks = async (
+    context: DriverContext,
+    network: NetworkRecord,
+    endpoints: readonly StandingEndpoint[],
+  ): Promise<string[]> => {
+    if (!networks.has(network.id)) return []
+    using socket = openRouteSocket()
+    const spec = bridgeOf(socket, context, network)
+    const faults = repairBridge(socket, spec, endpoints)
+    const vxlan = vxlanOf(context, network, getLink(socket, spec.name))
+    faults.push(...vxlanFaults(socket, vxlan))
+    await ensureLinks(socket, context, network)
+    return faults
+  }
+
   return {
     name: 'overlay',
     capabilities: { scope: 'global', addresses: 'ipam', gateway: 'always', ports: 'engine' },
@@ -119,7 +137,7 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
       context.signal.throwIfAborted()
       using socket = openRouteSocket()
       retired.defer()
-      const { name } = await ensureLinks(socket, context, network)
+      const { name } = await turns.run(network.id, () => ensureLinks(socket, context, network))
       // While etcd is away the network is used as far as it is known.
       const settled = peersOf(context, network)
         .settle()
@@ -137,9 +155,11 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
       networks.delete(network.id)
       using socket = openRouteSocket()
       const mark = markOf(context)
-      await removeVxlan(socket, mark, network)
-      for (const link of ownBridges(socket, { mark, network, name: bridgeName(network.id) }))
-        retired.retire({ ...context, mark }, socket, link)
+      await turns.run(network.id, async () => {
+        await removeVxlan(socket, mark, network)
+        for (const link of ownBridges(socket, { mark, network, name: bridgeName(network.id) }))
+          retired.retire({ ...context, mark }, socket, link)
+      })
     },
 
     async attach(context, endpoint, sandbox) {
@@ -148,7 +168,9 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
       const { id, network, mac, address4, address6 } = endpoint
       const addresses = [address4, address6]
       using socket = openRouteSocket()
-      const master = findLink(socket, bridgeName(network.id)) ?? (await ensureLinks(socket, context, network))
+      const master =
+        findLink(socket, bridgeName(network.id)) ??
+        (await turns.run(network.id, () => ensureLinks(socket, context, network)))
       const peers = peersOf(context, network)
       await using undo = new AsyncDisposableStack()
       undo.defer(() => peers.release(id))
@@ -175,13 +197,9 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
     settle: () => retired.settle(),
 
     async repair(context, network, endpoints) {
-      using socket = openRouteSocket()
-      const spec = bridgeOf(socket, context, network)
-      const faults = repairBridge(socket, spec, endpoints)
-      const bridge = findLink(socket, spec.name)
-      if (bridge !== null) faults.push(...vxlanFaults(socket, vxlanOf(context, network, bridge)))
-      await ensureLinks(socket, context, network)
-      return [...faults, ...describeReport(await peersOf(context, network).audit())]
+      const faults = await turns.run(network.id, () => repairLinks(context, network, endpoints))
+      const report = await networks.get(network.id)?.audit()
+      return report === undefined ? faults : [...faults, ...describeReport(report)]
     },
 
     async sweep(context, wanted, endpoints) {

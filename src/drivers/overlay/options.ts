@@ -32,6 +32,12 @@ export function parseOverlayOptions(
   return options
 }
 
+/** The number that a network has, 0 for none. Throws kind 'invalid'. */
+export function vniOf({ options }: Pick<NetworkSpec, 'options'>): number {
+  const value = options[vniOption]
+  return value === undefined ? 0 : parseVnis(value)
+}
+
 /** RFC 7348, section 5: 24 bits. */
 const highestVni = 2 ** 24 - 1
 

@@ -65,7 +65,10 @@ export class Peers implements Disposable {
     const present = this.#entries.place
     if (!fresh && present?.port === place.port && present.bridge === place.bridge) return
     this.#entries.bind(place)
-    if (fresh) this.#entries.change([...this.#table.entries()])
+    if (!fresh) return
+    // This host's own address may be another.
+    for (const endpoint of this.#mirror.values.values()) this.#changesFor(endpoint.id, endpoint)
+    this.#entries.change([...this.#table.entries()])
   }
 
   /** Resolves when the cluster has told of all endpoints and all entries are made; rejects with kind 'unavailable' when it does not. */
@@ -111,7 +114,11 @@ export class Peers implements Disposable {
     const report = await this.#entries.hold(async (place, waiting) => {
       const audit = new Audit(this.#table)
       await audit.read(place)
-      const found = audit.compare(waiting(), this.#isWhole)
+      let found = audit.compare(waiting(), this.#isWhole)
+      if (found.report.gone > 0) {
+        await audit.read(place)
+        found = audit.compare(waiting(), this.#isWhole)
+      }
       this.#entries.changeNow(found.changes)
       return found.report
     })
