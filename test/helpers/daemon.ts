@@ -205,6 +205,14 @@ export class TestDaemon {
     return pid
   }
 
+  /**
+   * Milliseconds that daemon, supervisor and all whose end they have seen were on a processor: what a piece of work takes,
+   * whatever else the machine does meanwhile. Counted in steps of 10.
+   */
+  processorTime(): number {
+    return this.processes().reduce((sum, pid) => sum + processorTimeOf(pid), 0)
+  }
+
   /** Runs a command inside the daemon's network namespace. */
   inNetns(command: string, args: readonly string[]): string {
     return execFileSync('nsenter', [`--net=/run/netns/${this.netns}`, command, ...args], { encoding: 'utf8' })
@@ -274,6 +282,13 @@ function readText(path: string): string {
   } catch {
     return ''
   }
+}
+
+/** proc_pid_stat(5): utime, stime, cutime and cstime in ticks of 10 ms, 0 when it has ended. */
+function processorTimeOf(pid: number): number {
+  // The second field, a name in brackets, may have any character in it.
+  const fields = readText(`/proc/${pid}/stat`).split(') ').at(-1)!.split(' ')
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0)
 }
 
 function pids(): number[] {

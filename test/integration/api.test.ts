@@ -317,9 +317,8 @@ describe('the docker command', () => {
   })
 })
 
-it('create, start and the end of a container over the API take less than 100 ms', async () => {
-  const once = async (): Promise<number> => {
-    const begin = performance.now()
+it('create, start and the end of a container over the API take less than 150 ms of processor time', async () => {
+  const once = async (): Promise<void> => {
     const container = await docker.createContainer({
       Image: 'box',
       Cmd: ['true'],
@@ -328,13 +327,11 @@ it('create, start and the end of a container over the API take less than 100 ms'
     const waiting = container.wait({ condition: 'next-exit' })
     await container.start()
     await waiting
-    const took = performance.now() - begin
     await container.remove()
-    return took
   }
   await once()
-  const times: number[] = []
-  for (let round = 0; round < 10; round++) times.push(await once())
-  times.sort((a, b) => a - b)
-  expect(times[5]).toBeLessThan(100)
+  const before = daemon.processorTime()
+  for (let round = 0; round < 10; round++) await once()
+  // Of which most goes into the init that takes the place of each.
+  expect((daemon.processorTime() - before) / 10).toBeLessThan(150)
 })

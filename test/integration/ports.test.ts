@@ -201,14 +201,11 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     await client.remove('web', 'next')
   })
 
-  it('may be a thousand, in less than a second', async () => {
-    const before = performance.now()
+  it('may be a thousand, for less than half a second of processor time', async () => {
+    const before = daemon.processorTime()
     await client.docker('create', '--name', 'many', '-p', '20000-20999:20000-20999', 'box', 'sleep', '600')
-    const created = performance.now()
     await client.docker('start', 'many')
-    const started = performance.now()
-    expect(started - created).toBeLessThan(1000)
-    expect(created - before).toBeLessThan(2000)
+    expect(daemon.processorTime() - before).toBeLessThan(500)
     expect(await client.docker('ps', '--format', '{{.Ports}}')).toContain(
       '0.0.0.0:20000-20999->20000-20999/tcp',
     )
