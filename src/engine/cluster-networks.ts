@@ -6,6 +6,7 @@ import { adoptPools, releasePools } from './addresses.ts'
 import { fence } from './cluster-fencing.ts'
 import { planNetwork } from './cluster-plan.ts'
 import type { Parts } from './parts.ts'
+import { tellResolvers } from './resolver-options.ts'
 import { clusterOf, isShared, reachableCluster } from './shared-networks.ts'
 
 /** Makes a network for all hosts. Throws kind 'conflict' for a taken name, 'unavailable' while etcd is away. */
@@ -46,6 +47,7 @@ async function recordNetwork(parts: Parts, network: NetworkRecord): Promise<void
   if (before !== undefined && JSON.stringify(before) === JSON.stringify(network)) return
   store.networks.put(network.id, network)
   if (before === undefined) await adoptPools(parts, [network])
+  else tellResolvers(parts, network)
   events.emit('network', before === undefined ? 'create' : 'update', network.id, {
     name: network.name,
     type: network.driver,

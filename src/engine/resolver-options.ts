@@ -1,8 +1,8 @@
 /** What a container's name service is to know. */
 import type { NameLink, ResolverOptions } from '../dns/server.ts'
-import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
 import { allowsName } from './egress-policy.ts'
-import { networkOf } from './endpoints.ts'
+import { networkOf, usesNames } from './endpoints.ts'
 import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
 
@@ -58,4 +58,13 @@ function linksOf({ network, request }: EndpointRecord): NameLink[] {
 
 function isFullId(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text)
+}
+
+/** The name services of containers that run on a network learn what it says now. */
+export function tellResolvers(parts: Parts, network: NetworkRecord): void {
+  for (const container of parts.store.containers.values()) {
+    if (container.state.status !== 'running' || !usesNames(parts, container)) continue
+    if (!container.endpoints.some((endpoint) => endpoint.network === network.id)) continue
+    parts.names.update(container.id, resolverOptions(parts, container))
+  }
 }

@@ -3,10 +3,9 @@ import { TsnetError } from '../errors.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import { canonicalIp, isIp } from '../values/ip.ts'
 import { rewriteNetwork } from './cluster-networks.ts'
-import { usesNames } from './endpoints.ts'
 import type { NetworkChange } from './engine.ts'
 import type { Parts } from './parts.ts'
-import { resolverOptions } from './resolver-options.ts'
+import { tellResolvers } from './resolver-options.ts'
 import { isShared } from './shared-networks.ts'
 
 /** Throws kind 'invalid' for what is no address or not there to be dropped; nothing is changed then. */
@@ -56,12 +55,4 @@ function changeServers(network: NetworkRecord, { dnsAdd, dnsRemove }: NetworkCha
   }
   const kept = network.dnsServers.filter((server) => !removed.includes(server))
   return [...new Set([...kept, ...dnsAdd.map(canonicalIp)])]
-}
-
-function tellResolvers(parts: Parts, network: NetworkRecord): void {
-  for (const container of parts.store.containers.values()) {
-    if (container.state.status !== 'running' || !usesNames(parts, container)) continue
-    if (!container.endpoints.some((endpoint) => endpoint.network === network.id)) continue
-    parts.names.update(container.id, resolverOptions(parts, container))
-  }
 }

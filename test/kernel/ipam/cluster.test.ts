@@ -24,6 +24,12 @@ const log = createLogger('silent')
 const network = networkOf('mesh')
 const small: PoolRecord = { subnet: '10.128.0.0/24', range: '', gateway: '10.128.0.1', auxiliary: {} }
 const tiny: PoolRecord = { subnet: '10.128.1.0/29', range: '', gateway: '10.128.1.1', auxiliary: {} }
+const ranged: PoolRecord = {
+  ...tiny,
+  subnet: '10.128.2.0/24',
+  range: '10.128.2.128/26',
+  gateway: '10.128.2.1',
+}
 const wide: PoolRecord = { subnet: 'fd00:1::/64', range: '', gateway: 'fd00:1::1', auxiliary: {} }
 
 let etcd: Etcd
@@ -69,7 +75,7 @@ async function open(name: 'a' | 'b', kept = new Map<string, HeldBlocks>()): Prom
     onLost: (endpoint) => lost.push(endpoint),
   })
   cluster.onLost((keys) => void ipam.handleLost(keys))
-  for (const pool of [small, tiny, wide]) await ipam.adopt(network.id, pool, [])
+  for (const pool of [small, tiny, ranged, wide]) await ipam.adopt(network.id, pool, [])
   return { cluster, ipam, kept, lost }
 }
 
@@ -117,6 +123,13 @@ describe('dynamic addresses', () => {
     await expect(lease(b, tiny, 'six')).rejects.toMatchObject({ code: 'no-free-address' })
     await a.ipam.release(tiny, 'one', first)
     await expect(lease(b, tiny, 'six')).resolves.toMatch(/^10\.128\.1\./)
+  })
+
+  test('come from the range that the user has given, others only when they are asked for', async () => {
+    await expect(lease(a, ranged, 'fixed', { address: '10.128.2.5' })).resolves.toBe('10.128.2.5')
+    const owners = Array.from({ length: 12 }, (_, index) => `web${index}`)
+    const leased = await Promise.all(owners.map((owner) => lease(a, ranged, owner)))
+    expect(leased.every((address) => containsIp(parseCidr(ranged.range), address))).toBe(true)
   })
 
   test('of IPv6 come from blocks as well', async () => {
