@@ -26,8 +26,8 @@ export interface EtcdOptions {
   readonly url: ClusterUrl
   /** milliseconds within which every call ends */
   readonly patience: number
-  /** Called when no server has answered a call. */
-  readonly onAway: (error: TsnetError) => void
+  /** Called when no server has answered a call, or a watch has ended. */
+  readonly onTrouble: () => void
 }
 
 /** While servers elect a leader they are asked again after so many milliseconds. */
@@ -37,7 +37,7 @@ export class Etcd {
   readonly url: ClusterUrl
   readonly patience: number
   readonly #protocol: Protocol
-  readonly #onAway: (error: TsnetError) => void
+  readonly #onTrouble: () => void
   /** The one in use comes first. */
   #servers: readonly string[]
   #connection: Connection | null = null
@@ -50,11 +50,11 @@ export class Etcd {
   #away: PromiseWithResolvers<void> | null = null
   readonly #closing = new AbortController()
 
-  private constructor(protocol: Protocol, { url, patience, onAway }: EtcdOptions) {
+  private constructor(protocol: Protocol, { url, patience, onTrouble }: EtcdOptions) {
     this.#protocol = protocol
     this.url = url
     this.patience = patience
-    this.#onAway = onAway
+    this.#onTrouble = onTrouble
     // hosts spread over the servers
     const first = Math.floor(Math.random() * url.servers.length)
     this.#servers = [...url.servers.slice(first), ...url.servers.slice(0, first)]
@@ -134,9 +134,8 @@ export class Etcd {
       return
     }
     this.#away ??= Promise.withResolvers()
-    const error = this.#unusable(wordsOfAll(failures, this.url), [...failures.values()][0])
-    this.#onAway(error)
-    throw error
+    this.#onTrouble()
+    throw this.#unusable(wordsOfAll(failures, this.url), [...failures.values()][0])
   }
 
   #refusal(error: unknown): unknown {
@@ -254,7 +253,10 @@ export class Etcd {
       return await this.#stream(connection, token, request, onAnswer, signal)
     } catch (error) {
       if (isStaleToken(error)) this.#token = null
-      else if (!signal.aborted && isServerFailure(error)) this.#giveUp(connection, error)
+      else if (!signal.aborted && isServerFailure(error)) {
+        this.#giveUp(connection, error)
+        this.#onTrouble()
+      }
       throw this.#refusal(error)
     }
   }

@@ -19,6 +19,8 @@ export interface Lease {
   readonly id: string
   /** Resolves with a lease that was there a moment ago; throws as calls do. */
   need(): Promise<string>
+  /** etcd has said that this one is gone. */
+  lost(id: string): void
   /** Something went wrong that a look at the lease may explain. */
   doubt(error: unknown): void
 }
@@ -39,8 +41,9 @@ export class Holdings {
   readonly #log: Logger
   readonly #own = new Map<string, Own>()
   readonly #wishes = new Map<string, Wish>()
-  /** Keys that a `hold` is at, and keys that are being written. */
+  /** Keys that a `hold` is at, with its end. */
   readonly #busy = new Map<string, Promise<unknown>>()
+  /** Keys that are being written. */
   #written: { readonly keys: ReadonlySet<string>; readonly end: Promise<unknown> } | null = null
   readonly #listeners: ((lost: readonly LostHolding[]) => void)[] = []
   #work: Promise<void> | null = null
@@ -107,8 +110,9 @@ export class Holdings {
     // what was wanted of it before is overtaken
     this.#wishes.delete(key)
     for (;;) {
+      let lease = ''
       try {
-        const lease = await this.#lease.need()
+        lease = await this.#lease.need()
         const standing = await this.#claim(key, value, lease)
         if (standing !== value) {
           this.#own.delete(key)
@@ -118,8 +122,11 @@ export class Holdings {
         if (lease === this.#lease.id) return value
         // else the lease ended meanwhile, and the key with it
       } catch (error) {
+        if (isLeaseGone(error)) {
+          this.#lease.lost(lease)
+          continue
+        }
         this.#lease.doubt(error)
-        if (isLeaseGone(error)) continue
         // it may have arrived nevertheless
         const own = this.#own.get(key)
         this.#wishes.set(
@@ -230,6 +237,7 @@ export class Holdings {
       for (const [key, wish] of unwritten) if (!this.#wishes.has(key)) this.#wishes.set(key, wish)
     })
     if (lost.length > 0) this.#tellLost(lost)
+    if (errors.some(isLeaseGone)) this.#lease.lost(lease)
     if (errors.length > 0) throw errors[0]
   }
 

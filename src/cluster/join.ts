@@ -27,7 +27,7 @@ export interface JoinOptions {
  */
 export async function joinCluster({ url, node, log, patience = 3000 }: JoinOptions): Promise<Cluster> {
   let session: Session | null = null
-  const etcd = await Etcd.load({ url, patience, onAway: (error) => session?.doubt(error) })
+  const etcd = await Etcd.load({ url, patience, onTrouble: () => session?.look() })
   session = new Session(etcd, node, log)
   try {
     await session.beat()

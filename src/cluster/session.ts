@@ -64,8 +64,18 @@ export class Session implements Lease {
   }
 
   doubt(error: unknown): void {
-    if (isLeaseGone(error)) this.#lose()
     this.#note(error)
+    this.look()
+  }
+
+  lost(id: string): void {
+    if (id === '' || id !== this.#id) return
+    this.#lose()
+    this.look()
+  }
+
+  /** Looks soon after the lease. */
+  look(): void {
     this.#schedule(0)
   }
 
@@ -79,17 +89,26 @@ export class Session implements Lease {
 
   async #beatOnce(): Promise<void> {
     try {
-      const sent = performance.now()
-      if (this.#id !== '') await this.#keepAlive(sent)
-      if (this.#id === '') await this.#register(sent)
-      if (!this.#isWhole) await this.holdings.flushAnew()
-      this.#isWhole = true
+      if (this.#id !== '') await this.#keepAlive(this.#id)
+      while (!this.#isWhole) await this.#putAll()
       this.#enter('connected', this.holdings.isWritten ? '' : this.#health.error)
       this.#schedule((this.#etcd.url.ttl * 1000) / 3)
       void this.#write()
     } catch (error) {
       this.#miss(error)
       throw error
+    }
+  }
+
+  /** Under a new lease, if need be; it may be lost again meanwhile. */
+  async #putAll(): Promise<void> {
+    if (this.#id === '') await this.#register()
+    this.#isWhole = true
+    try {
+      await this.holdings.flushAnew()
+    } catch (error) {
+      this.#isWhole = false
+      if (!isLeaseGone(error)) throw error
     }
   }
 
@@ -103,14 +122,15 @@ export class Session implements Lease {
     }
   }
 
-  async #keepAlive(sent: number): Promise<void> {
-    const { TTL } = await this.#etcd.call('leaseKeepAlive', { ID: this.#id })
+  async #keepAlive(id: string): Promise<void> {
+    const sent = performance.now()
+    const { TTL } = await this.#etcd.call('leaseKeepAlive', { ID: id })
+    if (id !== this.#id) return
     if (Number(TTL) > 0) this.#validUntil = sent + Number(TTL) * 1000
     else this.#lose()
   }
 
   #lose(): void {
-    if (this.#id === '') return
     this.#id = ''
     this.#isWhole = false
     this.#log.warn('the lease in the cluster was lost: what stood under it is claimed anew')
@@ -118,7 +138,8 @@ export class Session implements Lease {
     this.holdings.restore()
   }
 
-  async #register(sent: number): Promise<void> {
+  async #register(): Promise<void> {
+    const sent = performance.now()
     const { ID, TTL } = await this.#etcd.call('leaseGrant', { TTL: this.#etcd.url.ttl, ID: '0' })
     try {
       await this.#takeName(ID)
