@@ -14,7 +14,7 @@ import type { Parts } from './parts.ts'
 import { NetworkPruner } from './prune-networks.ts'
 import { findContainer, findNetwork } from './references.ts'
 import { overlapWarnings } from './route-watch.ts'
-import { isShared, refuseOverlap } from './shared-networks.ts'
+import { clusterOf, isShared, refuseOverlap } from './shared-networks.ts'
 import { updateNetwork } from './update-network.ts'
 
 export function createNetworks(parts: Parts): Networks {
@@ -29,7 +29,8 @@ export function createNetworks(parts: Parts): Networks {
     },
     remove: (ref) => removeNetwork(parts, find(ref)),
     prune: (selected) => pruner.prune(selected),
-    update: async (ref, change) => updateNetwork(parts, find(ref), change),
+    update: async (ref, change) =>
+      parts.locks.run(`network ${find(ref).name}`, () => updateNetwork(parts, find(ref), change)),
     get: find,
     list: () => [...parts.store.networks.values()],
     connect: async (ref, container, request) => {
@@ -104,6 +105,7 @@ export async function createNetwork(parts: Parts, given: NetworkSpec): Promise<N
   const create = async (): Promise<NetworkRecord> => {
     refuseTakenName(parts, given.name)
     const spec = withConfiguration(parts, given)
+    if (isShared(spec)) clusterOf(parts)
     const own = {
       id: newId<NetworkId>(),
       createdAt: new Date().toISOString(),

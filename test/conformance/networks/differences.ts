@@ -107,7 +107,7 @@ export const differences: readonly Difference[] = [
   {
     title: 'Drivers that are not there',
     reason:
-      'It is said at once, with the names of those that are; Docker looks for a plugin for 15 seconds. There is no swarm.',
+      'It is said at once, with the names of those that are; Docker looks for a plugin for 15 seconds. Networks of several hosts are those of a cluster on etcd, not of a swarm.',
     steps: ['-d nonsense x', 'network create -d overlay x'],
   },
   {

@@ -60,14 +60,18 @@ const ways = { a: '127.0.1.1', b: '127.0.1.2' } as const
 const keys = () => etcd.read(`/test${round}/`)
 const bare = (address: string) => address.split('/')[0]!
 
-async function open(name: 'a' | 'b', kept = new Map<string, HeldBlocks>()): Promise<Host> {
+async function open(
+  name: 'a' | 'b',
+  kept = new Map<string, HeldBlocks>(),
+  kind = 'container',
+): Promise<Host> {
   const url = `etcd://${ways[name]}:2379?ttl=2&prefix=/test${round}`
   const cluster = await hosts.join(url, name, { patience: 1000 })
   const lost: string[] = []
   const ipam = createClusterIpam({
     cluster,
     log,
-    describeOwner: (id) => (id === network.id ? 'network mesh' : `container ${id}`),
+    describeOwner: (id) => (id === network.id ? 'network mesh' : `${kind} ${id}`),
     kept: {
       read: (_network, subnet) => kept.get(subnet) ?? {},
       write: (_network, subnet, held) => void (held === null ? kept.delete(subnet) : kept.set(subnet, held)),
@@ -201,6 +205,22 @@ describe('after a restart', () => {
     const rest = await Promise.all(Array.from({ length: 14 }, (_, index) => lease(again, small, `x${index}`)))
     expect(rest).not.toContain(own)
     expect(rest).not.toContain('10.128.0.78')
+  })
+
+  test('a single address stays its owner’s, even if that is called otherwise now', async () => {
+    await lease(a, small, 'web', { address: '10.128.0.77' })
+    const own = await lease(b, small, 'db', { address: '10.128.0.78' })
+    b.ipam[Symbol.dispose]()
+    await b.cluster.close(true)
+    const again = await open('b', b.kept, 'renamed')
+    await again.ipam.adopt(network.id, small, [{ owner: 'db', address: own, used: true }])
+    await eventually(async () => {
+      const claims = await a.cluster.list(addressKey(network.id, own))
+      expect(claims.get('')).toBe('b db - renamed db')
+    })
+    expect(again.lost).toEqual([])
+    await expect(lease(a, small, 'thief', { address: own })).rejects.toThrow('Address already in use')
+    again.ipam[Symbol.dispose]()
   })
 })
 
