@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type {
   EndpointDns,
+  EndpointInfo,
   EndpointRequest,
   EndpointRoute,
   Labels,
@@ -76,6 +77,8 @@ export interface Attachment {
   /** What a driver has decided that nobody here asked for, beside the default routes. */
   readonly routes?: readonly EndpointRoute[]
   readonly dns?: EndpointDns
+  /** In the driver's own words. */
+  readonly info?: EndpointInfo
 }
 
 export interface NetworkDriver<O = unknown> {
@@ -106,6 +109,8 @@ export interface NetworkDriver<O = unknown> {
    * addresses, by these names, where the user gave none. Pure.
    */
   ownAddresses?(network: NetworkSpec): readonly string[]
+  /** Families in whose pools a network that was given no gateway needs no address for one. */
+  gatewayless?(context: DriverContext, network: NetworkSpec): Promise<readonly (4 | 6)[]>
   /** Makes or completes the kernel's side of a network; safe to repeat. Returns the rules that the network needs. */
   createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly Rule[]>
   /** Safe to repeat. Name, addresses and routes are free after it; what else there was may go a little later. */
@@ -113,6 +118,8 @@ export interface NetworkDriver<O = unknown> {
   /** Waits for whatever goes later. */
   settle?(): Promise<void>
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
+  /** Publishes exactly these ports of an attached endpoint from now on. A driver without it cannot change what it was told at first. */
+  publish?(context: DriverContext, endpoint: AttachedEndpoint, ports: readonly PortBinding[]): Promise<void>
   /** Brings an attached endpoint to options that have changed. A driver without it knows none that can. */
   reconfigure?(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<void>
   /** Safe to repeat, also after the sandbox is gone, which is null then. */

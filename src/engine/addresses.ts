@@ -13,6 +13,7 @@ import type {
 } from '../store/records.ts'
 import { containsIp, parseCidr } from '../values/cidr.ts'
 import type { NetworkId } from '../values/id.ts'
+import { driverContext } from './driver-context.ts'
 import { foreignLeases } from './foreign-endpoints.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
@@ -65,18 +66,20 @@ export async function requestPools(
   spec: NetworkSpec,
 ): Promise<PoolRecord[]> {
   const ipam = parts.ipam(spec.ipamDriver)
-  const { capabilities } = parts.networkDriver(spec.driver)
+  const driver = parts.networkDriver(spec.driver)
   if (ipam.from !== 'pools') {
     checkWithoutPools(spec, ipam)
     // What has an address of its own in every pool is nothing without one.
-    if (ipam.from === 'nowhere' && capabilities.gateway === 'always') {
+    if (ipam.from === 'nowhere' && driver.capabilities.gateway === 'always') {
       throw new TsnetError('invalid', 'no-pools', `ipv${spec.ipv4 ? 4 : 6} pool is empty`)
     }
     return []
   }
   const pools: PoolRecord[] = []
+  const gatewayless = (await driver.gatewayless?.(driverContext(parts), spec)) ?? []
   for (const request of poolRequests(parts, spec)) {
-    const pool = await ipam.requestPool(id, request)
+    const isBare = request.gateway === '' && gatewayless.includes(request.family)
+    const pool = await ipam.requestPool(id, isBare ? { ...request, gateway: null } : request)
     undo.defer(() => ipam.releasePool(pool))
     pools.push(pool)
   }

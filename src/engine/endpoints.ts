@@ -112,11 +112,12 @@ export async function attachEndpoint(
   await enterNetwork(parts, undo, network, endpoint.id)
   undo.defer(() => driver.detach(driverContext(parts), attachedOf(network, addressed), sandbox))
   const attachment = await driver.attach(driverContext(parts), specOf(network, addressed, plan), sandbox)
-  const { routes: _routes, dns: _dns, ...known } = addressed
+  const { routes: _routes, dns: _dns, info: _info, ...known } = addressed
   const present = { ...known, ...attachment }
   undo.defer(() => forgetNames(parts, present))
-  const container = parts.store.containers.get(sandbox.id)
-  if (container !== undefined) announceEndpoint(parts, container, present)
+  // One that is not the engine's own goes by its endpoint's first name.
+  const unknown = { id: sandbox.id as ContainerId, name: endpoint.dnsNames[0] ?? '' }
+  announceEndpoint(parts, parts.store.containers.get(sandbox.id) ?? unknown, present)
   const ipam = linkIpamOf(parts, network)
   if (ipam === undefined) return present
   const options = { before: endpoint.address4, leadsOut: plan.defaults.v4 === endpoint.id }

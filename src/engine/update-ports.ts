@@ -1,12 +1,17 @@
 /** Ports come and go while a container runs: what is published beside them is not touched. */
+import type { AttachedEndpoint, NetworkDriver } from '../drivers/driver.ts'
 import { TsnetError } from '../errors.ts'
 import { inverse } from '../firewall/rules.ts'
 import type { ContainerRecord, PortBinding, PublishedPort } from '../store/records.ts'
+import { driverContext } from './driver-context.ts'
+import { attachedOf, chooseDefaultRoutes, networkOf } from './endpoints.ts'
 import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { exposedPortsOf } from './plan.ts'
 import { joinBindings, publishedFor, withoutBindings, withoutPublished } from './port-set.ts'
 import { changeRules, forgetFlows, publishesPorts, reserve, wantedPorts } from './published.ts'
+
+type Publish = NonNullable<NetworkDriver['publish']>
 
 /**
  * Publishes exactly `bindings` from now on, and after every start to come. All or nothing: throws what a create or a start would throw
@@ -25,7 +30,9 @@ export async function updatePorts(
     )
   }
   const isRunning = container.state.status === 'running'
-  if (bindings.length > 0 && isRunning && !publishesPorts(parts, container)) {
+  if (isRunning) await tellDrivers(parts, container, joinBindings(bindings))
+  const isLed = isRunning && leadingDrivers(parts, container).length > 0
+  if (!isLed && bindings.length > 0 && isRunning && !publishesPorts(parts, container)) {
     throw new TsnetError(
       'conflict',
       'nothing-to-publish',
@@ -39,6 +46,36 @@ export async function updatePorts(
   if (isRunning && publishesPorts(parts, container)) await updateRunning(parts, container, changed)
   else parts.store.containers.put(container.id, changed)
   parts.events.emit('container', 'update', container.id, { name: container.name, image: spec.image })
+}
+
+/** The endpoints that lead out and whose drivers see to ports themselves, and can change them. */
+function leadingDrivers(
+  parts: Parts,
+  container: ContainerRecord,
+): { endpoint: AttachedEndpoint; publish: Publish }[] {
+  const { v4, v6 } = chooseDefaultRoutes(parts, container.endpoints)
+  return container.endpoints
+    .filter(({ id }) => id === v4 || id === v6)
+    .flatMap((endpoint) => {
+      const network = networkOf(parts, endpoint)
+      const driver = parts.networkDriver(network.driver)
+      if (driver.capabilities.ports !== 'driver' || driver.publish === undefined) return []
+      return [{ endpoint: attachedOf(network, endpoint), publish: driver.publish.bind(driver) }]
+    })
+}
+
+/** A driver that refuses is told the earlier ports again. */
+async function tellDrivers(
+  parts: Parts,
+  container: ContainerRecord,
+  bindings: readonly PortBinding[],
+): Promise<void> {
+  await using undo = new AsyncDisposableStack()
+  for (const { endpoint, publish } of leadingDrivers(parts, container)) {
+    undo.defer(() => publish(driverContext(parts), endpoint, container.spec.ports))
+    await publish(driverContext(parts), endpoint, bindings)
+  }
+  undo.move()
 }
 
 async function updateRunning(

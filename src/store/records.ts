@@ -239,7 +239,11 @@ export interface EndpointRecord {
   /** What the network's driver has decided by itself, where it is one that does. */
   readonly routes?: readonly EndpointRoute[]
   readonly dns?: EndpointDns
+  readonly info?: EndpointInfo
 }
+
+/** What a driver tells of an endpoint, as it came in JSON. */
+export type EndpointInfo = Readonly<Record<string, unknown>>
 
 export interface EndpointRoute {
   /** CIDR */

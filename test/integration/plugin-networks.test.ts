@@ -74,6 +74,58 @@ describe('networks of a Docker plugin', () => {
     expect(links()).toEqual([])
   })
 
+  it('are told of ports that change, tell of their endpoints, and have no gateway where they want none', async () => {
+    await using told = await DockerPlugin.start(plugins, 'talkative', {
+      ...good,
+      'NetworkDriver.GetCapabilities': () => ({ Scope: 'local', GwAllocChecker: true }),
+      'NetworkDriver.GwAllocCheck': () => ({ SkipIPv4: true }),
+      'NetworkDriver.Join': async (body, response) => ({
+        ...(await good['NetworkDriver.Join']!(body, response)),
+        Gateway: '10.78.0.9',
+        StaticRoutes: [],
+      }),
+      'NetworkDriver.EndpointOperInfo': () => ({ Value: { lane: 7 } }),
+    })
+    await docker(
+      'network',
+      'create',
+      '-d',
+      'talkative',
+      '--subnet',
+      '10.78.0.0/24',
+      '--ip-range',
+      '10.78.0.0/28',
+      'net',
+    )
+    const asked = (verb: string) => told.calls.filter(({ method }) => method === `NetworkDriver.${verb}`)
+    expect(asked('GwAllocCheck')[0]!.body).toMatchObject({
+      Options: { 'com.docker.network.enable_ipv4': true },
+    })
+    expect(asked('CreateNetwork')[0]!.body).toMatchObject({ IPv4Data: [{ Gateway: '' }] })
+    await wait('one', '--network', 'net', '-p', '8080:80')
+    expect(await client.addressOf('one', 'net')).toBe('10.78.0.1')
+    const { NetworkSettings } = await client.inspect('container', 'one')
+    expect(NetworkSettings.Networks['net']).toMatchObject({ DriverInfo: { lane: 7 } })
+    await client.tsnet('publish', 'add', '-p', '8081:81', 'one')
+    expect(asked('RevokeExternalConnectivity')).toHaveLength(1)
+    expect(asked('ProgramExternalConnectivity').at(-1)!.body['Options']).toMatchObject({
+      'com.docker.network.portmap': [
+        { Port: 80, HostPort: 8080 },
+        { Port: 81, HostPort: 8081 },
+      ],
+    })
+    told.methods = {
+      ...told.methods,
+      'NetworkDriver.ProgramExternalConnectivity': ({ Options: options }) =>
+        JSON.stringify(options).includes('8082') ? { Err: 'no more' } : {},
+    }
+    const refused = await daemon.tsnet('publish', 'add', '-p', '8082:82', 'one')
+    expect(refused.stderr).toContain('driver talkative: no more')
+    expect(JSON.stringify(asked('ProgramExternalConnectivity').at(-1)!.body)).not.toContain('8082')
+    await client.remove('one')
+    await docker('network', 'rm', 'net')
+  })
+
   it('are not made when the plugin refuses, and a start that it spoils leaves nothing', async () => {
     expect(await client.refusal('network', 'create', '-d', 'veths', '-o', 'refuse=1', 'net')).toContain(
       'driver veths: this network is refused',

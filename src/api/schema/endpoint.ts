@@ -37,4 +37,6 @@ export interface EndpointState {
     Search: readonly string[]
     Options: readonly string[]
   }
+  /** tsnet's own: what a Docker plugin says of the endpoint (EndpointOperInfo); only where it says anything. */
+  DriverInfo?: Readonly<Record<string, unknown>>
 }

@@ -73,6 +73,7 @@ export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): E
     GlobalIPv6PrefixLen: prefix6,
     DNSNames: endpoint.networkName === 'bridge' ? null : endpoint.dnsNames,
     ...(isRunning && toTold(endpoint)),
+    ...(isRunning && endpoint.info !== undefined && { DriverInfo: endpoint.info }),
   }
 }
 

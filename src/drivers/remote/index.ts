@@ -2,13 +2,20 @@
 import { errorMessage } from '../../errors.ts'
 import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../../plugins/plugin.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
-import type { NetworkRecord, PoolRecord } from '../../store/records.ts'
+import type {
+  EndpointInfo,
+  NetworkRecord,
+  NetworkSpec,
+  PoolRecord,
+  PortBinding,
+} from '../../store/records.ts'
 import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec, NetworkDriver } from '../driver.ts'
 import { chooseName, configureLink, returnLink, takeLink } from './links.ts'
 import {
   createEndpointBody,
   createNetworkBody,
   type Joined,
+  networkOptions,
   portOptions,
   readInterface,
   readJoin,
@@ -26,7 +33,7 @@ export class RemoteDriver implements NetworkDriver<null> {
   readonly #created = new Set<string>()
   /** The last endpoints that the plugin has taken back: it is not told twice. */
   readonly #gone = new Map<string, Promise<void>>()
-  #scope: 'local' | 'global' | null = null
+  #known: { readonly scope: 'local' | 'global'; readonly checksGateways: boolean } | null = null
 
   /** `isRecorded` tells networks that the plugin has been told of, by an earlier daemon: it keeps them itself. */
   constructor(plugin: Plugin, isRecorded: (network: string) => boolean) {
@@ -40,7 +47,7 @@ export class RemoteDriver implements NetworkDriver<null> {
 
   /** The scope is 'local' until the plugin has said otherwise. */
   get capabilities(): NetworkDriver['capabilities'] {
-    return { scope: this.#scope ?? 'local', addresses: 'ipam', gateway: 'always', ports: 'driver' }
+    return { scope: this.#known?.scope ?? 'local', addresses: 'ipam', gateway: 'always', ports: 'driver' }
   }
 
   /** The plugin alone knows its options, and says so when the network is made. */
@@ -51,12 +58,14 @@ export class RemoteDriver implements NetworkDriver<null> {
   checkEndpoint(): void {}
 
   gatewayFor(network: NetworkRecord, pool: PoolRecord): string {
-    return network.internal ? '' : pool.gateway
+    if (network.internal) return ''
+    // Where no address was wanted for one, the plugin says at the join what leads out.
+    return pool.gateway || (pool.subnet.includes(':') ? '::' : '0.0.0.0')
   }
 
   async createNetwork(context: DriverContext, network: NetworkRecord): Promise<readonly []> {
     if (this.#created.has(network.id) || this.#isRecorded(network.id)) return []
-    await this.#learnScope(context)
+    await this.#learn(context)
     await this.#call(context, 'CreateNetwork', createNetworkBody(network))
     this.#created.add(network.id)
     return []
@@ -83,8 +92,9 @@ export class RemoteDriver implements NetworkDriver<null> {
       const outside = { ...idsOf(endpoint), Options: portOptions(endpoint.ports ?? []) }
       await this.#call(context, 'ProgramExternalConnectivity', outside)
     }
+    const info = await this.#infoOf(context, endpoint)
     undo.move()
-    return attachment
+    return { ...attachment, ...info }
   }
 
   #place(endpoint: EndpointSpec, joined: Joined, sandbox: Sandbox): Attachment {
@@ -117,10 +127,44 @@ export class RemoteDriver implements NetworkDriver<null> {
     await this.#tell(context, 'DeleteEndpoint', ids)
   }
 
-  async #learnScope(context: DriverContext): Promise<void> {
-    if (this.#scope !== null) return
-    const { Scope: scope } = await this.#call(context, 'GetCapabilities', {})
-    this.#scope = scope === 'global' ? 'global' : 'local'
+  async #learn(context: DriverContext): Promise<void> {
+    if (this.#known !== null) return
+    const { Scope: scope, GwAllocChecker: checker } = await this.#call(context, 'GetCapabilities', {})
+    this.#known = { scope: scope === 'global' ? 'global' : 'local', checksGateways: checker === true }
+  }
+
+  async gatewayless(context: DriverContext, network: NetworkSpec): Promise<readonly (4 | 6)[]> {
+    await this.#learn(context)
+    if (this.#known?.checksGateways !== true) return []
+    const body = { Options: networkOptions(network) }
+    const { SkipIPv4: v4, SkipIPv6: v6 } = await this.#call(context, 'GwAllocCheck', body)
+    return [...(v4 === true ? [4 as const] : []), ...(v6 === true ? [6 as const] : [])]
+  }
+
+  /** The plugin's way is all or nothing. */
+  async publish(
+    context: DriverContext,
+    endpoint: AttachedEndpoint,
+    ports: readonly PortBinding[],
+  ): Promise<void> {
+    const ids = idsOf(endpoint)
+    await this.#tell(context, 'RevokeExternalConnectivity', ids)
+    await this.#call(context, 'ProgramExternalConnectivity', { ...ids, Options: portOptions(ports) })
+  }
+
+  /** Not all plugins know the question. */
+  async #infoOf(context: DriverContext, endpoint: AttachedEndpoint): Promise<Pick<Attachment, 'info'>> {
+    try {
+      const { Value: info } = await this.#call(context, 'EndpointOperInfo', idsOf(endpoint))
+      const isTold = typeof info === 'object' && info !== null && Object.keys(info).length > 0
+      return isTold ? { info: info as EndpointInfo } : {}
+    } catch (error) {
+      context.log.debug(
+        { plugin: this.name, why: errorMessage(error) },
+        'a plugin tells nothing of an endpoint',
+      )
+      return {}
+    }
   }
 
   /** What it may have done already, or never knew of, it refuses. */

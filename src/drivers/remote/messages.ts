@@ -1,7 +1,7 @@
 /** What is said between tsnet and a network plugin: the fields of libnetwork's remote driver API. Pure. */
 import { TsnetError } from '../../errors.ts'
 import type { PluginAnswer } from '../../plugins/plugin.ts'
-import type { NetworkRecord, PoolRecord, PortBinding } from '../../store/records.ts'
+import type { NetworkRecord, NetworkSpec, PoolRecord, PortBinding } from '../../store/records.ts'
 import { isCidr, parseCidr } from '../../values/cidr.ts'
 import { isIp } from '../../values/ip.ts'
 import type { EndpointSpec } from '../driver.ts'
@@ -11,14 +11,18 @@ export function createNetworkBody(network: NetworkRecord): object {
     network.pools.filter(({ subnet }) => subnet.includes(':') === (family === 6)).map(ipamData)
   return {
     NetworkID: network.id,
-    Options: {
-      'com.docker.network.generic': network.options,
-      'com.docker.network.enable_ipv4': network.ipv4,
-      'com.docker.network.enable_ipv6': network.ipv6,
-      ...(network.internal && { 'com.docker.network.internal': true }),
-    },
+    Options: networkOptions(network),
     IPv4Data: data(4),
     IPv6Data: data(6),
+  }
+}
+
+export function networkOptions({ options, ipv4, ipv6, internal }: NetworkSpec): object {
+  return {
+    'com.docker.network.generic': options,
+    'com.docker.network.enable_ipv4': ipv4,
+    'com.docker.network.enable_ipv6': ipv6,
+    ...(internal && { 'com.docker.network.internal': true }),
   }
 }
 
