@@ -186,9 +186,7 @@ export class Holdings {
 
   /** Writes what is wanted and not yet there. Throws as calls do, and keeps what has not arrived. */
   async flush(): Promise<void> {
-    this.#work ??= this.#writeAll().finally(() => {
-      this.#work = null
-    })
+    this.#work ??= this.#writeAll()
     await this.#work
   }
 
@@ -213,16 +211,27 @@ export class Holdings {
 
   async #writeAll(): Promise<void> {
     await null
-    for (;;) {
-      const wishes = this.#writable()
-      if (wishes.length === 0 || this.#lease.id === '') return
-      for (const [key] of wishes) this.#wishes.delete(key)
-      const end = this.#write(wishes)
-      this.#written = { keys: new Set(wishes.map(([key]) => key)), end: end.catch(() => {}) }
-      await end.finally(() => {
-        this.#written = null
-      })
+    try {
+      for (
+        let wishes = this.#writable();
+        wishes.length > 0 && this.#lease.id !== '';
+        wishes = this.#writable()
+      ) {
+        await this.#writeTogether(wishes)
+      }
+    } finally {
+      // in the same turn as the last look at the wishes: none may be left behind
+      this.#work = null
     }
+  }
+
+  async #writeTogether(wishes: readonly (readonly [string, Wish])[]): Promise<void> {
+    for (const [key] of wishes) this.#wishes.delete(key)
+    const end = this.#write(wishes)
+    this.#written = { keys: new Set(wishes.map(([key]) => key)), end: end.catch(() => {}) }
+    await end.finally(() => {
+      this.#written = null
+    })
   }
 
   #writable(): (readonly [string, Wish])[] {
