@@ -112,6 +112,9 @@ function createOrders(self: NodeRecord) {
   const repairs: string[] = []
   const suspects = new Set<NetworkId>()
 
+  const inSandbox = <T>(id: string, body: () => T): T =>
+    inNetns(standing.get(id)!.sandbox.netns, body as () => never) as T
+
   const repair = async (network: NetworkRecord): Promise<readonly string[]> => {
     const endpoints = [...standing.values()]
       .filter(({ spec }) => spec.network.id === network.id)
@@ -184,12 +187,11 @@ function createOrders(self: NodeRecord) {
     /** What a command prints in the host's namespace. */
     run: (command: string): string => execute(command),
     /** The same in an endpoint's sandbox. */
-    runIn: (id: string, command: string): string =>
-      inNetns(standing.get(id)!.sandbox.netns, () => execute(command) as never),
+    runIn: (id: string, command: string): string => inSandbox(id, () => execute(command)),
     /** How many of a few pings are answered, each within a second. */
     ping(id: string, address: string, count = 1): number {
       const command = `busybox ping -c ${count} -i 0.2 -W 1 ${address}`
-      const text = inNetns(standing.get(id)!.sandbox.netns, () => attempt(command) as never) as string
+      const text = inSandbox(id, () => attempt(command))
       return Number(/(\d+) packets received/.exec(text)?.[1] ?? 0)
     },
     /** Tells of so many endpoints of a node; returns how long they kept the processor, in seconds, and what was wrong afterwards. */

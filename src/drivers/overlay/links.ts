@@ -8,7 +8,6 @@ import { removeLink } from '../../netlink/link-removal.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import { vxlanName } from '../../values/interface-name.ts'
-import { ipFamily } from '../../values/ip.ts'
 import { switchOffIpv6 } from '../bridging/ports.ts'
 import { tagOf } from '../link-tags.ts'
 
@@ -72,8 +71,12 @@ function findVxlan(socket: RouteSocket, { mark, network }: VxlanSpec): Link | nu
   )
 }
 
-function settingsOf({ vni, local }: VxlanSpec): Required<VxlanSettings> {
-  return { vni, local, port: vxlanPort, learning: false, keepDontFragment: ipFamily(local) === 4 }
+/**
+ * That outer packets may be cut, the kernel's default, is a net below the MTU: where br_netfilter is loaded, a bridge loses the messages by which
+ * a sender would hear that they must not be (seen with Linux 6.18).
+ */
+function settingsOf({ vni, local }: VxlanSpec): VxlanSettings {
+  return { vni, local, port: vxlanPort, learning: false }
 }
 
 function createVxlan(socket: RouteSocket, spec: VxlanSpec): Link {

@@ -1,13 +1,10 @@
 /** Ethernet over UDP (RFC 7348, drivers/net/vxlan/). */
 import {
-  IFLA_VXLAN_DF,
   IFLA_VXLAN_ID,
   IFLA_VXLAN_LEARNING,
   IFLA_VXLAN_LOCAL,
   IFLA_VXLAN_LOCAL6,
   IFLA_VXLAN_PORT,
-  VXLAN_DF_INHERIT,
-  VXLAN_DF_UNSET,
 } from '../../sys/constants/if_link.ts'
 import { formatIp, ipFamily, parseIp } from '../../values/ip.ts'
 import {
@@ -29,16 +26,10 @@ export interface VxlanSettings {
   readonly port: number
   /** Whether addresses are learned from traffic; without, the forwarding table is filled by hand. */
   readonly learning: boolean
-  /**
-   * Whether what may not be cut into fragments inside may not be outside either, so that a path which takes less is found out by the
-   * sender. IPv4 only: without, any packet may be cut.
-   */
-  readonly keepDontFragment?: boolean
 }
 
 export function vxlan(settings: VxlanSettings): LinkKind {
-  const isIpv4 = ipFamily(settings.local) === 4
-  const local = isIpv4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6
+  const local = ipFamily(settings.local) === 4 ? IFLA_VXLAN_LOCAL : IFLA_VXLAN_LOCAL6
   return {
     name: 'vxlan',
     data: Buffer.concat([
@@ -46,19 +37,17 @@ export function vxlan(settings: VxlanSettings): LinkKind {
       attribute(local, parseIp(settings.local)),
       attributeU16be(IFLA_VXLAN_PORT, settings.port),
       attributeU8(IFLA_VXLAN_LEARNING, Number(settings.learning)),
-      ...(settings.keepDontFragment === true && isIpv4 ? [attributeU8(IFLA_VXLAN_DF, VXLAN_DF_INHERIT)] : []),
     ]),
   }
 }
 
 /** The settings of an existing device, from its Link's `data`; `local` is '' when it has none. */
-export function decodeVxlan(data: Attributes): Required<VxlanSettings> {
+export function decodeVxlan(data: Attributes): VxlanSettings {
   const local = data.get(IFLA_VXLAN_LOCAL) ?? data.get(IFLA_VXLAN_LOCAL6)
   return {
     vni: numberAttribute(data, IFLA_VXLAN_ID) ?? 0,
     local: local === undefined ? '' : formatIp(local),
     port: data.get(IFLA_VXLAN_PORT)?.readUInt16BE(0) ?? 0,
     learning: (numberAttribute(data, IFLA_VXLAN_LEARNING) ?? 0) !== 0,
-    keepDontFragment: (numberAttribute(data, IFLA_VXLAN_DF) ?? VXLAN_DF_UNSET) === VXLAN_DF_INHERIT,
   }
 }

@@ -47,6 +47,3 @@ export const IFLA_VXLAN_LOCAL = 4
 export const IFLA_VXLAN_LEARNING = 7
 export const IFLA_VXLAN_PORT = 15
 export const IFLA_VXLAN_LOCAL6 = 17
-export const IFLA_VXLAN_DF = 29
-export const VXLAN_DF_UNSET = 0
-export const VXLAN_DF_INHERIT = 2
