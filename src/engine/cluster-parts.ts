@@ -32,11 +32,12 @@ export async function joinAsHost(
     import('../cluster/join.ts'),
     import('../cluster/url.ts'),
   ])
+  const underlay = findUnderlay(config.advertise)
   const node = {
     name: config.nodeName,
     id,
-    ...findUnderlay(config.advertise),
-    api: config.hosts.find((host) => host.startsWith('tcp://')) ?? '',
+    ...underlay,
+    api: apiOf(config.hosts, underlay.address),
     publicKey: '',
     nextPublicKey: '',
     version,
@@ -52,6 +53,16 @@ export async function joinAsHost(
       onLost(endpoint, `its address ${address} is now that of ${holder}`),
   })
   return { state, leases, active: new Map(), names: new Set() }
+}
+
+/** Where the other hosts reach the daemon's API; '' when it listens for this host alone. */
+function apiOf(hosts: readonly string[], address: string): string {
+  const host = hosts.find(
+    (one) => one.startsWith('tcp://') && !/^tcp:\/\/(127\.|\[::1\]|localhost)/.test(one),
+  )
+  if (host === undefined) return ''
+  const own = address.includes(':') ? `[${address}]` : address
+  return host.replace(/^tcp:\/\/(0\.0\.0\.0|\[::\])/, `tcp://${own}`)
 }
 
 function keptBlocks({ settings }: Store): Parameters<typeof createClusterIpam>[0]['kept'] {

@@ -69,6 +69,7 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
   await makePredefined(parts, defaultNetwork)
   followLeases(parts)
   await adoptRunning(parts, alive, children.exited)
+  announcePods(parts)
   await removeEnded(parts)
   await parts.firewall.replaceAll([
     ...[...parts.networkRules.values()].flat(),
@@ -242,6 +243,14 @@ async function adoptRunning(
     }
     const lost = { id: container.id, exitCode: 255, finishedAt: new Date().toISOString() }
     await recordExit(parts, endings.get(container.id) ?? lost, countOomKills(parts.mark, container.id) > 0)
+  }
+}
+
+/** The other hosts of the cluster hear again of what other runtimes have on its networks. */
+function announcePods(parts: Parts): void {
+  for (const { containerId, isEngines, endpoint } of parts.store.pods.values()) {
+    const name = endpoint.dnsNames[0] ?? ''
+    if (isEngines) announceEndpoint(parts, { id: containerId as ContainerId, name }, endpoint)
   }
 }
 

@@ -51,7 +51,7 @@ export class TestCluster implements AsyncDisposable {
     hosts = 3,
     servers = 1,
     flags = [],
-    parameters = { ttl: '3' },
+    parameters = { ttl: '10' },
   }: TestClusterOptions): Promise<void> {
     this.#makeSwitch(servers)
     const places = Array.from({ length: servers }, (_, index) => ({

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../../helpers/client.ts'
 import { outside, TestCluster, underlay } from '../../helpers/cluster.ts'
-import { busyboxArchive } from '../../helpers/daemon.ts'
+import { busyboxArchive, TestDaemon } from '../../helpers/daemon.ts'
 import { eventually } from '../../helpers/eventually.ts'
 
 const cluster = await TestCluster.start()
@@ -267,6 +267,13 @@ describe('a daemon', () => {
     expect(await b.addressOf('fresh', 'mesh')).not.toBe(before)
     await b.remove('w2', 'fresh')
     await eventually(() => expect(links(b)).toEqual([]))
+  })
+
+  it('is refused a name that another host has', async () => {
+    const twin = cluster.join((flags, prepare) =>
+      TestDaemon.start([...flags, '--node-name', 'h1'], {}, '', prepare),
+    )
+    await expect(twin).rejects.toThrow(/node name h1 is taken by the host at 10\.99\.0\.11/)
   })
 
   it('that is stopped without containers is forgotten at once', async () => {
