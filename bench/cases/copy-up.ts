@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { pack } from 'tar-stream'
 import type { Case, Contestant } from '../case.ts'
@@ -18,28 +18,31 @@ async function makeArchive(): Promise<Buffer> {
   return buffer(archive)
 }
 
-const filling = ({ name, socket }: Engine): Contestant => ({
-  name: `${name} create and start`,
-  async sample() {
-    const HostConfig = { Binds: [`${VOLUME}:/tree`], NetworkMode: 'none' }
-    let id = ''
-    const took = await timed(async () => {
-      const body = { Image: REPOSITORY, Cmd: ['/true'], HostConfig }
-      id = String((await send(socket, 'POST', '/containers/create', body)).json()['Id'])
-      await send(socket, 'POST', `/containers/${id}/start`)
-    })
-    await send(socket, 'POST', `/containers/${id}/wait`)
-    await send(socket, 'DELETE', `/containers/${id}`)
-    await send(socket, 'DELETE', `/volumes/${VOLUME}?now=true`)
-    return took
-  },
-})
+/** Each volume stays, as copies of cp do. */
+function filling({ name, socket }: Engine): Contestant {
+  let volumes = 0
+  return {
+    name: `${name} create and start`,
+    async sample() {
+      const HostConfig = { Binds: [`${VOLUME}-${volumes++}:/tree`], NetworkMode: 'none' }
+      let id = ''
+      const took = await timed(async () => {
+        const body = { Image: REPOSITORY, Cmd: ['/true'], HostConfig }
+        id = String((await send(socket, 'POST', '/containers/create', body)).json()['Id'])
+        await send(socket, 'POST', `/containers/${id}/start`)
+      })
+      await send(socket, 'POST', `/containers/${id}/wait`)
+      await send(socket, 'DELETE', `/containers/${id}`)
+      return took
+    },
+  }
+}
 
 export default {
   name: 'copy-up',
   order: 16,
   title: 'The image’s content into an empty volume',
-  about: `The image has ${smallFiles.title} where the volume is mounted: create and start, the copying included, beside cp of the same files on the same file system.`,
+  about: `The image has ${smallFiles.title} where the volume is mounted: create and start, the copying included, beside cp of the same files on the same file system. No copy is removed meanwhile.`,
   async *rows(stage) {
     const engines = (await stage.engines('tsnet', 'dockerd')).filter(({ socket }) => socket !== '')
     const archive = await makeArchive()
@@ -48,8 +51,9 @@ export default {
     const tree = `${stage.dir}/${VOLUME}`
     mkdirSync(tree)
     smallFiles.fill(tree)
-    const contestants = [...engines.map(filling), copier(tree, `${tree}-copy`)]
+    const copies = `${tree}-copies`
+    mkdirSync(copies)
+    const contestants = [...engines.map(filling), copier(tree, copies, true)]
     yield { title: 'first use', unit: 'ms', rounds: 8, contestants }
-    rmSync(tree, { recursive: true })
   },
 } satisfies Case
