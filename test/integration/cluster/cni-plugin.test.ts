@@ -1,0 +1,54 @@
+/** Pods of runtimes on two hosts, on an overlay network of the cluster, by tsnet as their CNI plugin. */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { TestClient } from '../../helpers/client.ts'
+import { TestCluster } from '../../helpers/cluster.ts'
+import { Runtime } from '../../helpers/cni.ts'
+import { busyboxArchive } from '../../helpers/daemon.ts'
+
+interface Result {
+  readonly ips: readonly { address: string; gateway?: string }[]
+}
+
+const cluster = await TestCluster.start({ hosts: 2 })
+const clients = cluster.hosts.map((host) => new TestClient(host))
+const runtimes = cluster.hosts.map((host) => new Runtime(host.netns))
+
+beforeAll(() => cluster.hosts[1]!.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box'))
+afterEach(async () => {
+  for (const runtime of runtimes) runtime.clear()
+  await Promise.all(clients.map((client) => client.clear()))
+})
+afterAll(() => cluster.stop())
+
+const request = (at: number) => ({
+  containerId: `pod${at}`,
+  netns: runtimes[at]!.sandbox(`pod${at}`),
+  config: {
+    ...{ cniVersion: '1.0.0', name: 'mesh', type: 'tsnet', driver: 'overlay' },
+    ...{ host: `unix://${cluster.hosts[at]!.socket}`, stateDir: '/nowhere' },
+  },
+})
+
+it('have addresses of the cluster’s and reach each other and its containers, over a crash of a daemon', async () => {
+  const requests = [request(0), request(1)]
+  const results: Result[] = []
+  for (const [at, one] of requests.entries()) {
+    const add = () => runtimes[at]!.ask<Result>('ADD', one)
+    results.push(await add())
+  }
+  const addresses = results.map(({ ips }) => ips[0]?.address.split('/')[0] ?? '')
+  expect(new Set(addresses).size).toBe(2)
+  const ping = (at: number, address: string): string =>
+    runtimes[at]!.inside(`pod${at}`, 'busybox', 'ping', '-c', '1', '-W', '3', address)
+  ping(0, addresses[1]!)
+  ping(1, addresses[0]!)
+  await clients[1]!.wait('web', '--network', 'mesh')
+  ping(0, await clients[1]!.addressOf('web', 'mesh'))
+  await cluster.hosts[0]!.kill()
+  await cluster.hosts[0]!.launch()
+  ping(0, addresses[1]!)
+  ping(1, addresses[0]!)
+  await clients[1]!.remove('web')
+  for (const [at, one] of requests.entries()) await runtimes[at]!.ask('DEL', one)
+  await clients[0]!.tsnet('network', 'rm', 'mesh')
+})
