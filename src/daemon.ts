@@ -60,6 +60,7 @@ import { defaultAddressPools } from './ipam/subnets.ts'
 import { createLogger, type Logger } from './log.ts'
 import { listAllRoutes } from './netlink/route.ts'
 import { openRouteSocket } from './netlink/socket.ts'
+import type { Plugin } from './plugins/plugin.ts'
 import { Plugins } from './plugins/plugins.ts'
 import { createPorts } from './ports/ports.ts'
 import { openStore, type Store } from './store/store.ts'
@@ -385,7 +386,14 @@ async function main(argv: readonly string[]): Promise<void> {
   })
   let guest: Guest | null = null
   const isOwn = (file: string): boolean => guest?.listensAt(file) ?? false
-  const plugins = new Plugins({ directories: config.pluginDirectories, isOwn, log })
+  // What it has is in the first list after that.
+  const onKnown = ({ name }: Plugin): void => {
+    parts
+      .volumeDrivers()
+      .find((driver) => driver.name === name)
+      ?.present?.()
+  }
+  const plugins = new Plugins({ directories: config.pluginDirectories, isOwn, onKnown, log })
   const parts = await buildParts(config, log, store, supervisor, plugins)
   guest = createGuest(parts, () => engine!)
   // Its rules are among those that are applied as a whole.

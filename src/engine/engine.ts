@@ -187,6 +187,8 @@ export interface Volumes {
   readonly trash: VolumeTrash
   get(name: string): VolumeRecord
   list(): readonly VolumeRecord[]
+  /** What drivers have besides, as far as they have said. It becomes tsnet's when it is used, or created by its name. */
+  others(): readonly VolumeRecord[]
   /** What is used of a volume's limit, told at once; null without a limit. */
   quota(name: string): Promise<VolumeUsage | null>
   /** What its driver knows of it without a question to anybody; null when it has nothing to say. */

@@ -5,6 +5,7 @@ import { checkVolumeName, isVolumeName } from '../values/name.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
 import { cloneVolume } from './clone-volume.ts'
 import type { Volumes } from './engine.ts'
+import { otherVolumes } from './other-volumes.ts'
 import type { Parts } from './parts.ts'
 import { VolumePruner } from './prune-volumes.ts'
 import { renameVolume } from './rename-volume.ts'
@@ -43,7 +44,7 @@ export async function createVolume(
   making: Making = {},
 ): Promise<VolumeRecord> {
   const name = spec.name === '' ? newId() : spec.name
-  const driver = parts.volumeDriver(spec.driver || 'local')
+  const driver = parts.volumeDriver(spec.driver || driverOfOther(parts, spec.name) || 'local')
   checkWish(driver, name, spec.options)
   const find = (): VolumeRecord | undefined => {
     const present = parts.store.volumes.get(name)
@@ -59,6 +60,12 @@ export async function createVolume(
       async () => find() ?? (await makeVolume(parts, unmade, { ...making, anonymous })),
     )
   )
+}
+
+/** Whose volume of that name there is already, '' for nobody's. */
+function driverOfOther(parts: Parts, name: string): string {
+  if (name === '' || parts.store.volumes.has(name)) return ''
+  return otherVolumes(parts).find((other) => other.name === name)?.driver ?? ''
 }
 
 /** Throws what is wrong with a volume that is to be made; the refusal says which, as Docker's do. */
@@ -162,6 +169,7 @@ export function createVolumes(parts: Parts): Volumes {
     trash: createVolumeTrash(parts),
     get: (name) => findVolume(parts, name),
     list: () => [...parts.store.volumes.values()],
+    others: () => otherVolumes(parts),
     lend: (name, user) => lendVolume(parts, name, user),
     takeBack: (name, user) => returnVolume(parts, name, user),
     borrowers: (name) => borrowersOf(parts, name),

@@ -14,6 +14,8 @@ export interface Surroundings {
   /** Whether that socket is one of the daemon's own, which offers its drivers to another engine. */
   readonly isOwn: (file: string) => boolean
   readonly log: Logger
+  /** Called whenever a plugin has said what it is. */
+  readonly onKnown: (plugin: Plugin) => void
   /** Aborted when the daemon ends. */
   readonly closing: AbortSignal
   /** While the daemon starts, nothing waits for a plugin. */
@@ -188,6 +190,7 @@ export class Plugin {
       const answer = await this.#post(activate, '', AbortSignal.any([limit, closing]))
       const { Implements: kinds } = this.#read(activate, answer)
       this.#kinds = Array.isArray(kinds) ? kinds.map(String) : []
+      setImmediate(() => this.#surroundings.onKnown(this))
       return this.#kinds
     } catch (error) {
       // One that takes connections and does not say what it is is as good as not there.

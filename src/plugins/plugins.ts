@@ -20,11 +20,13 @@ export class Plugins {
   constructor({
     directories,
     isOwn = () => false,
+    onKnown = () => {},
     log,
-  }: Partial<Pick<Surroundings, 'isOwn'>> & Pick<Surroundings, 'directories' | 'log'>) {
+  }: Partial<Pick<Surroundings, 'isOwn' | 'onKnown'>> & Pick<Surroundings, 'directories' | 'log'>) {
     this.#surroundings = {
       directories: directories.length === 0 ? pluginDirectories : directories,
       isOwn,
+      onKnown,
       log,
       closing: this.#closing.signal,
       starting: true,

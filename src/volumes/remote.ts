@@ -5,7 +5,8 @@
 import { TsnetError } from '../errors.ts'
 import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../plugins/plugin.ts'
 import type { VolumeRecord, VolumeSpec } from '../store/records.ts'
-import type { VolumeDriver, VolumeStatus } from './volume.ts'
+import { isVolumeName } from '../values/name.ts'
+import type { PresentVolume, VolumeDriver, VolumeStatus } from './volume.ts'
 
 /** Milliseconds that a plugin has: dockerd's for what may take long, and less for what it only has to look up. */
 const deadlines = {
@@ -15,7 +16,11 @@ const deadlines = {
   Unmount: 60_000,
   Path: 10_000,
   Get: 10_000,
+  List: 10_000,
 }
+
+/** Milliseconds for which what the plugin has is not asked for again. */
+const listPause = 1000
 
 /** What is remembered of users that are gone, so that their release is not told twice. */
 const rememberedReleases = 1000
@@ -32,6 +37,11 @@ export class RemoteVolumes implements VolumeDriver {
   /** Names of volumes that were made here or recorded when the daemon started, not of those that the plugin had before. */
   readonly #own = new Set<string>()
   readonly #status = new Map<string, VolumeStatus>()
+  #present: readonly PresentVolume[] = []
+  /** What was asked before one of them may still tell of it. */
+  #removals = 0
+  /** milliseconds since the epoch; infinite while the plugin is asked */
+  #listedAt = 0
 
   constructor(plugin: Plugin) {
     this.#plugin = plugin
@@ -65,6 +75,8 @@ export class RemoteVolumes implements VolumeDriver {
     this.#own.delete(name)
     this.#users.delete(name)
     this.#status.delete(name)
+    this.#present = this.#present.filter((volume) => volume.name !== name)
+    this.#removals++
   }
 
   async #remove(name: string): Promise<void> {
@@ -120,6 +132,32 @@ export class RemoteVolumes implements VolumeDriver {
     const { trouble } = this.#plugin
     const told = this.#status.get(name) ?? null
     return trouble === '' ? told : { ...told, trouble }
+  }
+
+  present(): readonly PresentVolume[] {
+    if (Date.now() > this.#listedAt + listPause) {
+      this.#listedAt = Number.POSITIVE_INFINITY
+      void this.#list().finally(() => {
+        this.#listedAt = Date.now()
+      })
+    }
+    return this.#present
+  }
+
+  /** A plugin that does not answer has nothing. */
+  async #list(): Promise<void> {
+    const removals = this.#removals
+    const { Volumes: volumes } = await this.#call('List', {}).catch((): PluginAnswer => ({}))
+    if (removals !== this.#removals) return
+    const told = Array.isArray(volumes) ? (volumes as (PluginAnswer | null)[]) : []
+    const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+    this.#present = told
+      .map((volume) => ({
+        name: text(volume?.['Name']),
+        mountpoint: text(volume?.['Mountpoint']),
+        createdAt: text(volume?.['CreatedAt']),
+      }))
+      .filter(({ name }) => isVolumeName(name))
   }
 
   #usersOf(name: string): Users {

@@ -24,6 +24,10 @@ export interface VolumeDriver {
   ): Promise<void>
   /** What is known of the volume without a question to anybody, as `inspect` shows it; null when there is nothing to say. */
   status?(volume: VolumeRecord): VolumeStatus | null
+  /**
+   * Volumes that it has, recorded or not, as it last said when it was asked. That is done in the background: this call waits for nothing.
+   */
+  present?(): readonly PresentVolume[]
   /** What the data takes; rejects when it cannot be told in time. */
   usage?(volume: VolumeRecord): Promise<VolumeUsage>
   /** What is used of a limit, told at once; null for a volume without one. */
@@ -32,6 +36,14 @@ export interface VolumeDriver {
   resize?(volume: VolumeRecord, options: VolumeSpec['options']): Promise<void>
   /** Only of drivers which keep their data on this host. */
   readonly storage?: VolumeStorage
+}
+
+export interface PresentVolume {
+  readonly name: string
+  /** '' while there is none */
+  readonly mountpoint: string
+  /** ISO 8601, '' where it is not told */
+  readonly createdAt: string
 }
 
 /** In the driver's own words. */

@@ -31,7 +31,9 @@ beforeAll(async () => {
     rules: new Map(),
     shared: { of: () => undefined },
   } as unknown as GuestParts)
-  const verbs = Object.entries(networks.verbs(driver))
+  // Not every driver has anything to tell of an endpoint.
+  const { EndpointOperInfo: _, ...verbsOfAll } = networks.verbs(driver)
+  const verbs = Object.entries(verbsOfAll)
   const methods = verbs.map(([name, verb]): [string, Methods[string]] => [
     `NetworkDriver.${name}`,
     async (body) => {

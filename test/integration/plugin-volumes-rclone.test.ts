@@ -73,15 +73,18 @@ describe('volumes of rclone, a Docker plugin', () => {
     expect(await docker('volume', 'ls', '-q')).toBe('')
   })
 
-  it('that rclone had before become the daemon’s with what is in them', async () => {
+  it('that rclone had before are listed, and become the daemon’s with what is in them', async () => {
     const create = `{"Name":"had","Opts":{"remote":"kept:two"}}`
     const url = 'http://plugin/VolumeDriver.Create'
     expect((await run('curl', ['-sS', '--unix-socket', socket, '-d', create, url])).code).toBe(0)
     mkdirSync(join(store, 'two'))
     writeFileSync(join(store, 'two/old'), 'old')
-    await docker('volume', 'create', '-d', 'rclone', 'had')
+    await expect.poll(() => docker('volume', 'ls', '-q'), { timeout: 5000 }).toBe('had')
+    expect(await docker('volume', 'ls', '-q', '-f', 'dangling=true')).toBe('')
+    expect(await docker('volume', 'inspect', '-f', '{{.Driver}}', 'had')).toBe('rclone')
     expect(await docker('run', '--rm', '-v', 'had:/data', 'box', 'cat', '/data/old')).toBe('old')
     await docker('volume', 'rm', 'had')
+    expect(await docker('volume', 'ls', '-q')).toBe('')
   })
 
   it('are listed and inspected at once while rclone is dead, and a start waits until it is back', async () => {

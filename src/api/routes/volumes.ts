@@ -1,4 +1,5 @@
 import type { Volumes } from '../../engine/engine.ts'
+import type { VolumeRecord } from '../../store/records.ts'
 import type { App } from '../app.ts'
 import { parseFilters } from '../filters.ts'
 import { flagParameter, type Query } from '../query.ts'
@@ -26,11 +27,18 @@ export function volumeRoutes(app: App, { volumes }: VolumesBackend): void {
   app.get<{ Querystring: Query }>('/volumes', async (request): Promise<VolumeList> => {
     const filters = parseFilters(request.query, volumeFilters)
     const users = volumes.users()
-    const selected = selectVolumes(volumes.list(), filters, ({ name }) => users.has(name))
+    const own = volumes.list()
+    const others = volumes.others()
+    const strange = new Set(others)
+    // Who uses what nobody told tsnet of is not known.
+    const isUsed = (volume: VolumeRecord): boolean => users.has(volume.name) || strange.has(volume)
+    const selected = selectVolumes([...own, ...others], filters, isUsed)
     return { Volumes: selected.map((volume) => toVolume(volume)), Warnings: null }
   })
 
   app.get<Named>('/volumes/:name', async ({ params: { name } }) => {
+    const other = volumes.others().find((volume) => volume.name === name)
+    if (other !== undefined) return toVolume(other)
     const quota = await volumes.quota(name)
     return toVolume(volumes.get(name), quota, volumes.status(name))
   })

@@ -421,6 +421,7 @@ export function createMemoryEngine(): MemoryEngine {
         return found
       },
       list: () => [...volumes.values()],
+      others: () => [],
       status: () => null,
       quota: async (name) =>
         volumes.get(name)?.options['size'] === undefined ? null : { used: 1024, limit: 4096 },
