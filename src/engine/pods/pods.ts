@@ -118,10 +118,10 @@ export class Pods {
     const driver = this.#networks.driver(config.driver)
     let pod!: PodRecord
     const network = await this.#networks.enter(config, (entered) => {
-      driver.checkEndpoint(entered, { mac: wishes.mac, options: wishes.options })
       pod = { ...planPod(call, config, wishes, entered), isEngines: false }
       store.pods.put(pod.id, pod)
     })
+    driver.checkEndpoint(network, { mac: wishes.mac, options: wishes.options })
     const keep = (endpoint: Partial<EndpointRecord>): void => {
       pod = { ...pod, endpoint: { ...pod.endpoint, ...endpoint } }
       store.pods.put(pod.id, pod)
