@@ -119,6 +119,11 @@ export class SubnetLeases {
     if (inWindow !== null) this.#window.free(inWindow)
   }
 
+  /** Whether whoever holds the address uses it now. */
+  isUsed(address: string): boolean {
+    return !this.#kept.has(this.#offsetOf(address))
+  }
+
   /** How many addresses of the range nobody holds. */
   get free(): number {
     return this.#window.size - this.#window.taken

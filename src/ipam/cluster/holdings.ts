@@ -68,12 +68,12 @@ export class Holdings {
     return own.map(([address]) => address)
   }
 
-  /** Returns what was leased of it to endpoints of this host. */
+  /** Returns what endpoints of this host use of it. */
   dropBlock(block: string): { owner: string; address: string }[] {
     const leases = this.#blocks.get(block)
     this.#blocks.delete(block)
     const users = leases === undefined ? [] : this.#usersOf(block, leases, Number.POSITIVE_INFINITY)
-    return users.filter(({ owner }) => !owner.startsWith(leftMark))
+    return users.filter(({ owner, address }) => !owner.startsWith(leftMark) && leases?.isUsed(address))
   }
 
   /** Those of which nothing is leased or left to others. */

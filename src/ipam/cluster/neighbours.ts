@@ -16,7 +16,6 @@ export interface NeighboursOptions {
   readonly holdings: Holdings
   readonly describeOwner: (id: string) => string
   readonly onLost: (endpoint: string, address: string, holder: string) => void
-  /** Keeps what is held beyond the daemon's end. */
   readonly save: () => void
 }
 
@@ -35,10 +34,6 @@ export class Neighbours {
 
   constructor(options: NeighboursOptions) {
     this.#options = options
-  }
-
-  get save(): () => void {
-    return this.#options.save
   }
 
   /** From the first block or address on: hears what others ask. What they have asked before is answered as well. Safe to repeat. */
