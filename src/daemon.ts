@@ -27,6 +27,7 @@ import { followCluster } from './engine/cluster.ts'
 import { fence } from './engine/cluster-fencing.ts'
 import { joinAsHost } from './engine/cluster-parts.ts'
 import { createEngine, type ManagedEngine } from './engine/create-engine.ts'
+import { discoverHosts, introduceHosts } from './engine/discover-hosts.ts'
 import { watchDrift } from './engine/drift.ts'
 import { countUsers } from './engine/drivers.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
@@ -392,6 +393,7 @@ async function main(argv: readonly string[]): Promise<void> {
       .volumeDrivers()
       .find((driver) => driver.name === name)
       ?.present?.()
+    introduceHosts(parts, name)
   }
   const plugins = new Plugins({ directories: config.pluginDirectories, isOwn, onKnown, log })
   const parts = await buildParts(config, log, store, supervisor, plugins)
@@ -411,6 +413,7 @@ async function main(argv: readonly string[]): Promise<void> {
     seccomp: true,
   })
   watchRoutes(parts)
+  discoverHosts(parts)
   const drift = watchDrift(parts)
   const trash = keepTrash(parts)
   const quotas = watchQuotas(parts)

@@ -66,6 +66,13 @@ export interface StandingEndpoint extends AttachedEndpoint, Pick<EndpointSpec, '
   readonly sandbox: () => Sandbox | null
 }
 
+export interface ClusterHost {
+  /** The underlay's. */
+  readonly address: string
+  /** Whether it is this one. */
+  readonly isSelf: boolean
+}
+
 /** What attach made. The interface is up, addressed and routed. */
 export interface Attachment {
   readonly interfaceName: string
@@ -120,6 +127,8 @@ export interface NetworkDriver<O = unknown> {
   attach(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<Attachment>
   /** Publishes exactly these ports of an attached endpoint from now on. A driver without it cannot change what it was told at first. */
   publish?(context: DriverContext, endpoint: AttachedEndpoint, ports: readonly PortBinding[]): Promise<void>
+  /** Tells of a host of the cluster that has come, or that has gone, for a driver that reaches other hosts itself. */
+  discover?(context: DriverContext, host: ClusterHost, isThere: boolean): Promise<void>
   /** Brings an attached endpoint to options that have changed. A driver without it knows none that can. */
   reconfigure?(context: DriverContext, endpoint: EndpointSpec, sandbox: Sandbox): Promise<void>
   /** Safe to repeat, also after the sandbox is gone, which is null then. */

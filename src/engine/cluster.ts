@@ -1,6 +1,7 @@
 /** A host's part in its cluster, from the daemon's start to its end. */
 import { fenceLosses } from './cluster-fencing.ts'
 import { followNetworks } from './cluster-networks.ts'
+import { foreignEndpoints } from './foreign-endpoints.ts'
 import type { Parts } from './parts.ts'
 import { clusterOf } from './shared-networks.ts'
 import { followUnderlay } from './underlay.ts'
@@ -20,7 +21,9 @@ export function followCluster(parts: Parts, advertise: string, restored: Promise
     async leave() {
       underlay[Symbol.dispose]()
       leases[Symbol.dispose]()
-      const goesOn = parts.store.containers.values().some((container) => container.state.status === 'running')
+      const { store } = parts
+      const runs = store.containers.values().some((container) => container.state.status === 'running')
+      const goesOn = runs || foreignEndpoints(store).length > 0
       try {
         await state.close(goesOn)
       } catch (error) {

@@ -13,7 +13,7 @@ import type { GuestEndpoint } from '../store/guest-records.ts'
 import type { Labels, NetworkRecord, PortBinding, PublishedPort } from '../store/records.ts'
 import { openNetns } from '../sys/netns.ts'
 import { type EndpointId, shortId } from '../values/id.ts'
-import { guestLinkName } from '../values/interface-name.ts'
+import { bridgeName, guestLinkName } from '../values/interface-name.ts'
 import { parseIp } from '../values/ip.ts'
 import { formatMac } from '../values/mac.ts'
 import { type Fields, idOf, labelsOf, objectOf, textOf } from './fields.ts'
@@ -149,7 +149,10 @@ export class Endpoints {
 
   #rules(network: NetworkRecord, { id, published, address4, address6 }: GuestEndpoint): Rule[] {
     const bridge = this.#bridgeRule(network, 4) ?? this.#bridgeRule(network, 6)
-    const target = { owner: id, interface: bridge?.interface ?? '', address4, address6 }
+    // At the daemon's start the cluster's networks come later than this.
+    const shared = this.#parts.shared.of(network)
+    const name = bridge?.interface ?? (shared === undefined ? '' : bridgeName(shared.id))
+    const target = { owner: id, interface: name, address4, address6 }
     return [
       ...publishRules(published, target),
       ...trustedRules(published, target, trustedInterfacesOf(network)),

@@ -63,27 +63,38 @@ export class GuestNetworks {
     }
   }
 
-  /** After a start of the daemon: what is recorded stands again, what was cut short goes. Rules are left to the caller. */
+  /**
+   * After a start of the daemon: what is recorded stands again, what was cut short goes. Rules are left to the caller. What cannot be
+   * restored keeps nothing else from it.
+   */
   async restore(): Promise<void> {
-    const { store, log } = this.#parts
+    const { store } = this.#parts
     for (const { network, isMade } of [...store.guestNetworks.values()]) {
-      try {
+      await this.#attempt({ network: network.id }, async () => {
         if (!isMade) await this.#dismantle(network)
         else
           this.#parts.rules.set(
             network.id,
             await this.#driver(network).createNetwork(this.#context(), network),
           )
-      } catch (error) {
-        log.error({ err: error, network: network.id }, "another engine's network could not be restored")
-      }
+      })
     }
     for (const endpoint of [...store.guestEndpoints.values()]) {
-      if (!endpoint.isMade) await this.#deleteEndpoint(endpoint.id)
-      else this.#endpoints.adopt(this.#network(endpoint.network), endpoint)
+      await this.#attempt({ endpoint: endpoint.id }, async () => {
+        if (!endpoint.isMade) await this.#deleteEndpoint(endpoint.id)
+        else this.#endpoints.adopt(this.#network(endpoint.network), endpoint)
+      })
     }
-    await this.evictGone()
-    await this.#sweep()
+    await this.#attempt({}, () => this.evictGone())
+    await this.#attempt({}, () => this.#sweep())
+  }
+
+  async #attempt(what: object, body: () => Promise<unknown>): Promise<void> {
+    try {
+      await body()
+    } catch (error) {
+      this.#parts.log.error({ err: error, ...what }, 'not all that another engine has could be restored')
+    }
   }
 
   /**

@@ -17,8 +17,11 @@ import { shortId } from '../values/id.ts'
 import type { SharedNetworks } from './parts.ts'
 
 /** Milliseconds in which a network that another host makes at the same moment is heard of. */
-const patience = 5000
+const patience = 2000
 const lookInterval = 50
+
+/** What is said of a network then: its name, or its subnet. */
+const quicker: readonly string[] = ['network-exists', 'pool-overlap']
 
 /** The driver as another engine sees it; null without a cluster. */
 export function sharedDriver(parts: Parts): NetworkDriver[] {
@@ -156,7 +159,7 @@ async function make(
   try {
     return await createNetwork(parts, { ...plainNetwork, name, pools })
   } catch (error) {
-    if (!(error instanceof TsnetError && error.code === 'network-exists')) throw error
+    if (!(error instanceof TsnetError && quicker.includes(error.code))) throw error
     for (const until = Date.now() + patience; Date.now() < until; ) {
       const network = find(name)
       if (network !== undefined) return network

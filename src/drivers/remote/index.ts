@@ -9,7 +9,14 @@ import type {
   PoolRecord,
   PortBinding,
 } from '../../store/records.ts'
-import type { AttachedEndpoint, Attachment, DriverContext, EndpointSpec, NetworkDriver } from '../driver.ts'
+import type {
+  AttachedEndpoint,
+  Attachment,
+  ClusterHost,
+  DriverContext,
+  EndpointSpec,
+  NetworkDriver,
+} from '../driver.ts'
 import { chooseName, configureLink, returnLink, takeLink } from './links.ts'
 import {
   createEndpointBody,
@@ -23,6 +30,9 @@ import {
 
 /** Milliseconds that a plugin has for one call; the caller's signal may be earlier. */
 const deadline = 20_000
+
+/** Of the kinds of discovery that of hosts (libnetwork's discoverapi). */
+const nodeDiscovery = 1
 
 /** How many endings are remembered. */
 const rememberedEndings = 1000
@@ -150,6 +160,13 @@ export class RemoteDriver implements NetworkDriver<null> {
     const ids = idsOf(endpoint)
     await this.#tell(context, 'RevokeExternalConnectivity', ids)
     await this.#call(context, 'ProgramExternalConnectivity', { ...ids, Options: portOptions(ports) })
+  }
+
+  /** As swarm's nodes tell Docker's plugins of each other. */
+  async discover(context: DriverContext, { address, isSelf }: ClusterHost, isThere: boolean): Promise<void> {
+    const data = { Address: address, BindAddress: address, self: isSelf }
+    const verb = isThere ? 'DiscoverNew' : 'DiscoverDelete'
+    await this.#tell(context, verb, { DiscoveryType: nodeDiscovery, DiscoveryData: data })
   }
 
   /** Not all plugins know the question. */

@@ -135,6 +135,7 @@ export function readJoin(driver: string, answer: PluginAnswer): Joined {
     gateway4: gateway('Gateway'),
     gateway6: gateway('GatewayIPv6'),
     routes: routes
+      .map((route: unknown) => (typeof route === 'object' && route !== null ? (route as PluginAnswer) : {}))
       .map((route) => readRoute(driver, route))
       .sort((a, b) => Number(a.nextHop !== '') - Number(b.nextHop !== '')),
   }

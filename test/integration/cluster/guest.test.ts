@@ -2,13 +2,18 @@
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../../helpers/client.ts'
-import { outside, TestCluster } from '../../helpers/cluster.ts'
+import { outside, TestCluster, underlay } from '../../helpers/cluster.ts'
 import { busyboxArchive, dockerClient, run } from '../../helpers/daemon.ts'
-import { pluginDirectory } from '../../helpers/docker-plugin.ts'
+import { DockerPlugin, pluginDirectory } from '../../helpers/docker-plugin.ts'
 import { type Dockerd, startDockerd } from '../../helpers/dockerd.ts'
 import { eventually } from '../../helpers/eventually.ts'
 
-const cluster = await TestCluster.start({ hosts: 2, parameters: { ttl: '2' } })
+const foreign = pluginDirectory()
+const cluster = await TestCluster.start({
+  hosts: 2,
+  parameters: { ttl: '2' },
+  flags: ['--plugin-dir', foreign],
+})
 const [one, other] = cluster.hosts.map((host) => new TestClient(host)) as [TestClient, TestClient]
 
 class Host {
@@ -67,6 +72,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(hosts.map((host) => host.stop()))
   await cluster.stop()
+  rmSync(foreign, { recursive: true, force: true })
 })
 
 describe('tsnet-overlay under the dockerds of two hosts', () => {
@@ -103,11 +109,44 @@ describe('tsnet-overlay under the dockerds of two hosts', () => {
     expect([web, db, own]).not.toContain(more)
     await eventually(() => a.ping('web', more))
 
+    const asked = ['busybox', 'nc', '-w', '2', `${underlay.v4}.11`, '8201'] as const
+    await a.docker('exec', '-d', 'web', 'sh', '-c', 'while :; do echo hello | nc -l -p 80; done')
+    await eventually(async () => expect(await cluster.outside(...asked)).toBe('hello\n'))
+    await one.daemon.terminate()
+    await b.ping('db', web)
+    await one.daemon.launch()
+    await b.ping('db', web)
+    await eventually(async () => expect(await cluster.outside(...asked)).toBe('hello\n'))
+
     await one.clear()
     await Promise.all([a.docker('rm', '-f', 'web'), b.docker('rm', '-f', 'db', 'more')])
     await Promise.all([a.docker('network', 'rm', 'net'), b.docker('network', 'rm', 'net')])
     await eventually(() => one.tsnet('network', 'rm', 'mesh'))
     for (const { daemon } of [one, other])
       expect(daemon.inNetns('ip', ['-o', 'link']).match(/vxlan|veth|br-\w{12}/g)).toBeNull()
+  })
+})
+
+describe('a Docker plugin on the hosts of a cluster', () => {
+  it('is told of all of them when it comes', async () => {
+    await using plugin = await DockerPlugin.start(foreign, 'meshed', {
+      'NetworkDriver.GetCapabilities': () => ({ Scope: 'global' }),
+      'NetworkDriver.DiscoverNew': () => ({}),
+      'NetworkDriver.DiscoverDelete': () => ({}),
+    })
+    const told = (): unknown[] =>
+      plugin.calls
+        .filter(({ method }) => method === 'NetworkDriver.DiscoverNew')
+        .map(({ body }) => JSON.stringify(body))
+        .sort()
+    const host = (number: number, self: boolean): string => {
+      const address = `${underlay.v4}.${number}`
+      return JSON.stringify({
+        DiscoveryType: 1,
+        DiscoveryData: { Address: address, BindAddress: address, self },
+      })
+    }
+    const all = [host(11, true), host(11, false), host(12, true), host(12, false)].sort()
+    await eventually(async () => expect(told()).toEqual(all))
   })
 })
