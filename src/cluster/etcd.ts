@@ -2,11 +2,12 @@
  * The servers of etcd as one. Calls go to the same server until it fails, then to the next, and end in time whatever happens;
  * after every failure a connection is made anew, with certificates and passwords as the files hold them then.
  */
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkServerIdentity } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
-import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
+import type { IRangeResponse, IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { TsnetError } from '../errors.ts'
 import { Connection, hostOf, Unanswered } from './connection.ts'
 import {
@@ -19,7 +20,9 @@ import {
   wordsOf,
   wordsOfAll,
 } from './failures.ts'
+import { clusterIdentity } from './keys.ts'
 import { type Calls, loadProtocol, type Method, type Protocol } from './protocol.ts'
+import { get, isAbsent, put } from './requests.ts'
 import type { ClusterUrl } from './url.ts'
 
 export interface EtcdOptions {
@@ -33,6 +36,11 @@ export interface EtcdOptions {
 /** While servers elect a leader they are asked again after so many milliseconds. */
 const electionPause = 100
 
+const foreign =
+  'its state is not that of the cluster which this host has joined, as after a loss of its data: repair it, or restart the daemon to take it as it is'
+const older =
+  'its state is older than what this host has seen, as after a restore: restart the daemon to take it as it is'
+
 export class Etcd {
   readonly url: ClusterUrl
   readonly patience: number
@@ -42,11 +50,13 @@ export class Etcd {
   #servers: readonly string[]
   #connection: Connection | null = null
   #token: Promise<string> | null = null
-  #clusterId = ''
-  /** The newest revision of the state that was seen. */
+  /** Those whose servers are of this cluster. */
+  readonly #known = new WeakSet<Connection>()
+  /** What stands below the prefix since its first host has joined. */
+  #identity = ''
+  /** The newest revision that was seen. */
   #newest = 0
-  /** Why it is not used any more, whatever it answers. */
-  #refused = ''
+  #isOlder = false
   #away: PromiseWithResolvers<void> | null = null
   readonly #closing = new AbortController()
 
@@ -81,6 +91,7 @@ export class Etcd {
   async call<M extends Method>(method: M, request: Calls[M]['request']): Promise<Calls[M]['response']> {
     const end = performance.now() + this.patience
     const failures = new Map<string, unknown>()
+    const tried = new Set<string>()
     for (let isTokenFresh = false; ; ) {
       const connection = this.#current(failures)
       if (connection !== null) {
@@ -93,13 +104,19 @@ export class Etcd {
             continue
           }
           if (!isServerFailure(error)) throw this.#refusal(error)
-          failures.set(connection.server, error)
+          // silence, perhaps for want of time, says less than what was said before
+          if (!(error instanceof Unanswered && failures.has(connection.server)))
+            failures.set(connection.server, error)
+          tried.add(connection.server)
           this.#giveUp(connection, error)
         }
       }
       if (this.closing.aborted) throw this.#unusable('this daemon has left it')
-      if (failures.size < this.#servers.length && performance.now() < end) continue
-      await this.#maybeElecting(failures, end)
+      const isTime = performance.now() + electionPause < end
+      if (isTime && connection !== null && tried.size < this.#servers.length) continue
+      if (!isTime || !isElecting(failures)) throw this.#failure(failures)
+      await sleep(electionPause)
+      tried.clear()
     }
   }
 
@@ -110,14 +127,50 @@ export class Etcd {
     request: Calls[M]['request'],
     end: number,
   ): Promise<Calls[M]['response']> {
-    const token = await this.#login(connection, this.#patienceUntil(end))
+    const token = await this.#enter(connection, end)
     const seen = this.#newest
     const response = await connection.call(method, request, token, this.#patienceUntil(end))
-    this.#checkCluster(response)
     if (method === 'range' || method === 'txn') this.#checkAge(response, seen)
     this.#away?.resolve()
     this.#away = null
     return response
+  }
+
+  /** Returns the token for a connection whose server is one of this cluster. */
+  async #enter(connection: Connection, end: number): Promise<string> {
+    const token = await this.#login(connection, this.#patienceUntil(end))
+    if (!this.#known.has(connection)) await this.#meet(connection, token, this.#patienceUntil(end))
+    this.#known.add(connection)
+    return token
+  }
+
+  /**
+   * Servers that lost their data, or were exchanged, come with a new connection. Taken as it is, their state would remove the networks
+   * under running containers: whether it may is for the operator to say.
+   */
+  async #meet(connection: Connection, token: string, patience: number): Promise<void> {
+    const key = this.key(clusterIdentity)
+    const fresh = this.#identity === '' ? randomUUID() : ''
+    const success = fresh === '' ? [] : [put(key, fresh)]
+    const request = { compare: [isAbsent(key)], success, failure: [get(key)] }
+    const seen = this.#newest
+    const answer = await connection.call('txn', request, token, patience)
+    const found = answer.succeeded ? fresh : answer.responses[0]?.response_range.kvs[0]?.value.toString()
+    if (this.#identity === '' && found) this.#identity = found
+    if (found !== this.#identity) throw new Error(foreign)
+    this.#checkAge(answer, seen)
+  }
+
+  /** Reads and writes by a majority never see less than was `seen` before them, save when an older copy was restored. */
+  #checkAge(response: object, seen: number): void {
+    if (this.#note(response) < seen) this.#isOlder = true
+    if (this.#isOlder) throw new Error(older)
+  }
+
+  #note(response: object): number {
+    const revision = Number((response as IRangeResponse).header.revision)
+    this.#newest = Math.max(this.#newest, revision)
+    return revision
   }
 
   /** Every server gets its turn, and what was lost with a leader is asked again in time. */
@@ -125,17 +178,10 @@ export class Etcd {
     return Math.max(1, Math.min(this.patience / this.#servers.length, end - performance.now()))
   }
 
-  /** Returns where another round may help: some server answers, and time is left. */
-  async #maybeElecting(failures: Map<string, unknown>, end: number): Promise<void> {
-    const isElecting = [...failures.values()].some((error) => isLeaderless(error) || isSlow(error))
-    if (isElecting && performance.now() + electionPause < end) {
-      await sleep(electionPause)
-      failures.clear()
-      return
-    }
+  #failure(failures: ReadonlyMap<string, unknown>): TsnetError {
     this.#away ??= Promise.withResolvers()
     this.#onTrouble()
-    throw this.#unusable(wordsOfAll(failures, this.url), [...failures.values()][0])
+    return this.#unusable(wordsOfAll(failures, this.url), [...failures.values()][0])
   }
 
   #refusal(error: unknown): unknown {
@@ -157,7 +203,7 @@ export class Etcd {
     const [server = ''] = this.#servers
     try {
       if (this.closing.aborted) throw new Error('this daemon has left it')
-      if (this.#refused !== '') throw new Error(this.#refused)
+      if (this.#isOlder) throw new Error(older)
       this.#connection ??= new Connection(this.#protocol, server, this.#credentials(server))
       return this.#connection
     } catch (error) {
@@ -212,30 +258,6 @@ export class Etcd {
     }
   }
 
-  /** Who answers with another cluster's state, as after an operator's mistake, would make this host forget its own. */
-  #checkCluster(response: object): void {
-    const { header } = response as { header?: { cluster_id?: string } }
-    const id = header?.cluster_id ?? ''
-    if (this.#clusterId === '') this.#clusterId = id
-    if (id !== '' && id !== this.#clusterId) {
-      throw new Error('it is another cluster than this daemon has joined: restart the daemon to join it anew')
-    }
-  }
-
-  /**
-   * Reads and writes by a majority never see less than those before them, `seen`, save when etcd was emptied or restored. Taken as it
-   * is, that would remove the networks under running containers: whether it may is for the operator to say.
-   */
-  #checkAge(response: object, seen: number): void {
-    const { header } = response as { header: { revision: string } }
-    const revision = Number(header.revision)
-    this.#newest = Math.max(this.#newest, revision)
-    if (revision >= seen) return
-    this.#refused =
-      'its state is older than what this host has seen, as after a restore or a loss of its data: repair it, or restart the daemon to take it as it is'
-    throw new Error(this.#refused)
-  }
-
   /**
    * Hands on what a watch answers, until the stream breaks, which it always does by throwing: what `isCompacted` knows as it
    * came, else as `call`. The first answer confirms the watch.
@@ -249,7 +271,7 @@ export class Etcd {
     const connection = this.#current(failures)
     if (connection === null) throw this.#unusable(wordsOfAll(failures, this.url))
     try {
-      const token = await this.#login(connection, this.#patienceUntil(performance.now() + this.patience))
+      const token = await this.#enter(connection, performance.now() + this.patience)
       return await this.#stream(connection, token, request, onAnswer, signal)
     } catch (error) {
       if (isStaleToken(error)) this.#token = null
@@ -276,7 +298,7 @@ export class Etcd {
     stream.on('data', (answer: IWatchResponse) => {
       clearTimeout(confirmed)
       try {
-        this.#checkCluster(answer)
+        this.#note(answer)
         if (answer.canceled) throw cancellation(answer)
         onAnswer(answer)
       } catch (error) {
@@ -305,6 +327,11 @@ export class Etcd {
     this.#connection?.close(this.closing.reason)
     this.#away?.resolve()
   }
+}
+
+/** Some server is there, and may answer when it is asked again. */
+function isElecting(failures: ReadonlyMap<string, unknown>): boolean {
+  return [...failures.values()].some((error) => isLeaderless(error) || isSlow(error))
 }
 
 /** Other calls are answered on the same connection. */

@@ -20,5 +20,12 @@ export const answerKey = (network: string, address: string): string =>
   `${addressKey(network, address)}/answer`
 /** `<node> <container>`: who is called so on a network, under the node's lease. */
 export const nameKey = (network: string, name: string): string => `names/${network}/${name}`
+/** What the first host that joined has chosen: another one's, or none, is another state than was joined. */
+export const clusterIdentity = 'identity'
+/** `<node>`: a host that wants to know how all others find a network, under its lease. */
+export const verificationKey = (network: string, id: string): string => `verifications/${network}/${id}`
+/** `<node> <JSON of VerifiedRow>`: what a host has found, under its lease, as long as the question stands. */
+export const verifiedKey = (network: string, id: string, node: string): string =>
+  `verified/${network}/${id}/${node}`
 /** Raised by every network that is added, so that two of these cannot pass each other. */
 export const networksGeneration = 'generation/networks'

@@ -1,7 +1,7 @@
 /** Real etcd servers of a test's own: one, or a cluster of three, on loopback addresses or in namespaces of hosts. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -209,6 +209,16 @@ export class Etcd implements AsyncDisposable {
     for (const name of readdirSync(this.#root)) rmSync(join(this.#root, name), { recursive: true })
   }
 
+  /** Copies what the servers, which must not run, have on disk; `restore` puts it back. */
+  keep(): void {
+    cpSync(this.#root, `${this.#root}.kept`, { recursive: true })
+  }
+
+  async restore(): Promise<void> {
+    await this.wipe()
+    cpSync(`${this.#root}.kept`, this.#root, { recursive: true })
+  }
+
   /** Keys and values below a prefix. */
   async read(prefix: string): Promise<ReadonlyMap<string, string>> {
     const text = await this.ctl('get', '--prefix', prefix, '-w', 'json')
@@ -232,7 +242,7 @@ export class Etcd implements AsyncDisposable {
   /** Ends all servers and removes what they kept. */
   async stop(): Promise<void> {
     await this.killAll()
-    rmSync(this.#root, { recursive: true, force: true })
+    for (const folder of [this.#root, `${this.#root}.kept`]) rmSync(folder, { recursive: true, force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -268,21 +268,39 @@ describe('three servers', () => {
     await eventually(() => expect(changes).toHaveLength(1))
   })
 
-  test('what was restored or emptied is not taken for the state of the cluster before the daemon is restarted', async () => {
+  test('an etcd that lost its data is not taken for the cluster before the daemon is restarted', async () => {
     const network = await a.createNetwork(() => networkOf('mesh'))
     await eventually(() => expect(b.networks.values.size).toBe(1))
     await etcd.wipe()
     await etcd.launchAll()
+    const words = 'its state is not that of the cluster which this host has joined'
     const { error } = await timed(b.put('state/key', 'one'))
-    expect((error as Error).message).toContain('its state is older than what this host has seen')
-    await eventually(() =>
-      expect(a.health().error).toContain('its state is older than what this host has seen'),
-    )
-    for (const host of [a, b]) expect([...host.networks.values.keys()]).toEqual([network.id])
-    await a.close(true)
+    expect((error as Error).message).toContain(words)
+    await eventually(() => expect(a.health().error).toContain(words))
+    await a.close(true).catch(() => {})
     const restarted = await hosts.join(etcd.url({ ttl: '2' }), 'a')
     await restarted.networks.ready()
     expect(restarted.networks.values.size).toBe(0)
+    await eventually(() => expect(b.health().state).toBe('fenced'))
+    expect(b.health().error).toContain(words)
+    expect([...b.networks.values.keys()]).toEqual([network.id])
+  })
+
+  test('an older copy that was restored is not taken for the cluster before the daemon is restarted', async () => {
+    await etcd.killAll()
+    etcd.keep()
+    await etcd.launchAll()
+    await eventually(() => expect(a.health().state).toBe('connected'))
+    const network = await a.createNetwork(() => networkOf('mesh'))
+    for (let index = 0; index < 20; index += 1) await a.put('state/key', `${index}`)
+    await eventually(() => expect(a.networks.values.size).toBe(1))
+    await etcd.restore()
+    await etcd.launchAll()
+    const words = 'its state is older than what this host has seen'
+    await eventually(() => expect(a.health().error).toContain(words))
+    expect([...a.networks.values.keys()]).toEqual([network.id])
+    await expect(a.put('state/key', 'new')).rejects.toThrow(words)
+    expect((await hosts.join(etcd.url({ ttl: '2' }), 'c')).health().state).toBe('connected')
   })
 
   test('a lost majority is told as such, and everything goes on when it is back', async () => {
