@@ -36,6 +36,8 @@ export class Peers implements Disposable {
   readonly #own = new Set<EndpointId>()
   #auditing: Promise<unknown> = Promise.resolve()
   #isWhole = false
+  /** Whether an earlier daemon has left entries. */
+  #inherits = false
   #repaired = 0
 
   constructor(parts: PeersParts) {
@@ -65,6 +67,7 @@ export class Peers implements Disposable {
     const present = this.#entries.place
     if (!fresh && present?.port === place.port && present.bridge === place.bridge) return
     this.#entries.bind(place)
+    this.#inherits ||= present === null && !fresh
     if (!fresh) return
     // This host's own address may be another.
     for (const endpoint of this.#mirror.values.values()) this.#changesFor(endpoint.id, endpoint)
@@ -77,8 +80,7 @@ export class Peers implements Disposable {
     await this.#entries.done()
     if (this.#isWhole) return
     this.#isWhole = true
-    // what an earlier daemon has left, or has not got to
-    await this.#audit()
+    if (this.#inherits) await this.#audit()
   }
 
   /** An endpoint of this host has these: no other host's has them. '' for a hardware address that is not known. */
