@@ -229,7 +229,8 @@ export function describeDriver(
       const sandbox = places.open()
       const mac = ownMacs ? '02:00:00:00:00:05' : ''
       const endpoint = endpointSpec(network, 2, { interfaceName: 'eth5', mac })
-      const attachment = await driver.attach(context, endpoint, sandbox)
+      // What a driver has been told besides is not for all alike.
+      const { routes: _routes, dns: _dns, ...attachment } = await driver.attach(context, endpoint, sandbox)
       expect(attachment).toEqual({
         interfaceName: 'eth5',
         mac,

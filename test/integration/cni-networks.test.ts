@@ -167,6 +167,7 @@ describe('networks of CNI plugins', () => {
     expect(Networks['cable']).toMatchObject({
       Gateway: '10.63.0.1',
       Told: {
+        InterfaceName: 'eth0',
         Routes: [{ Destination: '10.99.0.0/16', NextHop: '10.63.0.1' }],
         Nameservers: ['10.63.0.1'],
         Search: ['cable.example'],

@@ -29,8 +29,9 @@ export interface EndpointState {
   GlobalIPv6Address: string
   GlobalIPv6PrefixLen: number
   DNSNames: readonly string[] | null
-  /** tsnet's own: what the network's driver has decided by itself; only where there is any. */
+  /** tsnet's own: what the network's driver has decided by itself, of drivers that do. */
   Told?: {
+    InterfaceName: string
     Routes: readonly { Destination: string; NextHop: string }[]
     Nameservers: readonly string[]
     Domain: string

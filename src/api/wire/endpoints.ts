@@ -77,11 +77,15 @@ export function toEndpointState(endpoint: EndpointRecord, isRunning: boolean): E
   }
 }
 
-function toTold({ routes = [], dns }: EndpointRecord): Pick<EndpointState, 'Told'> {
-  if (routes.length === 0 && dns === undefined) return {}
+function toTold({ interfaceName, routes, dns }: EndpointRecord): Pick<EndpointState, 'Told'> {
+  if (routes === undefined && dns === undefined) return {}
   return {
     Told: {
-      Routes: routes.map(({ destination, nextHop }) => ({ Destination: destination, NextHop: nextHop })),
+      InterfaceName: interfaceName,
+      Routes: (routes ?? []).map(({ destination, nextHop }) => ({
+        Destination: destination,
+        NextHop: nextHop,
+      })),
       Nameservers: dns?.nameservers ?? [],
       Domain: dns?.domain ?? '',
       Search: dns?.search ?? [],

@@ -29,8 +29,6 @@ export function readOutcome(
   const { interfaceName } = endpoint
   const told = result.interfaces.find(({ name, sandbox: place }) => name === interfaceName && place !== '')
   const routes = result.routes.filter(({ dst }) => parseCidr(dst).prefix > 0)
-  const { nameservers, domain, search, options } = result.dns
-  const hasDns = [nameservers, search, options].some((list) => list.length > 0) || domain !== ''
   return {
     interfaceName,
     mac: told?.mac ?? '',
@@ -38,10 +36,8 @@ export function readOutcome(
     address6: six?.address ?? '',
     gateway4: four?.gateway ?? '',
     gateway6: six?.gateway ?? '',
-    ...(routes.length > 0 && {
-      routes: routes.map(({ dst, gw }) => ({ destination: dst, nextHop: gw })),
-    }),
-    ...(hasDns && { dns: result.dns }),
+    routes: routes.map(({ dst, gw }) => ({ destination: dst, nextHop: gw })),
+    dns: result.dns,
   }
 }
 
@@ -75,10 +71,8 @@ export function completeOutcome(sandbox: Sandbox, endpoint: EndpointSpec, made: 
   if (mac !== '' && link.address !== mac) setLink(socket, link.index, { address: mac })
   if (linkLocal.length > 0 || Object.keys(sysctls).length > 0) {
     const { address4, address6 } = made
-    const own = [...linkLocal]
-    configureInterface(sandbox, {
-      ...{ name: interfaceName, address4, address6, linkLocal: own, sysctls, gateway4: '', gateway6: '' },
-    })
+    const ways = { gateway4: '', gateway6: '' }
+    configureInterface(sandbox, { name: interfaceName, address4, address6, linkLocal, sysctls, ...ways })
   }
   leaveWays(sandbox, endpoint, link)
   return { ...made, mac: mac || link.address }
