@@ -92,10 +92,12 @@ export function decodeRoute(body: Buffer): Route {
   const family = header.family === AF_INET ? 4 : 6
   const destination = attributes.get(RTA_DST)
   const gateway = attributes.get(RTA_GATEWAY)
+  const source = attributes.get(RTA_PREFSRC)
   return {
     family,
     destination: `${destination === undefined ? anyAddress(family) : formatIp(destination)}/${header.dst_len}`,
     gateway: gateway === undefined ? '' : formatIp(gateway),
+    ...(source !== undefined && { source: formatIp(source) }),
     index: numberAttribute(attributes, RTA_OIF) ?? 0,
     type: header.type,
     protocol: header.protocol,
