@@ -10,8 +10,16 @@ const columns: Columns<Driver> = {
   Origin: ['ORIGIN', ({ Origin, Path }) => Path || Origin],
   Status: ['STATUS', ({ Status }) => Status],
   Users: ['USERS', ({ Users }) => String(Users)],
+  Capabilities: ['CAPABILITIES', ({ Capabilities }) => describe(Capabilities)],
   Description: ['DESCRIPTION', ({ Description }) => Description],
   Error: ['ERROR', ({ Error: error }) => error.split('\n', 1)[0] ?? ''],
+}
+
+/** `scope=local ports=engine` */
+function describe(capabilities: Driver['Capabilities']): string {
+  return Object.entries(capabilities)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
 }
 
 export const command = defineCommand({
@@ -28,7 +36,7 @@ export const command = defineCommand({
       (one, other) => compareNaturally(one.Kind, other.Kind) || compareNaturally(one.Name, other.Name),
     )
     const errors = drivers.some(({ Error: error }) => error !== '') ? '\t{{.Error}}' : ''
-    const table = `{{.Kind}}\t{{.Name}}\t{{.Status}}\t{{.Users}}\t{{.Origin}}${errors}`
+    const table = `{{.Kind}}\t{{.Name}}\t{{.Status}}\t{{.Users}}\t{{.Capabilities}}\t{{.Origin}}${errors}`
     printList({ columns, table, quiet: '{{.Name}}', labels: () => ({}) }, drivers, flags.format, flags.quiet)
     return 0
   },
