@@ -1,6 +1,8 @@
 /** CNI plugins called as a runtime calls them, and sandboxes for them. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { repository, run } from './daemon.ts'
 
 export const tsnetCni = join(repository, 'tsnet-cni')
@@ -33,14 +35,7 @@ export class Runtime {
 
   async call(command: string, request: CniRequest): Promise<CniAnswer> {
     const { containerId, netns, config, interfaceName = 'eth0', args = '' } = request
-    const env = {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: containerId,
-      CNI_NETNS: netns,
-      CNI_IFNAME: interfaceName,
-      CNI_ARGS: args,
-      CNI_PATH: '/usr/lib/cni',
-    }
+    const env = environment(command, { containerId, netns, interfaceName, args })
     const input = JSON.stringify(config)
     const { code, stdout, stderr } = await run('nsenter', [`--net=/run/netns/${this.#host}`, this.#program], {
       env,
@@ -48,6 +43,22 @@ export class Runtime {
     })
     if (stderr !== '') throw new Error(`${command} ${containerId}: ${stderr}`)
     return { code, json: stdout === '' ? null : JSON.parse(stdout) }
+  }
+
+  /** Begins a call and kills the plugin with what it has started after so many milliseconds. */
+  async cut(command: string, request: CniRequest, after: number): Promise<void> {
+    const { containerId, netns, config, interfaceName = 'eth0', args = '' } = request
+    const child = spawn('nsenter', [`--net=/run/netns/${this.#host}`, this.#program], {
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { ...process.env, ...environment(command, { containerId, netns, interfaceName, args }) },
+    })
+    const ended = once(child, 'exit')
+    child.stdin.on('error', () => {})
+    child.stdin.end(JSON.stringify(config))
+    await Promise.race([ended, sleep(after)])
+    if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL')
+    await ended
   }
 
   /** As `call`; throws when the plugin fails. */
@@ -77,5 +88,19 @@ export class Runtime {
   clear(): void {
     for (const whole of this.#sandboxes) execFileSync('ip', ['netns', 'del', whole])
     this.#sandboxes.clear()
+  }
+}
+
+function environment(
+  command: string,
+  { containerId, netns, interfaceName, args }: Required<Omit<CniRequest, 'config'>>,
+): Record<string, string> {
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: containerId,
+    CNI_NETNS: netns,
+    CNI_IFNAME: interfaceName,
+    CNI_ARGS: args,
+    CNI_PATH: '/usr/lib/cni',
   }
 }

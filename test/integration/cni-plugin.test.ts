@@ -242,6 +242,32 @@ describe('tsnet-cni', () => {
     expect(existsSync(form.stateDir) ? readdirSync(join(form.stateDir, 'pods')) : []).toEqual([])
   })
 
+  it('standing alone and killed at any moment leaves nothing that the next call does not take away', async () => {
+    const form = forms['standing alone']
+    const port = { hostPort: 8076, containerPort: 80, protocol: 'tcp' }
+    const own = config(form, { runtimeConfig: { portMappings: [port] } })
+    const began = performance.now()
+    await runtime.ask('ADD', { containerId: 'whole', netns: runtime.sandbox('whole'), config: own })
+    await runtime.ask('DEL', { containerId: 'whole', netns: '', config: own })
+    const whole = (performance.now() - began) / 2
+    for (let turn = 0; turn < 8; turn++) {
+      const request = { containerId: `cut${turn}`, netns: runtime.sandbox(`cut${turn}`), config: own }
+      await runtime.cut('ADD', request, (whole * (turn + 2)) / 9)
+      await runtime.ask('DEL', request)
+      expect([left(), readdirSync(join(form.stateDir, 'pods'))]).toEqual([[], []])
+    }
+    const last = { containerId: 'last', netns: runtime.sandbox('last'), config: own }
+    await runtime.ask('ADD', last)
+    await runtime.cut('DEL', last, whole / 2)
+    await runtime.ask('DEL', last)
+    const next = { containerId: 'next', netns: runtime.sandbox('next'), config: own }
+    const { ips } = await runtime.ask<Result>('ADD', next)
+    expect(ips[0]?.address).toBe('10.71.0.2/24')
+    await runtime.ask('DEL', next)
+    expect(rules()).not.toContain('8076')
+    expect(links()).not.toContain('alone0')
+  })
+
   it('puts pods on networks of the daemon’s, beside its containers', async () => {
     await client.docker('network', 'create', '--subnet', '10.73.0.0/24', 'shop')
     await client.wait('web', '--network', 'shop')
