@@ -280,8 +280,10 @@ async function naming<T>(step: string, body: () => Promise<T>): Promise<T> {
     return await body()
   } catch (error) {
     if (!isRefusal(error)) throw error
-    const { kind, code, message } = error as TsnetError
-    throw new TsnetError(kind, code, `failed to allocate ${step}: ${message}`, { cause: error })
+    const refusal = error as TsnetError
+    throw new TsnetError(refusal.kind, refusal.code, `failed to allocate ${step}: ${refusal.message}`, {
+      cause: error,
+    })
   }
 }
 
