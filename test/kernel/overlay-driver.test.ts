@@ -345,12 +345,12 @@ describe('many endpoints', () => {
     await one.call('create', network)
     const { spent, faults } = await one.call('tellMany', network, 'h1', 20_000)
     expect(faults).toEqual([])
-    expect(await one.call('status', network)).toMatchObject({ peers: 20_000 })
     // a bound on the work, not on the time: the machine may be busy
     expect(spent).toBeLessThan(30)
     expect(await one.call('repair', network)).toEqual([])
     await one.call('run', `bridge fdb del 02:00:00:00:00:33 dev ${vxlanName(network.id)} self`)
     expect(await one.call('repair', network)).toEqual(['1 entry for endpoints of other hosts was gone'])
+    expect(await one.call('status', network)).toEqual({ mtu: 1450, repaired: 1 })
     await one.call('remove', network)
     expect(await one.call('run', 'ip neigh show nud permanent')).toBe('')
   }, 60_000)
@@ -364,7 +364,7 @@ describe('many endpoints', () => {
         clusterEndpoint(network.id, 'h1', { address4: `10.91.0.${number}/24`, mac: '02:00:00:00:00:03' }),
       )
     expect(await one.call('run', 'ip neigh show nud permanent')).toMatch(/^10\.91\.0\.3 \S.*\n$/)
-    expect(await one.call('status', unused)).toBeNull()
+    expect([await one.call('status', unused), await one.call('repair', unused)]).toEqual([null, []])
   })
 })
 

@@ -12,7 +12,7 @@ import { switchOffIpv6 } from '../bridging/ports.ts'
 import { tagOf } from '../link-tags.ts'
 
 /** IANA's number for VXLAN. */
-export const vxlanPort = 4789
+const vxlanPort = 4789
 
 export interface VxlanSpec {
   /** Begins the aliases of the driver's links. */

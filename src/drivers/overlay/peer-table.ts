@@ -43,15 +43,6 @@ export class PeerTable {
   readonly #displaced = new Map<string, string>()
   readonly #former = new Map<string, string>()
 
-  /** How many endpoints of other hosts there are. */
-  get size(): number {
-    return this.#places.values().reduce((count, { via }) => (via === '' ? count : count + 1), 0)
-  }
-
-  has(id: string): boolean {
-    return this.#places.has(id)
-  }
-
   /** The host behind which a hardware address is to be, undefined for none. */
   hostOf(mac: string): string | undefined {
     return remoteValue(this.#forwarding.get(mac))

@@ -57,7 +57,7 @@ export class Peers implements Disposable {
     return this.#entries.place
   }
 
-  /** Entries that were put right since the start, beside those that a new device needed. */
+  /** Entries that were put right since the start. */
   get repaired(): number {
     return this.#repaired
   }
