@@ -142,6 +142,8 @@ export async function releasePools(parts: Parts, network: NetworkRecord): Promis
 
 /** The use of each subnet of a network, by its CIDR. */
 export function poolUsage(parts: Parts, network: NetworkRecord): Record<string, PoolUsage> {
+  // Of a cluster that this daemon is no longer in nothing is known.
+  if (isShared(network) && parts.cluster === null) return {}
   return Object.fromEntries(
     network.pools.map((pool) => [pool.subnet, poolsOf(parts, network).usage(pool)] as const),
   )

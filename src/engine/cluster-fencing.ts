@@ -56,7 +56,12 @@ export async function fence(parts: Parts, endpoint: string, reason: string): Pro
   const id = find()?.container.id ?? ''
   await parts.locks.run(id, async () => {
     const found = find()
-    if (found !== undefined && found.container.state.status === 'running')
+    if (found === undefined)
+      parts.log.warn(
+        { endpoint, reason },
+        'what another runtime has on a network of the cluster is no longer its own',
+      )
+    else if (found.container.state.status === 'running')
       await takeOff(parts, found.container, found.endpoint, reason)
   })
 }

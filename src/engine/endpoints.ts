@@ -160,8 +160,8 @@ export async function detachEndpoint(
   await unlessMissing(parts, network, () => releaseAddresses(parts, network, endpoint, keep))
 }
 
-/** Of drivers that are not there, or whose file does not load. */
-const missing: readonly string[] = ['no-driver', 'no-ipam-driver', 'driver-broken']
+/** Of drivers that are not there, or whose file does not load, and of networks of a cluster that this daemon is no longer in. */
+const missing: readonly string[] = ['no-driver', 'no-ipam-driver', 'driver-broken', 'no-cluster']
 
 /** A driver that is missing keeps no container from ending: what it has of it is swept once it is there, or not among what it is told. */
 async function unlessMissing(parts: Parts, network: NetworkRecord, body: () => Promise<void>): Promise<void> {
