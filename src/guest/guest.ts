@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path'
 import { TsnetError } from '../errors.ts'
-import { watchEvents } from '../netlink/events.ts'
-import type { Link } from '../netlink/link.ts'
+import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
+import { isUp } from '../netlink/link.ts'
 import { isVolumeName } from '../values/name.ts'
 import { GuestAddresses } from './addresses.ts'
 import { GuestNetworks } from './networks.ts'
@@ -130,19 +130,26 @@ export class Guest {
     }
   }
 
-  /** A link that goes may be that of a container that died with its engine. In the usual course its end is told a moment later. */
+  /**
+   * A link that goes may be that of a container that died with its engine, or somebody has taken a network's. In the usual course its end
+   * is told a moment later.
+   */
   #watchLinks(): Disposable {
-    const evict = (): void => {
-      this.#networks
-        .evictGone()
-        .catch((error: unknown) => this.#parts.log.warn({ err: error }, 'endpoints that are gone stay'))
+    const suspects = new Set<string>()
+    const look = (): void => {
+      const networks = [...suspects]
+      suspects.clear()
+      Promise.all([this.#networks.evictGone(), ...networks.map((id) => this.#networks.repair(id))]).catch(
+        (error: unknown) => this.#parts.log.warn({ err: error }, 'not all links are as they should be'),
+      )
     }
     let timer: NodeJS.Timeout | null = null
     const watch = watchEvents((event) => {
-      const isOwn = event.type === 'link-removed' && this.#isEndpoints(event.link)
-      if (!isOwn && event.type !== 'lost') return
+      const concerned = this.#networksOf(event)
+      if (concerned === null) return
+      for (const id of concerned) suspects.add(id)
       clearTimeout(timer ?? undefined)
-      timer = setTimeout(evict, settleTime).unref()
+      timer = setTimeout(look, settleTime).unref()
     })
     return {
       [Symbol.dispose]() {
@@ -152,8 +159,15 @@ export class Guest {
     }
   }
 
-  #isEndpoints({ alias }: Link): boolean {
-    return this.#parts.store.guestEndpoints.has(alias.split(':').at(-1) ?? '')
+  /** Whose links are to be looked at after an event; null when it is no sign of anything. */
+  #networksOf(event: NetlinkEvent): string[] | null {
+    const { guestNetworks, guestEndpoints } = this.#parts.store
+    if (event.type === 'lost') return [...guestNetworks.values()].map(({ network }) => network.id)
+    const isGone = event.type === 'link-removed'
+    if (!isGone && (event.type !== 'link' || isUp(event.link))) return null
+    const id = event.link.alias.split(':').at(-1) ?? ''
+    if (guestNetworks.has(id)) return [id]
+    return isGone && guestEndpoints.has(id) ? [] : null
   }
 
   #plugins(name: string): Readonly<Record<string, Kinds>> {

@@ -86,6 +86,9 @@ export class GuestNetworks {
       })
     }
     await this.#attempt({}, () => this.evictGone())
+    // Ports of bridges that were lost while no daemon ran.
+    for (const { network } of store.guestNetworks.values())
+      await this.#attempt({ network: network.id }, () => this.repair(network.id))
     await this.#attempt({}, () => this.#sweep())
   }
 
@@ -118,6 +121,24 @@ export class GuestNetworks {
       log.info({ endpoint: id, network }, "another engine's endpoint was gone")
     }
     return gone.length
+  }
+
+  /** Makes good what somebody else has done to the links of a network of this host's, if it is one. */
+  repair(id: string): Promise<void> {
+    return this.#locks.run(id, async () => {
+      const { store, log, shared } = this.#parts
+      const network = store.guestNetworks.get(id)?.network
+      if (network === undefined || shared.of(network) !== undefined) return
+      const standing = this.#endpointsOf(network.id).map((endpoint) => ({
+        ...endpoint,
+        network,
+        onlyOwnMac: false,
+        // In a namespace of the other engine's.
+        sandbox: () => null,
+      }))
+      const faults = (await this.#driver(network).repair?.(this.#context(), network, standing)) ?? []
+      if (faults.length > 0) log.warn({ network: id, faults }, "another engine's network was put right")
+    })
   }
 
   async #sweep(): Promise<void> {

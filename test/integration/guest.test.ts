@@ -94,6 +94,11 @@ describe('tsnet-bridge under dockerd', () => {
     await inside('one', 'ping -c 1 -W 2 two && ping -c 1 -W 2 10.71.0.1 && ping -c 1 -W 2 192.0.2.2')
     expect(await inside('one', 'ip route')).toContain('default via 10.71.0.1 dev eth0')
     expect(await inside('two', 'ip -o link show eth0')).toContain('link/ether 02:42:0a:47:00:09')
+    const bridge = /^\d+: (br-\w+):/m.exec(daemon.inNetns('ip', ['-o', 'link']))?.[1] ?? ''
+    daemon.inNetns('ip', ['link', 'del', bridge])
+    await expect
+      .poll(() => inside('one', 'ping -c 1 -W 1 two').catch(() => ''), { timeout: 10_000 })
+      .toContain('1 packets received')
     await serveHello('one')
     await expect.poll(() => ask(neighbour, '192.0.2.1', 8071)).toBe('hello')
     await expect.poll(() => ask(daemon.netns, '127.0.0.1', 8071)).toBe('hello')
