@@ -6,6 +6,7 @@ import type { Logger } from '../../log.ts'
 import { containsIp, formatCidr } from '../../values/cidr.ts'
 import { familyBits } from '../../values/ip.ts'
 import type { RecordedLease } from '../ipam.ts'
+import { unknownPool } from '../unknown-pool.ts'
 import { blockAround, blockPrefix, blocksFor } from './blocks.ts'
 import { formatClaim } from './claims.ts'
 import type { HeldBlocks, Holdings } from './holdings.ts'
@@ -34,6 +35,7 @@ export class SharedSubnet {
   /** Questions to etcd, one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
   #isGrowing = false
+  #isReleased = false
   /** milliseconds since the epoch until which no block is looked for before the last one is used up */
   #fullUntil = 0
   #spare: NodeJS.Timeout | null = null
@@ -184,6 +186,7 @@ export class SharedSubnet {
     const holder = await cluster.hold(blockKey(network, block), name)
     if (holder !== name) return holder
     try {
+      if (this.#isReleased) throw unknownPool({ subnet: formatCidr(this.holdings.subnet) })
       // Read after the block is this host's: who claims an address of it from now on asks this host.
       const left = await this.#neighbours.claimsIn(block)
       for (const address of this.holdings.addBlock(block, left)) cluster.release(addressKey(network, address))
@@ -240,6 +243,7 @@ export class SharedSubnet {
 
   /** The network is gone. */
   releaseAll(): void {
+    this.#isReleased = true
     const { network, singles, blocks } = this.holdings
     for (const address of singles.keys()) this.#options.cluster.release(addressKey(network, address))
     for (const block of blocks) this.#options.cluster.release(blockKey(network, block))

@@ -136,6 +136,14 @@ describe('dynamic addresses', () => {
     expect(leased.every((address) => containsIp(parseCidr(ranged.range), address))).toBe(true)
   })
 
+  test('leave nothing behind when their network goes meanwhile', async () => {
+    const leasing = Promise.allSettled([lease(a, small, 'web'), lease(a, small, 'db')])
+    await a.ipam.releasePool(small)
+    await leasing
+    await a.cluster.settled()
+    expect([...(await keys()).keys()].filter((key) => key.includes('/blocks/'))).toEqual([])
+  })
+
   test('of IPv6 come from blocks as well', async () => {
     const [one, other] = await Promise.all([lease(a, wide, 'web'), lease(b, wide, 'db')])
     expect(one).toMatch(/^fd00:1::/)
