@@ -85,6 +85,7 @@ export const groups: Readonly<Record<string, Group>> = {
       prune: () => import('./commands/network-prune.ts'),
       rm: () => import('./commands/network-rm.ts'),
       update: () => import('./commands/network-update.ts'),
+      verify: () => import('./commands/network-verify.ts'),
     },
   },
   node: {
@@ -94,6 +95,7 @@ export const groups: Readonly<Record<string, Group>> = {
   plugin: {
     summary: "Offer tsnet's drivers to dockerd",
     commands: {
+      ls: () => import('./commands/plugin-ls.ts'),
       serve: () => import('./commands/plugin-serve.ts'),
       stop: () => import('./commands/plugin-stop.ts'),
     },

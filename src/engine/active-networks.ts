@@ -9,6 +9,7 @@ import { bareAddress } from './addresses.ts'
 import { driverContext } from './driver-context.ts'
 import type { Parts } from './parts.ts'
 import { clusterOf, isShared, refuseOverlap } from './shared-networks.ts'
+import { Verifier } from './verifier.ts'
 
 /** Whether the network's links and rules are to be there: those of a host's own always. */
 export function isActive(parts: Parts, network: NetworkRecord): boolean {
@@ -44,6 +45,7 @@ export async function leaveNetwork(
     if (present === undefined || !present.users.delete(endpoint) || present.users.size > 0) return
     active.delete(network.id)
     present.follower[Symbol.dispose]()
+    present.verifier[Symbol.dispose]()
     await dismantle(parts, network)
   })
 }
@@ -71,7 +73,8 @@ async function activate(
   const rules = await driver.createNetwork(driverContext(parts), network)
   parts.networkRules.set(network.id, rules)
   if (withRules) await parts.firewall.apply({ add: rules, remove: [] })
-  active.set(network.id, { users: new Set(endpoints), follower: followNames(parts, network) })
+  const follower = followNames(parts, network)
+  active.set(network.id, { users: new Set(endpoints), follower, verifier: new Verifier(parts, network) })
   undo.move()
 }
 

@@ -10,14 +10,11 @@ import type { Address } from '../netlink/address.ts'
 import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
 import { isUp, type Link, listLinks } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
-import { findSandbox } from '../sandbox/sandbox.ts'
-import type { EndpointRecord, NetworkRecord } from '../store/records.ts'
+import type { NetworkRecord } from '../store/records.ts'
 import { parseCidr } from '../values/cidr.ts'
 import { isActive } from './active-networks.ts'
-import { driverContext } from './driver-context.ts'
-import { isRestricted } from './egress-policy.ts'
-import { attachedOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
+import { repairNetwork, standingEndpoints } from './repair-network.ts'
 
 /** Milliseconds from the first sign to the comparison. */
 const patience = 200
@@ -43,7 +40,6 @@ class Drift {
   /** By index: a change of the MTU of a link that is not the daemon's may be one of the way out. */
   readonly #mtus = new Map<number, number>()
   #timer: NodeJS.Timeout | null = null
-  #repairs = 0
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -126,47 +122,19 @@ class Drift {
     this.#suspects = new Set()
     this.#timer = null
     const isSuspect = (id: string): boolean => suspects.has('all') || suspects.has(id)
-    const standing = this.#standing(({ id, network }) => isSuspect(id) || isSuspect(network))
+    const standing = standingEndpoints(this.#parts, ({ id, network }) => isSuspect(id) || isSuspect(network))
     for (const network of this.#networks()) {
       const endpoints = standing.get(network.id) ?? []
-      if (isSuspect(network.id) || endpoints.length > 0)
-        await this.#parts.locks.run(`network ${network.name}`, () => this.#repair(network, endpoints))
+      if (isSuspect(network.id) || endpoints.length > 0) await this.#repair(network, endpoints)
     }
-  }
-
-  /** Endpoints of running containers, by their networks' ids. */
-  #standing(isWanted: (endpoint: EndpointRecord) => boolean): Map<string, StandingEndpoint[]> {
-    const { store, execRoot } = this.#parts
-    const found = new Map<string, StandingEndpoint[]>()
-    for (const container of store.containers.values()) {
-      if (container.state.status !== 'running') continue
-      for (const endpoint of container.endpoints.filter(isWanted)) {
-        const network = store.networks.get(endpoint.network)
-        if (network === undefined) continue
-        const sandbox = () => findSandbox({ execRoot, id: container.id })
-        const before = found.get(network.id) ?? []
-        const { mac } = endpoint
-        const onlyOwnMac = isRestricted(container)
-        found.set(network.id, [...before, { ...attachedOf(network, endpoint), mac, onlyOwnMac, sandbox }])
-      }
-    }
-    return found
   }
 
   async #repair(network: NetworkRecord, endpoints: readonly StandingEndpoint[]): Promise<void> {
-    const { store, log, events } = this.#parts
-    // It may have been removed while others had the lock.
-    if (!store.networks.has(network.id)) return
     try {
-      const driver = this.#parts.networkDriver(network.driver)
-      const faults = (await driver.repair?.(driverContext(this.#parts), network, endpoints)) ?? []
-      if (faults.length === 0) return
-      this.#repairs += 1
-      log.warn({ network: network.name, faults, repairs: this.#repairs }, 'a network was made good')
-      const attributes = { name: network.name, type: network.driver, faults: faults.join('; ') }
-      events.emit('network', 'repair', network.id, attributes)
+      await repairNetwork(this.#parts, network, endpoints)
     } catch (error) {
-      log.error({ err: errorMessage(error), network: network.name }, 'a network could not be made good')
+      const message = 'a network could not be made good'
+      this.#parts.log.error({ err: errorMessage(error), network: network.name }, message)
     }
   }
 }

@@ -409,6 +409,45 @@ export interface NetworkPeer {
   readonly endpoints: readonly ClusterEndpoint[]
 }
 
+/** How one host finds a network. */
+export interface VerifiedRow {
+  readonly node: string
+  /** bytes; how long packets on the network may be, as the host knows it */
+  readonly mtu: number
+  /** Entries for endpoints of other hosts that were put right since the host is on the network. */
+  readonly repaired: number
+  /** What was just put right, in words. */
+  readonly faults: readonly string[]
+  /** Why the host has not looked, '' when it has. */
+  readonly error: string
+  readonly paths: readonly VerifiedPath[]
+}
+
+/** The way from one host to another, by an endpoint of each. */
+export interface VerifiedPath {
+  readonly to: string
+  /** The name of the container that was asked, and its address. */
+  readonly container: string
+  readonly address: string
+  readonly sent: number
+  readonly received: number
+  /** milliseconds there and back, the median */
+  readonly latency: number | null
+  /** bytes of the longest packet that arrives uncut; one more than the network's where longer ones pass */
+  readonly mtu: number | null
+  /** Why nothing was sent, '' when it was. */
+  readonly error: string
+}
+
+export interface NetworkVerification {
+  readonly network: NetworkRecord
+  readonly rows: readonly VerifiedRow[]
+  /** Hosts that have not answered in time. */
+  readonly silent: readonly string[]
+  /** Why other hosts were not asked, '' when they were. */
+  readonly warning: string
+}
+
 export interface Hosts {
   /** This one first. Throws kind 'unavailable' outside of a cluster. */
   list(): Promise<readonly HostInfo[]>
@@ -416,6 +455,8 @@ export interface Hosts {
   status(): ClusterStatus | null
   /** Null for a network of this host alone. */
   peers(network: string): Promise<readonly NetworkPeer[] | null>
+  /** Has every host that is on a network of the cluster look how it finds the others there. Throws as `verifyNetwork`. */
+  verify(network: string): Promise<NetworkVerification>
 }
 
 export interface Engine {

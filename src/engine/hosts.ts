@@ -6,6 +6,7 @@ import type { HostInfo, Hosts, NetworkPeer } from './engine.ts'
 import type { Parts } from './parts.ts'
 import { findNetwork } from './references.ts'
 import { type ClusterParts, isConnected, isShared } from './shared-networks.ts'
+import { verifyNetwork } from './verify-network.ts'
 
 export function createHosts(parts: Parts): Hosts {
   return {
@@ -17,6 +18,7 @@ export function createHosts(parts: Parts): Hosts {
       return { name, address, mtu, ...state.health(), hosts: Math.max(1, state.nodes.values.size) }
     },
     peers: async (ref) => listPeers(parts, findNetwork(parts.store.networks, ref)),
+    verify: async (ref) => verifyNetwork(parts, findNetwork(parts.store.networks, ref)),
   }
 }
 

@@ -6,6 +6,7 @@ import type { EndpointRecord, NetworkRecord, NetworkSpec } from '../store/record
 import { overlaps, parseCidr } from '../values/cidr.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 import type { Parts } from './parts.ts'
+import type { Verifier } from './verifier.ts'
 
 /** What a daemon has that belongs to a cluster. */
 export interface ClusterParts {
@@ -21,6 +22,7 @@ export interface ActiveNetwork {
   readonly users: Set<EndpointId>
   /** Ends the following of other hosts' endpoints. */
   readonly follower: Disposable
+  readonly verifier: Verifier
 }
 
 /** Whether all hosts of the cluster have the network. */

@@ -24,10 +24,11 @@ import {
   toNetworkStatus,
   toPeers,
 } from '../wire/network.ts'
+import { toVerified } from '../wire/verification.ts'
 
 export interface NetworksBackend {
   readonly networks: Networks
-  readonly hosts: Pick<Hosts, 'peers'>
+  readonly hosts: Pick<Hosts, 'peers' | 'verify'>
 }
 
 export function networkRoutes(app: App, { networks, hosts }: NetworksBackend): void {
@@ -92,6 +93,10 @@ export function networkRoutes(app: App, { networks, hosts }: NetworksBackend): v
     })
     return describe(network, true)
   })
+
+  app.post<{ Params: { name: string } }>('/tsnet/v1/networks/:name/verify', async (request) =>
+    toVerified(await hosts.verify(request.params.name)),
+  )
 
   app.delete<{ Params: { name: string } }>('/networks/:name', async (request, reply) => {
     await networks.remove(request.params.name)

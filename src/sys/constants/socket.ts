@@ -15,9 +15,11 @@ export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
 
 export const IPPROTO_IP = 0
+export const IPPROTO_ICMP = 1
 export const IPPROTO_UDP = 17
 export const IPPROTO_SCTP = 132
 export const IPPROTO_IPV6 = 41
+export const IPPROTO_ICMPV6 = 58
 
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
@@ -27,7 +29,12 @@ export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_DETACH_FILTER = 27
 export const SO_ATTACH_BPF = 50
+export const IP_MTU_DISCOVER = 10
+/** Packets are marked not to be cut, and nothing that was heard of the path holds them back. */
+export const IP_PMTUDISC_PROBE = 3
 export const IP_FREEBIND = 15
+export const IPV6_MTU_DISCOVER = 23
+export const IPV6_PMTUDISC_PROBE = 3
 export const IPV6_V6ONLY = 26
 export const IPV6_RECVPKTINFO = 49
 export const IPV6_PKTINFO = 50

@@ -516,6 +516,9 @@ export function createMemoryEngine(): MemoryEngine {
       },
       status: () => null,
       peers: async () => null,
+      verify: async () => {
+        throw new TsnetError('unavailable', 'no-cluster', 'this daemon is in no cluster')
+      },
     },
     drivers: {
       list: () => [demoDriver],
