@@ -95,6 +95,7 @@ export const groups: Readonly<Record<string, Group>> = {
   plugin: {
     summary: "Offer tsnet's drivers to dockerd",
     commands: {
+      ls: () => import('./commands/plugin-ls.ts'),
       serve: () => import('./commands/plugin-serve.ts'),
       stop: () => import('./commands/plugin-stop.ts'),
     },

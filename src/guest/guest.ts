@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { TsnetError } from '../errors.ts'
 import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
 import { isUp } from '../netlink/link.ts'
+import type { GuestEndpoint } from '../store/guest-records.ts'
 import { isVolumeName } from '../values/name.ts'
 import { GuestAddresses } from './addresses.ts'
 import { GuestNetworks } from './networks.ts'
@@ -23,6 +24,14 @@ export interface GuestSettings {
 export interface GuestStatus extends GuestSettings {
   /** By the name that the other engine knows them by. */
   readonly plugins: readonly { readonly name: string; readonly kinds: readonly string[] }[]
+}
+
+/** A network of the other engine's. */
+export interface GuestNetworkInfo {
+  readonly id: string
+  readonly driver: string
+  readonly subnets: readonly string[]
+  readonly endpoints: readonly Pick<GuestEndpoint, 'id' | 'address4' | 'address6' | 'published'>[]
 }
 
 /** Among the settings of the installation: what is served is served again after a restart. */
@@ -96,6 +105,16 @@ export class Guest {
     if (settings === null) return null
     const plugins = Object.entries(this.#plugins(settings.name))
     return { ...settings, plugins: plugins.map(([name, kinds]) => ({ name, kinds: Object.keys(kinds) })) }
+  }
+
+  networks(): GuestNetworkInfo[] {
+    const { guestNetworks, guestEndpoints } = this.#parts.store
+    return [...guestNetworks.values()].map(({ network: { id, driver, pools } }) => ({
+      id,
+      driver,
+      subnets: pools.map(({ subnet }) => subnet),
+      endpoints: [...guestEndpoints.values()].filter(({ network }) => network === id),
+    }))
   }
 
   /** Whether a plugin's socket is one of these. */

@@ -102,6 +102,8 @@ describe('tsnet-bridge under dockerd', () => {
     await serveHello('one')
     await expect.poll(() => ask(neighbour, '192.0.2.1', 8071)).toBe('hello')
     await expect.poll(() => ask(daemon.netns, '127.0.0.1', 8071)).toBe('hello')
+    const { stdout: listed } = await daemon.tsnet('plugin', 'ls')
+    expect(listed).toMatch(/ bridge +10\.71\.0\.0\/24 .* 10\.71\.0\.2\/24 .*0\.0\.0\.0:8071->80\/tcp/)
     expect(await refusal('run', '--rm', '--network', 'net', '-p', '8071:80', 'box', 'true')).toContain(
       'Bind for 0.0.0.0:8071 failed: port is already allocated',
     )

@@ -1,7 +1,9 @@
 /** tsnet's own: tsnet as a plugin of another engine. */
 import { TsnetError } from '../../errors.ts'
+import type { PublishedPort } from '../../store/records.ts'
 import type { App } from '../app.ts'
-import { GuestServe, type GuestStatus } from '../schema/guest.ts'
+import { type GuestNetworkList, GuestServe, type GuestStatus } from '../schema/guest.ts'
+import { toPortRanges } from '../wire/ports.ts'
 
 interface Status {
   readonly socketDirectory: string
@@ -9,11 +11,25 @@ interface Status {
   readonly plugins: readonly { readonly name: string; readonly kinds: readonly string[] }[]
 }
 
+interface Network {
+  readonly id: string
+  readonly driver: string
+  readonly subnets: readonly string[]
+  readonly endpoints: readonly {
+    readonly id: string
+    readonly address4: string
+    readonly address6: string
+    readonly published: readonly PublishedPort[]
+  }[]
+}
+
 export interface GuestBackend {
   serve(settings: Pick<Status, 'socketDirectory' | 'name'>): Promise<Status>
   stop(): Promise<void>
   /** Null when nothing is served. */
   status(): Status | null
+  /** Those of the other engine, whether or not anything is served. */
+  networks(): readonly Network[]
 }
 
 /** Where dockerd looks for sockets of plugins, and what tsnet is called there. */
@@ -39,10 +55,28 @@ export function guestRoutes(app: App, guest: GuestBackend): void {
     )
   })
 
+  app.get(
+    '/tsnet/v1/plugin/networks',
+    async (): Promise<GuestNetworkList> => ({ Networks: guest.networks().map(toNetwork) }),
+  )
+
   app.delete('/tsnet/v1/plugin', async (_, reply) => {
     await guest.stop()
     return reply.code(204).send()
   })
+}
+
+function toNetwork({ id, driver, subnets, endpoints }: Network): GuestNetworkList['Networks'][number] {
+  return {
+    Id: id,
+    Driver: driver,
+    Subnets: subnets,
+    Endpoints: endpoints.map((endpoint) => ({
+      Id: endpoint.id,
+      Addresses: [endpoint.address4, endpoint.address6].filter((address) => address !== ''),
+      Ports: toPortRanges(endpoint.published, []),
+    })),
+  }
 }
 
 function toStatus({ socketDirectory, name, plugins }: Status): GuestStatus {
