@@ -61,9 +61,9 @@ class Follower {
       this.#watcher = watch(present, { persistent: false }, (_, file) => this.#note(isIt, file ?? ''))
       // One that has gone is not watched any more, and comes again.
       this.#watcher.on('error', () => this.#follow())
-    } catch {
-      // Gone in this moment: what is above it is there.
-      if (isIt) this.#follow()
+    } catch (error) {
+      // Gone in this moment: what is above it is there. Where the kernel gives no more watches, plugins are found when they are used.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') this.#follow()
     }
   }
 
