@@ -15,7 +15,9 @@ import { describeIpam } from './ipam.contract.ts'
 
 const directory = pluginDirectory()
 const log = pino({ level: 'silent' })
+const folder = mkdtempSync(join(tmpdir(), 'tsnet-ipam-'))
 const stores: Store[] = []
+let opened = 0
 let plugin: DockerPlugin
 let plugins: Plugins
 
@@ -28,11 +30,11 @@ afterEach(() => {
 })
 afterAll(async () => {
   await plugin.stop()
-  rmSync(directory, { recursive: true })
+  for (const path of [directory, folder]) rmSync(path, { recursive: true })
 })
 
 function methods(): Methods {
-  const store = openStore(join(mkdtempSync(join(tmpdir(), 'tsnet-ipam-')), 'state.db'))
+  const store = openStore(join(folder, `${opened++}.db`))
   stores.push(store)
   const ipam = createLocalIpam({ installationId: 'test', usedRoutes: () => [], describeOwner: (id) => id })
   const verbs = new GuestAddresses({ store, ipam, log } as unknown as GuestParts).verbs()
