@@ -48,11 +48,16 @@ export async function connect(
   const entry = parts.store.journal.begin('connect', container.id, { endpoint: planned })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => parts.store.journal.clear(entry))
-  await claimNames(parts, undo, container.id, [planned])
-  const changed =
+  // Attached while etcd is asked whether somebody else is called so.
+  const [claimed, connected] = await Promise.allSettled([
+    claimNames(parts, undo, container.id, [planned]),
     container.state.status === 'running'
-      ? await connectRunning(parts, undo, container, planned)
-      : await connectStopped(parts, undo, container, planned)
+      ? connectRunning(parts, undo, container, planned)
+      : connectStopped(parts, undo, container, planned),
+  ])
+  if (claimed.status === 'rejected') throw claimed.reason
+  if (connected.status === 'rejected') throw connected.reason
+  const changed = connected.value
   parts.store.transaction(() => {
     parts.store.containers.put(container.id, changed)
     parts.store.journal.clear(entry)
