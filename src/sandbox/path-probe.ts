@@ -1,8 +1,8 @@
 /** How packets fare from a sandbox to an address: whether they arrive, how long they take, and how long they may be. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type EchoSocket, openEchoSocket, receiveEcho, sendEcho, shortestEcho } from '../sys/echo-socket.ts'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns } from '../sys/netns.ts'
-import { openPingSocket, receiveEcho, sendEcho, shortestEcho } from '../sys/ping-socket.ts'
 import { type ReadableWatch, watchReadable } from '../sys/readable.ts'
 import { ipFamily } from '../values/ip.ts'
 
@@ -87,8 +87,7 @@ class Echo implements Disposable {
   readonly answers = new Map<number, number>()
   /** bytes */
   readonly shortest: number
-  readonly #family: 4 | 6
-  readonly #socket: Fd
+  readonly #socket: EchoSocket
   readonly #watch: ReadableWatch
   /** When requests left. */
   readonly #sent = new Map<number, number>()
@@ -96,10 +95,10 @@ class Echo implements Disposable {
   #heard: () => void = () => {}
 
   constructor(netns: Fd, address: string) {
-    this.#family = ipFamily(address)
-    this.shortest = shortestEcho[this.#family]
-    this.#socket = inNetns(netns, () => openPingSocket(this.#family, address))
-    this.#watch = watchReadable(this.#socket, () => this.#read())
+    const family = ipFamily(address)
+    this.shortest = shortestEcho[family]
+    this.#socket = inNetns(netns, () => openEchoSocket(family, address))
+    this.#watch = watchReadable(this.#socket.fd, () => this.#read())
     this.#watch.unref()
   }
 
@@ -107,7 +106,7 @@ class Echo implements Disposable {
   send(length: number): number {
     const sequence = this.#next++
     const now = performance.now()
-    if (sendEcho(this.#socket, this.#family, sequence, length)) this.#sent.set(sequence, now)
+    if (sendEcho(this.#socket, sequence, length)) this.#sent.set(sequence, now)
     return sequence
   }
 
@@ -146,6 +145,6 @@ class Echo implements Disposable {
 
   [Symbol.dispose](): void {
     this.#watch.stop()
-    this.#socket.close()
+    this.#socket.fd.close()
   }
 }

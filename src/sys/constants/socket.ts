@@ -25,6 +25,7 @@ export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_RCVBUF = 8
 export const SO_SNDBUFFORCE = 32
+export const SO_RCVBUFFORCE = 33
 export const SO_BINDTODEVICE = 25
 export const SO_ATTACH_FILTER = 26
 export const SO_DETACH_FILTER = 27
