@@ -84,20 +84,34 @@ function findPost({ store, execRoot }: Parts, network: NetworkRecord): Post {
   throw new Error('no container here has a network namespace to look from')
 }
 
-/** Null when the host has left the network meanwhile. */
+/**
+ * Null when the host has left the network meanwhile. Where something is lost a second look counts, by another endpoint if there is one: the
+ * first may have ended or may not answer anybody, and its host may just have put its entries right.
+ */
 async function probeHost(
   endpoints: Mirror<ClusterEndpoint>,
   post: Post,
   host: string,
   mtu: number,
 ): Promise<VerifiedPath | null> {
-  for (;;) {
-    const target = endpoints.values.values().find(({ node }) => node === host)
-    if (target === undefined) return null
-    const path = await probeEndpoint(post, target, mtu)
-    // An endpoint that ends while it is asked says nothing about the way.
-    if (path.received > 0 || endpoints.values.has(target.id)) return path
-  }
+  const first = findTarget(endpoints, host, '')
+  if (first === undefined) return null
+  const path = await probeEndpoint(post, first, mtu)
+  if (path.sent > 0 && path.received === path.sent) return path
+  const second = findTarget(endpoints, host, first.id)
+  if (second === undefined) return null
+  const again = await probeEndpoint(post, second, mtu)
+  return again.received >= path.received ? again : path
+}
+
+/** Another one than `but`, if there is any. */
+function findTarget(
+  { values }: Mirror<ClusterEndpoint>,
+  host: string,
+  but: string,
+): ClusterEndpoint | undefined {
+  const targets = [...values.values().filter(({ node }) => node === host)]
+  return targets.find(({ id }) => id !== but) ?? targets[0]
 }
 
 async function probeEndpoint(post: Post, target: ClusterEndpoint, wanted: number): Promise<VerifiedPath> {

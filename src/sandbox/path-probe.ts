@@ -29,9 +29,7 @@ const atOnce = 16
 /** `mtu` is what should pass. Throws SyscallError when the sandbox has no way to `address`. */
 export async function probePath(netns: Fd, address: string, mtu: number): Promise<PathReport> {
   using echo = new Echo(netns, address)
-  const first = await measureTrips(echo)
-  // What is lost on its way to a host that is about to put its entries right says nothing of how the way is after that.
-  const trips = first.length < times ? await measureTrips(echo) : first
+  const trips = await measureTrips(echo)
   const latency = trips[trips.length >> 1] ?? null
   return {
     sent: times,
