@@ -29,10 +29,11 @@ try {
       daemon: 'src/daemon.ts',
       supervisor: 'src/supervisor/main.ts',
       'driver-test': 'src/extensions/checks/main.ts',
+      'driver-worker': 'src/extensions/isolation/main.ts',
     },
     format: 'esm',
-    // They read files beside their own, and are loaded by daemons of a cluster alone.
-    external: ['etcd3', '@grpc/grpc-js'],
+    // etcd3 and gRPC read files beside their own. They are loaded by daemons of a cluster alone, prom-client by those that serve metrics.
+    external: ['etcd3', '@grpc/grpc-js', 'prom-client'],
     outExtension: { '.js': '.mjs' },
     banner: {
       // Bundled CommonJS packages still call require for node's own modules.

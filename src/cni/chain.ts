@@ -5,6 +5,7 @@
  *     DEL     first ◀────────── second ◀────────── third ◀────────── what was kept
  */
 import { errorMessage, TsnetError } from '../errors.ts'
+import { timeDriver } from '../timings.ts'
 import { brief, readFailure } from './failure.ts'
 import { isObject, type JsonObject, type NetworkList, type PluginConfig } from './network-list.ts'
 import { runProgram } from './program.ts'
@@ -176,7 +177,18 @@ function configOf(
   }
 }
 
-async function call(
+function call(
+  plugin: string,
+  verb: Verb,
+  attachment: Attachment,
+  config: JsonObject,
+  options: ChainOptions,
+): Promise<unknown> {
+  const driver = { driver: plugin, kind: 'network', origin: 'cni' } as const
+  return timeDriver(driver, () => run(plugin, verb, attachment, config, options))
+}
+
+async function run(
   plugin: string,
   verb: Verb,
   { containerId, netns, interfaceName, args }: Attachment,

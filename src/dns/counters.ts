@@ -12,6 +12,12 @@ export interface QueryCounters {
   readonly failed: number
 }
 
-export function createCounters(): { -readonly [Key in keyof QueryCounters]: QueryCounters[Key] } {
+export type RunningCounters = { -readonly [Key in keyof QueryCounters]: QueryCounters[Key] }
+
+export function createCounters(): RunningCounters {
   return { queries: 0, own: 0, cached: 0, forwarded: 0, failed: 0 }
+}
+
+export function addCounters(sum: RunningCounters, more: QueryCounters): void {
+  for (const key of Object.keys(sum) as (keyof QueryCounters)[]) sum[key] += more[key]
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Fd } from '../sys/fd.ts'
 import { duplicateNetns } from '../sys/netns.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
-import type { QueryCounters } from './counters.ts'
+import { addCounters, createCounters, type QueryCounters } from './counters.ts'
 import { Forwarder } from './forward.ts'
 import { answerHost } from './host-names.ts'
 import { type Listener, listenInside, listenOnHost, type Reply } from './listener.ts'
@@ -52,6 +52,8 @@ export interface NameService {
   serveHost(address: string): Promise<void>
   /** What became of each open sandbox's queries, by the sandbox's id. */
   stats(): ReadonlyMap<string, QueryCounters>
+  /** Of all sandboxes that there have been since the daemon's start. */
+  total(): QueryCounters
   /** Forgets what the host's servers have said: they have changed, or what they know. */
   forgetAnswers(): void
   /** Closes every sandbox's sockets and those to the upstream servers. */
@@ -77,6 +79,8 @@ class LocalNameService implements NameService {
   readonly #names = new NameRegistry()
   readonly #host = new Forwarder(null, cacheBytes.host)
   readonly #open = new Map<string, OpenSandbox>()
+  /** Of sandboxes that are closed. */
+  readonly #past = createCounters()
   #forHost: Listener | null = null
 
   constructor(options: NameServiceOptions) {
@@ -138,6 +142,7 @@ class LocalNameService implements NameService {
     const open = this.#open.get(sandboxId)
     if (open === undefined) return
     this.#open.delete(sandboxId)
+    addCounters(this.#past, open.resolver.counters)
     open.listener.close()
     open.inside.close()
     open.netns.close()
@@ -165,6 +170,12 @@ class LocalNameService implements NameService {
 
   stats(): ReadonlyMap<string, QueryCounters> {
     return new Map([...this.#open].map(([id, { resolver }]) => [id, resolver.counters]))
+  }
+
+  total(): QueryCounters {
+    const sum = { ...this.#past }
+    for (const { resolver } of this.#open.values()) addCounters(sum, resolver.counters)
+    return sum
   }
 
   forgetAnswers(): void {

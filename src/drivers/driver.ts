@@ -142,6 +142,8 @@ export interface NetworkDriver<O = unknown> {
     network: NetworkRecord,
     endpoints: readonly StandingEndpoint[],
   ): Promise<readonly string[]>
+  /** Programs that networks need, by their names: whether they are there. */
+  programs?(networks: readonly NetworkRecord[]): Promise<ReadonlyMap<string, boolean>>
   /** Calls `suspect` with networks that are to be repaired, for reasons that the driver alone knows of, until disposed of. */
   follow?(suspect: (network: NetworkId) => void): Disposable
   /**

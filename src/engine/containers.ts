@@ -1,5 +1,6 @@
 import { errorMessage, TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import { timeAction } from '../timings.ts'
 import type { ContainerId } from '../values/id.ts'
 import { checkContainerName } from '../values/name.ts'
 import { announceEndpoint } from './cluster-endpoints.ts'
@@ -24,7 +25,7 @@ export function createContainers(parts: Parts): Containers {
     return parts.locks.run(id, () => body(find(id)))
   }
   return {
-    create: (spec, name) => createContainer(parts, spec, name),
+    create: (spec, name) => timeAction('create', () => createContainer(parts, spec, name)),
     start: (ref) => locked(ref, (container) => start(parts, container)),
     stop: async (ref, options) => stopContainer(parts, find(ref), options),
     restart: async (ref, options) => {
@@ -57,7 +58,7 @@ export function createContainers(parts: Parts): Containers {
 
 async function start(parts: Parts, container: ContainerRecord): Promise<void> {
   try {
-    await startContainer(parts, container.id)
+    await timeAction('start', () => startContainer(parts, container.id))
   } catch (error) {
     if (error instanceof TsnetError && error.kind === 'unchanged') throw error
     if (container.spec.autoRemove) await removeContainer(parts, recordFailure(parts, container, error), true)

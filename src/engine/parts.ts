@@ -49,7 +49,7 @@ export interface Parts {
   /** Drivers in files of the operator's. */
   readonly extensions: Extensions
   /** Programs that speak Docker's plugin protocol. */
-  readonly plugins: Pick<Plugins, 'list' | 'waitOf'>
+  readonly plugins: Pick<Plugins, 'list' | 'waitOf' | 'probe'>
   isBuiltInDriver(kind: DriverKind, name: string): boolean
   ipam(name: string): Ipam
   ipams(): readonly Ipam[]

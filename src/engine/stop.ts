@@ -7,6 +7,7 @@ import type { ContainerRecord, ContainerState } from '../store/records.ts'
 import type { ExitRecord } from '../supervisor/protocol.ts'
 import { removeCgroup } from '../sys/cgroup.ts'
 import { parseSignal, signalName } from '../sys/signal.ts'
+import { timeAction } from '../timings.ts'
 import type { ContainerId } from '../values/id.ts'
 import { forgetNames } from './cluster-endpoints.ts'
 import { egressRules } from './egress-policy.ts'
@@ -217,11 +218,15 @@ async function within(promise: Promise<void>, seconds: number): Promise<boolean>
 }
 
 /** Removes a container that does not run, with its anonymous volumes if wished. Call under its lock. */
-export async function removeContainer(
+export function removeContainer(
   parts: Parts,
   container: ContainerRecord,
   withVolumes: boolean,
 ): Promise<void> {
+  return timeAction('delete', () => removeAll(parts, container, withVolumes))
+}
+
+async function removeAll(parts: Parts, container: ContainerRecord, withVolumes: boolean): Promise<void> {
   const { store } = parts
   const volumes = withVolumes ? anonymousVolumes(parts, container) : []
   const entry = store.journal.begin('remove', container.id, { volumes })

@@ -1,6 +1,7 @@
 /** Calls into code that tsnet has not written: each has a deadline, and whatever is thrown comes out with the driver's name. */
 import { type ErrorKind, errorMessage, TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { type DriverCall, timeDriver } from '../timings.ts'
 import type { Awaitable, DriverContext } from './api/context.ts'
 import { DriverError } from './api/error.ts'
 
@@ -10,21 +11,28 @@ export const longestTimeout = 600_000
 
 export class Caller {
   readonly #name: string
+  readonly #kind: DriverCall['kind']
   readonly #log: Logger
   /** milliseconds */
   readonly #timeout: number
 
-  constructor(name: string, log: Logger, timeout: number = usualTimeout) {
+  constructor(name: string, kind: DriverCall['kind'], log: Logger, timeout: number = usualTimeout) {
     this.#name = name
+    this.#kind = kind
     this.#log = log.child({ driver: name })
     this.#timeout = timeout
   }
 
   /** `verb` names the call in errors. Also aborted with `outer`, the caller's own signal. Throws as the class says. */
-  async call<T>(
+  call<T>(verb: string, body: (context: DriverContext) => Awaitable<T>, outer?: AbortSignal): Promise<T> {
+    const driver = { driver: this.#name, kind: this.#kind, origin: 'file' } as const
+    return timeDriver(driver, () => this.#call(verb, body, outer))
+  }
+
+  async #call<T>(
     verb: string,
     body: (context: DriverContext) => Awaitable<T>,
-    outer?: AbortSignal,
+    outer: AbortSignal | undefined,
   ): Promise<T> {
     const deadline = new AbortController()
     const signal = outer === undefined ? deadline.signal : AbortSignal.any([deadline.signal, outer])

@@ -6,9 +6,11 @@ import type { PoolIpam } from '../ipam/ipam.ts'
 import type { Logger } from '../log.ts'
 import type { VolumeDriver } from '../volumes/volume.ts'
 import { Caller } from './call.ts'
+import { driverKinds } from './definition.ts'
 import { driverFiles, nameOfFile } from './files.ts'
 import { ExtensionIpam } from './ipam.ts'
-import { driverKinds, type LoadedDriver, loadDriver } from './load.ts'
+import type { IsolatedDriver } from './isolation/isolated.ts'
+import { type LoadedDriver, loadDriver } from './load.ts'
 import { ExtensionNetworks } from './network.ts'
 import { ExtensionVolumes } from './volume.ts'
 
@@ -48,6 +50,8 @@ export class Extensions {
   readonly #volumes = new Map<string, ExtensionVolumes>()
   /** By path. */
   #extensions = new Map<string, Extension>()
+  /** Threads that are in use, by path. */
+  readonly #threads = new Map<string, IsolatedDriver>()
   #loading: Promise<unknown> = Promise.resolve()
 
   readonly networks: DriverSource<NetworkDriver> = this.#sourceOf('network', this.#networks)
@@ -75,7 +79,7 @@ export class Extensions {
   async #reload(): Promise<readonly Extension[]> {
     const before = this.#extensions
     const after = new Map<string, Extension>()
-    const loads = this.#paths().map(async (path) => [path, await attempt(path)] as const)
+    const loads = this.#paths().map(async (path) => [path, await attempt(path, this.#options.log)] as const)
     for (const [path, loaded] of await Promise.all(loads)) {
       after.set(path, this.#takeUp(path, loaded, before.get(path), [...after.values()]))
     }
@@ -109,6 +113,7 @@ export class Extensions {
       const kinds = driverKinds.filter((kind) => definition[kind] !== undefined)
       this.#refuseTaken(name, kinds, others)
       this.#install(loaded)
+      this.#replaceThread(path, loaded.isolated)
       const dropped = before?.kinds.filter((kind) => before.name !== name || !kinds.includes(kind)) ?? []
       for (const kind of dropped) this.#drop(kind, before?.name ?? '')
       log.info({ driver: name, path, kinds }, 'a driver is loaded')
@@ -117,6 +122,7 @@ export class Extensions {
         description: definition.description ?? '',
       }
     } catch (error) {
+      if (!(loaded instanceof Error)) loaded.isolated?.close()
       log.error({ path, error: errorMessage(error) }, 'a driver could not be loaded')
       const unloaded = { name: nameOfFile(path), path, description: '', kinds: [], loadedAt: '' }
       return { ...(before ?? unloaded), error: errorMessage(error) }
@@ -136,19 +142,30 @@ export class Extensions {
   }
 
   /** Parts that are in use already get the new code; containers notice nothing. */
-  #install({ name, definition }: LoadedDriver): void {
+  #install({ name, definition, isolated }: LoadedDriver): void {
     const { log, mark, describeOwner } = this.#options
-    const caller = new Caller(name, log, definition.timeout)
+    const callerFor = (kind: DriverKind): Caller => new Caller(name, kind, log, definition.timeout)
     const { network, ipam, volume } = definition
     if (network !== undefined) {
+      const caller = callerFor('network')
       put(this.#networks, name, network, caller, () => new ExtensionNetworks(name, mark, network, caller))
     }
     if (ipam !== undefined) {
+      const caller = callerFor('ipam')
       put(this.#ipams, name, ipam, caller, () => new ExtensionIpam(name, ipam, caller, describeOwner))
     }
     if (volume !== undefined) {
+      const caller = callerFor('volume')
       put(this.#volumes, name, volume, caller, () => new ExtensionVolumes(name, volume, caller))
     }
+    if (isolated !== null) isolated.onLoss = () => this.#ipams.get(name)?.forget()
+  }
+
+  /** The earlier version's thread ends with the last of its calls. */
+  #replaceThread(path: string, isolated: IsolatedDriver | null): void {
+    this.#threads.get(path)?.close()
+    if (isolated === null) this.#threads.delete(path)
+    else this.#threads.set(path, isolated)
   }
 
   #retire(path: string, extension: Extension, after: Map<string, Extension>): void {
@@ -159,7 +176,7 @@ export class Extensions {
         this.#drop(kind, name)
       }
     }
-    if (used.length === 0) return
+    if (used.length === 0) return this.#replaceThread(path, null)
     const error = `${path} is gone: the driver goes on while networks or volumes need it`
     after.set(path, { ...extension, kinds: used, error })
   }
@@ -185,9 +202,9 @@ export class Extensions {
   }
 }
 
-async function attempt(path: string): Promise<LoadedDriver | Error> {
+async function attempt(path: string, log: Logger): Promise<LoadedDriver | Error> {
   try {
-    return await loadDriver(path)
+    return await loadDriver(path, log)
   } catch (error) {
     return error as Error
   }

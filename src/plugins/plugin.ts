@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { type DriverCall, timeDriver } from '../timings.ts'
 import { findPluginFile, readAddress } from './locate.ts'
 import { type Answer, AnswerTooLarge, post } from './transport.ts'
 
@@ -44,6 +45,8 @@ const settleTime = 100
 const pause = 1000
 /** Milliseconds that a plugin has to say what it is. */
 const activationDeadline = 5000
+/** Milliseconds for the question whether it is there, which somebody waits for who only looks. */
+const probeDeadline = 1000
 /** Milliseconds for any call while the daemon starts. */
 const startingDeadline = 1000
 /** Milliseconds between two looks for a plugin that is waited for, and the longest wait: dockerd's. */
@@ -100,6 +103,19 @@ export class Plugin {
     }
   }
 
+  /** Asks it what it is; what is wrong is its `trouble` afterwards. Takes a second at most, and stands in nobody's way. */
+  async probe(): Promise<void> {
+    const { starting, closing } = this.#surroundings
+    if (starting) return
+    try {
+      const end = AbortSignal.any([AbortSignal.timeout(probeDeadline), closing])
+      this.#read(activate, await this.#post(activate, '', end))
+    } catch (error) {
+      // One that is slow at this may still do what it is asked for.
+      if (error !== this.#failure?.error) this.#failure = { error: error as TsnetError, until: 0 }
+    }
+  }
+
   /** Why the last call could not reach it, '' when it could. */
   get trouble(): string {
     return this.#failure?.error.message ?? ''
@@ -109,7 +125,12 @@ export class Plugin {
    * Calls e.g. `VolumeDriver.Mount` and returns the answer's fields. Throws kind 'not-found' when it is no such driver,
    * 'unavailable' when it cannot be reached or does not answer in time, 'internal' for what is no answer, and for its refusal.
    */
-  async call(method: string, body: object, options: CallOptions): Promise<PluginAnswer> {
+  call(method: string, body: object, options: CallOptions): Promise<PluginAnswer> {
+    const driver = { driver: this.name, kind: kindOf(method), origin: 'plugin' } as const
+    return timeDriver(driver, () => this.#call(method, body, options))
+  }
+
+  async #call(method: string, body: object, options: CallOptions): Promise<PluginAnswer> {
     const { signal, deadline, waiter } = options
     const { closing, starting } = this.#surroundings
     const limit = AbortSignal.timeout(starting ? Math.min(startingDeadline, deadline) : deadline)
@@ -269,6 +290,12 @@ export class Plugin {
     if (fields === null) throw this.#nonsense(method, `no JSON object but ${JSON.stringify(brief(body))}`)
     return fields
   }
+}
+
+/** `VolumeDriver.Mount` is of volumes. */
+function kindOf(method: string): DriverCall['kind'] {
+  if (method.startsWith('VolumeDriver.')) return 'volume'
+  return method.startsWith('IpamDriver.') ? 'ipam' : 'network'
 }
 
 /** The plugin's socket, or the file that names its address; '' for none, or where it is the daemon itself. */

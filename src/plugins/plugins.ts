@@ -55,6 +55,11 @@ export class Plugins {
     return [...this.#byName.values()].filter(({ kinds, trouble }) => kinds !== null || trouble !== '')
   }
 
+  /** Asks those of the list whether they are there, all at once. */
+  async probe(): Promise<void> {
+    await Promise.all(this.list().map((plugin) => plugin.probe()))
+  }
+
   /** For which plugin somebody waits now, and since when; null for none. */
   waitOf(waiter: string): PluginWait | null {
     for (const plugin of this.#byName.values()) {

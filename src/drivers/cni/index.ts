@@ -14,8 +14,14 @@ import {
   removeFrom,
 } from '../../cni/chain.ts'
 import { sweepHostLocal } from '../../cni/host-local.ts'
-import { findNetworkList, loadNetworkList, type NetworkList } from '../../cni/network-list.ts'
+import {
+  findNetworkList,
+  loadNetworkList,
+  type NetworkList,
+  type PluginConfig,
+} from '../../cni/network-list.ts'
 import { attachmentsOfOthers } from '../../cni/other-runtimes.ts'
+import { findProgram } from '../../cni/program.ts'
 import { errorMessage, TsnetError } from '../../errors.ts'
 import { findLink } from '../../netlink/link.ts'
 import { removeLink } from '../../netlink/link-removal.ts'
@@ -156,6 +162,22 @@ export class CniDriver implements NetworkDriver<CniOptions> {
     return true
   }
 
+  /** Also those that give addresses to others. Of a network whose list is missing nothing can be told. */
+  async programs(networks: readonly NetworkRecord[]): Promise<ReadonlyMap<string, boolean>> {
+    const lists = networks.flatMap((network) => {
+      try {
+        return [this.#listOf(network)]
+      } catch {
+        return []
+      }
+    })
+    const names = new Set(lists.flatMap(({ plugins }) => plugins.flatMap(programsOf)))
+    const looks = [...names].map(
+      async (name) => [name, await isProgram(name, this.#places.programs)] as const,
+    )
+    return new Map(await Promise.all(looks))
+  }
+
   /** Plugins that hang over what is left keep the daemon for no longer than a moment. */
   async settle(): Promise<void> {
     const patience = setTimeout(() => this.#leaving.abort(), 1000)
@@ -241,6 +263,18 @@ export class CniDriver implements NetworkDriver<CniOptions> {
   #options({ signal }: DriverContext): ChainOptions {
     return { directories: this.#places.programs, deadline, signal }
   }
+}
+
+function programsOf({ type, ipam }: PluginConfig): string[] {
+  const helper = (ipam as { readonly type?: unknown } | null | undefined)?.type
+  return typeof helper === 'string' ? [type, helper] : [type]
+}
+
+function isProgram(name: string, directories: readonly string[]): Promise<boolean> {
+  return findProgram(name, directories).then(
+    () => true,
+    () => false,
+  )
 }
 
 function refuseTaken(sandbox: Sandbox, name: string): void {

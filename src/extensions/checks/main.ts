@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { DriverKind } from '../../drivers/registry.ts'
 import { errorMessage, TsnetError } from '../../errors.ts'
 import { createLogger } from '../../log.ts'
 import { setLink } from '../../netlink/link.ts'
@@ -18,8 +19,9 @@ import { unshare } from '../../sys/process.ts'
 import type { VolumeDriver } from '../../volumes/volume.ts'
 import type { DriverDefinition } from '../api/driver.ts'
 import { Caller } from '../call.ts'
+import { driverKinds } from '../definition.ts'
 import { ExtensionIpam } from '../ipam.ts'
-import { driverKinds, loadDriver } from '../load.ts'
+import { loadDriver } from '../load.ts'
 import { ExtensionNetworks } from '../network.ts'
 import { ExtensionVolumes } from '../volume.ts'
 import type { Check } from './check.ts'
@@ -41,20 +43,24 @@ interface Trial {
   options(): Labels
 }
 
-function callerOf({ name, definition }: Trial): Caller {
-  return new Caller(name, log, definition.timeout)
+function callerOf({ name, definition }: Trial, kind: DriverKind): Caller {
+  return new Caller(name, kind, log, definition.timeout)
 }
 
 /** A driver as a daemon that has just started has it. */
 async function again(trial: Trial): Promise<Trial> {
-  return { ...trial, ...(await loadDriver(trial.path, true)) }
+  return { ...trial, ...(await loadDriver(trial.path, log, true)) }
 }
 
 async function openVolumes(trial: Trial): Promise<VolumeLab> {
   const prefix = `tsnet-test-${process.pid}-`
   const made = new Map<string, VolumeRecord>()
   const open = (from: Trial): VolumeDriver => {
-    const { driver } = new ExtensionVolumes(from.name, from.definition.volume as never, callerOf(from))
+    const { driver } = new ExtensionVolumes(
+      from.name,
+      from.definition.volume as never,
+      callerOf(from, 'volume'),
+    )
     const create: VolumeDriver['create'] = async (name, options) => {
       made.set(name, recordOf(driver, name, options, ''))
       const path = await driver.create(name, options)
@@ -82,7 +88,7 @@ async function openVolumes(trial: Trial): Promise<VolumeLab> {
 async function openIpam(trial: Trial): Promise<IpamLab> {
   const taken = new Map<string, PoolRecord>()
   const open = (from: Trial) =>
-    new ExtensionIpam(from.name, from.definition.ipam as never, callerOf(from), (id) => id).driver
+    new ExtensionIpam(from.name, from.definition.ipam as never, callerOf(from, 'ipam'), (id) => id).driver
   const { requestPool, ...driver } = open(trial)
   return {
     driver: {
@@ -107,7 +113,7 @@ async function openNetworks(trial: Trial): Promise<NetworkLab> {
     trial.name,
     'tsnet-test',
     trial.definition.network as never,
-    callerOf(trial),
+    callerOf(trial, 'network'),
   )
   return {
     driver,
@@ -143,7 +149,7 @@ async function tryAll<L extends { close(): Promise<void> }>(
 }
 
 async function main([path = '', ...pairs]: readonly string[]): Promise<number> {
-  const loaded = await loadDriver(path, true)
+  const loaded = await loadDriver(path, log, true)
   let number = 0
   const options = (): Labels => {
     number++

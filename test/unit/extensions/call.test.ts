@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { DriverError } from '../../../src/extensions/api/error.ts'
 import { Caller } from '../../../src/extensions/call.ts'
 
-const caller = (timeout?: number): Caller => new Caller('mine', pino({ level: 'silent' }), timeout)
+const caller = (timeout?: number): Caller => new Caller('mine', 'volume', pino({ level: 'silent' }), timeout)
 
 test('a call that never answers is given up after its time, and its signal is aborted', async () => {
   let signal: AbortSignal | undefined
