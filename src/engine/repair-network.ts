@@ -5,24 +5,31 @@ import type { EndpointRecord, NetworkRecord } from '../store/records.ts'
 import { driverContext } from './driver-context.ts'
 import { isRestricted } from './egress-policy.ts'
 import type { Parts } from './parts.ts'
+import { standingPod } from './pods/networks.ts'
 
-/** Endpoints of running containers, by their networks' ids. */
+/** Endpoints of running containers and of pods, by their networks' ids. */
 export function standingEndpoints(
   { store, execRoot }: Parts,
   isWanted: (endpoint: EndpointRecord) => boolean,
 ): Map<string, StandingEndpoint[]> {
   const found = new Map<string, StandingEndpoint[]>()
+  const keep = (standing: StandingEndpoint): void => {
+    found.set(standing.network.id, [...(found.get(standing.network.id) ?? []), standing])
+  }
   for (const container of store.containers.values()) {
     if (container.state.status !== 'running') continue
     for (const endpoint of container.endpoints.filter(isWanted)) {
       const network = store.networks.get(endpoint.network)
       if (network === undefined) continue
       const sandbox = () => findSandbox({ execRoot, id: container.id })
-      const before = found.get(network.id) ?? []
       const { id, address4, address6, mac } = endpoint
-      const standing = { id, network, address4, address6, mac, onlyOwnMac: isRestricted(container), sandbox }
-      found.set(network.id, [...before, standing])
+      keep({ id, network, address4, address6, mac, onlyOwnMac: isRestricted(container), sandbox })
     }
+  }
+  for (const pod of store.pods.values()) {
+    const network = store.networks.get(pod.endpoint.network)
+    if (network !== undefined && pod.result !== null && isWanted(pod.endpoint))
+      keep(standingPod(network, pod))
   }
   return found
 }

@@ -2,6 +2,7 @@
  * The host's ports. A bound socket in the daemon is the reservation, so that there is no second truth beside the
  * kernel's; the firewall leads the packets past it.
  */
+import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -93,13 +94,28 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     return explainBindFailure(error, places[0]!, port)
   }
 
+  /** What no socket tells: ports that are somebody's who binds them elsewhere. */
+  function findUnbound(groups: readonly Place[][], first: number, count: number): BindFailure | null {
+    const unbound = [...owners.values()].map(({ name, reservations }) => ({
+      name,
+      reservations: reservations.filter(({ held }) => held.length === 0),
+    }))
+    for (const place of groups.flat()) {
+      for (let port = first; port < first + count; port++) {
+        if (findOwner(unbound, place, port) === undefined) continue
+        return { error: new SyscallError('bind', constants.errno.EADDRINUSE), places: [place], port }
+      }
+    }
+    return null
+  }
+
   /** Binds the first of the candidates that is free at every place. */
   function bind(binding: PortBinding, groups: readonly Place[][]): Bound | BindFailure {
     let failure: BindFailure | null = null
     for (const first of candidatePorts(binding, cursor)) {
       const last = first + binding.count - 1
       if (failure !== null && failure.port >= first && failure.port <= last) continue
-      const rows = bindAll(groups, first, binding.count)
+      const rows = findUnbound(groups, first, binding.count) ?? bindAll(groups, first, binding.count)
       if (Array.isArray(rows)) {
         if (binding.hostPort === 0) cursor = last + 1
         return { first, rows }
@@ -159,13 +175,9 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     const { first, rows } = await bindPatiently(binding, groups)
     using undo = new DisposableStack()
     for (const fd of rows.flat()) undo.use(fd)
-    const reservations = groups.map((group, index) =>
-      serve(
-        group.map((place) => publishedAt(binding, place, first, targets)),
-        rows[index]!,
-        targets,
-      ),
-    )
+    const published = groups.map((group) => group.map((place) => publishedAt(binding, place, first, targets)))
+    if (ends.unbound) return [...published.map((group) => ({ published: group, held: [] })), ...direct]
+    const reservations = published.map((group, index) => serve(group, rows[index]!, targets))
     undo.move()
     return [...reservations, ...direct]
   }
@@ -188,7 +200,7 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
     adopt(owner, ownerName, published, targets) {
       release(owner)
       for (const group of groupPublished(published)) {
-        if (group[0]!.via === 'route') {
+        if (group[0]!.via === 'route' || targets.unbound) {
           keep(owner, ownerName, [{ published: group, held: [] }])
           continue
         }

@@ -14,6 +14,8 @@ export interface PortTargets {
   readonly routed6: boolean
   /** Somebody else leads all packets: nothing goes through the daemon. */
   readonly unrelayed?: true
+  /** Somebody else binds them, or nobody: no socket is kept, and nobody else is given them. */
+  readonly unbound?: true
 }
 
 /** What decides how a place is served. */
@@ -27,7 +29,7 @@ export interface Reach extends PortTargets {
 export interface Reservation {
   /** One port or range at its places, which are equal in all but address and way. */
   readonly published: readonly PublishedPort[]
-  /** What each port holds: its socket, or the proxy that took it over. Empty when routed. */
+  /** What each port holds: its socket, or the proxy that took it over. Empty when routed, or bound by somebody else. */
   readonly held: { close(): void }[]
 }
 

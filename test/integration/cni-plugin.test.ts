@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { type CniRequest, Runtime } from '../helpers/cni.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 interface Result {
   readonly cniVersion: string
@@ -240,6 +241,56 @@ describe('tsnet-cni', () => {
     expect(rules()).not.toContain('8072')
     expect(links()).not.toContain('pods0')
     expect(existsSync(form.stateDir) ? readdirSync(join(form.stateDir, 'pods')) : []).toEqual([])
+  })
+
+  it('with the daemon puts right what somebody else does to its bridge and to the pods on it', async () => {
+    const form = forms['with the daemon']
+    await client.docker('network', 'create', '--subnet', '10.73.0.0/24', 'shop')
+    const whole = { containerId: 'whole', netns: runtime.sandbox('whole'), config: config(form) }
+    const guest = {
+      containerId: 'guest',
+      netns: runtime.sandbox('guest'),
+      config: config(form, { network: 'shop' }),
+    }
+    for (const request of [whole, guest]) await runtime.ask('ADD', request)
+    const reaches = (name: string, gateway: string) => () =>
+      runtime.inside(name, 'busybox', 'ping', '-c', '1', '-W', '1', gateway)
+    const [own] = /veth\w+(?=@.* master pods0 )/.exec(links()) ?? ['']
+    const bridge = /br-[0-9a-f]{12}(?=:)/.exec(links())?.[0] ?? ''
+    for (const change of [
+      ['link', 'del', 'pods0'],
+      ['link', 'set', 'pods0', 'down'],
+      ['addr', 'del', '10.71.0.1/24', 'dev', 'pods0'],
+      ['link', 'set', own, 'nomaster'],
+    ]) {
+      daemon.inNetns('ip', change)
+      await eventually(reaches('whole', '10.71.0.1'))
+    }
+    daemon.inNetns('ip', ['link', 'del', bridge])
+    await eventually(reaches('guest', '10.73.0.1'))
+    await daemon.kill()
+    daemon.inNetns('ip', ['link', 'del', 'pods0'])
+    await daemon.launch()
+    await eventually(reaches('whole', '10.71.0.1'))
+    for (const request of [whole, guest]) await runtime.ask('DEL', request)
+    await client.docker('network', 'rm', 'shop')
+  })
+
+  it('with the daemon keeps the ports of its pods from containers, also after a restart', async () => {
+    const port = { hostPort: 8077, containerPort: 80, protocol: 'tcp' }
+    const request = {
+      containerId: 'holder',
+      netns: runtime.sandbox('holder'),
+      config: config(forms['with the daemon'], { runtimeConfig: { portMappings: [port] } }),
+    }
+    await runtime.ask('ADD', request)
+    const refused = 'port is already allocated (by container holder)'
+    expect(await client.refusal('run', '--rm', '-p', '8077:80', 'box', 'true')).toContain(refused)
+    await daemon.kill()
+    await daemon.launch()
+    expect(await client.refusal('run', '--rm', '-p', '8077:80', 'box', 'true')).toContain(refused)
+    await runtime.ask('DEL', request)
+    await client.docker('run', '--rm', '-p', '8077:80', 'box', 'true')
   })
 
   it('standing alone and killed at any moment leaves nothing that the next call does not take away', async () => {

@@ -238,6 +238,22 @@ describe('host ports', () => {
       expect(await reserve({ hostPort: 8080, protocol: 'udp' }, 'bbb')).toHaveLength(2)
     })
 
+    it('that somebody binds elsewhere are kept from others without a socket, until they are released', async () => {
+      const unbound = { ...only4, unrelayed: true, unbound: true } as const
+      const before = openDescriptors()
+      const published = await reserve({ hostPort: 8084 }, 'pod', unbound)
+      expect(openDescriptors()).toBe(before)
+      const refusal = 'Bind for 0.0.0.0:8084 failed: port is already allocated (by container name-of-pod)'
+      await expect(reserve({ hostPort: 8084 })).rejects.toThrow(refusal)
+      await expect(reserve({ hostPort: 8084 }, 'other', unbound)).rejects.toThrow(refusal)
+      const [next] = await reserve({ hostPort: 8084, hostPortEnd: 8085 })
+      expect(next?.hostPort).toBe(8085)
+      ports.adopt('pod', 'again', published, unbound)
+      await expect(reserve({ hostPort: 8084 })).rejects.toThrow('(by container again)')
+      ports.release('pod')
+      await reserve({ hostPort: 8084 })
+    })
+
     it('name the process that has them', async () => {
       const server = net.createServer().listen(8081, '0.0.0.0')
       await once(server, 'listening')

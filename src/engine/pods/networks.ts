@@ -1,11 +1,13 @@
 /** Networks that a runtime's configuration describes: made for their first pod, gone after their last. */
-import type { DriverContext, NetworkDriver } from '../../drivers/driver.ts'
+import type { DriverContext, NetworkDriver, StandingEndpoint } from '../../drivers/driver.ts'
 import { TsnetError } from '../../errors.ts'
 import type { PodNetwork, PodRecord } from '../../store/pod-records.ts'
 import type { NetworkRecord, PoolRecord } from '../../store/records.ts'
 import { type NetworkId, newId } from '../../values/id.ts'
 import type { PodConfig } from './config.ts'
+import type { Suspects } from './healing.ts'
 import type { PodParts } from './parts.ts'
+import { findPod } from './sandbox.ts'
 
 /** Milliseconds for what the kernel does. */
 const deadline = 20_000
@@ -135,6 +137,32 @@ export class PodNetworks {
     }
   }
 
+  /** Makes good what somebody else has done to the links of networks and pods, of all or of those suspected. */
+  async repair(suspects: Suspects): Promise<void> {
+    for (const { network } of [...this.#parts.store.podNetworks.values()]) {
+      const isSuspect = (id: string): boolean => suspects === null || suspects.has(id)
+      const isWhole = isSuspect(network.id)
+      const users = this.#users(network).filter(({ id }) => isWhole || isSuspect(id))
+      if (isWhole || users.length > 0) await this.#repair(network, users)
+    }
+  }
+
+  async #repair(network: NetworkRecord, users: readonly PodRecord[]): Promise<void> {
+    const { store, log } = this.#parts
+    await this.#locked(network.name, async () => {
+      // It may have been removed while others had the lock.
+      if (store.podNetworks.get(network.name)?.network.id !== network.id) return
+      const standing = users
+        .filter(({ id }) => store.pods.get(id)?.result)
+        .map((pod) => standingPod(network, pod))
+      const driver = this.driver(network.driver)
+      const faults = (await driver.repair?.(this.context(), network, standing)) ?? []
+      if (faults.length > 0) log.warn({ network: network.name, faults }, 'a network of pods was made good')
+    }).catch((error: unknown) =>
+      log.error({ err: error, network: network.name }, 'a network of pods could not be made good'),
+    )
+  }
+
   /** What carries the mark and is nobody's. */
   async sweep(): Promise<void> {
     const { store, drivers } = this.#parts
@@ -176,6 +204,12 @@ export class PodNetworks {
   #locked<T>(name: string, body: () => Promise<T>): Promise<T> {
     return this.#parts.locks.run(`pod network ${name}`, body)
   }
+}
+
+/** As a driver looks after it. */
+export function standingPod(network: NetworkRecord, pod: PodRecord): StandingEndpoint {
+  const { id, address4, address6, mac } = pod.endpoint
+  return { id, network, address4, address6, mac, onlyOwnMac: false, sandbox: () => findPod(pod) }
 }
 
 const anyPool: PoolRecord = { subnet: '', range: '', gateway: '', auxiliary: {} }

@@ -29,7 +29,7 @@ export interface PodParts {
   readonly firewall: Pick<Firewall, 'apply'>
   /** All rules that stand, by the network or endpoint that they are of. */
   readonly rules: Map<string, readonly Rule[]>
-  readonly ports: Pick<Ports, 'reserve' | 'release'>
+  readonly ports: Pick<Ports, 'reserve' | 'adopt' | 'release'>
   /** Milliseconds for which a network stays when its last pod has gone. */
   readonly linger: number
   /** The daemon's own networks, null where there is no daemon. */

@@ -20,6 +20,7 @@ import {
   parsePodConfig,
   parseWishes,
 } from './config.ts'
+import { watchPodLinks } from './healing.ts'
 import { PodNetworks } from './networks.ts'
 import type { PodParts } from './parts.ts'
 import { addRoutes, bare, planPod, podId, poolFor, resultOf, specOf } from './plan.ts'
@@ -30,6 +31,7 @@ export class Pods {
   readonly #parts: PodParts
   readonly #networks: PodNetworks
   readonly #ports: PodPorts
+  #watch: Disposable | null = null
 
   constructor(parts: PodParts) {
     this.#parts = parts
@@ -227,12 +229,15 @@ export class Pods {
       }
     }
     await this.#networks.dropUnused()
+    // What was done to links while nobody watched.
+    await this.#networks.repair(null)
     await this.#networks.sweep()
   }
 
-  /** As `restore`, for pods on the daemon's own networks, when these stand again. */
+  /** As `restore`, for pods on the daemon's own networks, when these stand again. From now on links are watched. */
   async resume(): Promise<void> {
     const { store, engine, log } = this.#parts
+    this.#watch = watchPodLinks(this.#parts, (suspects) => this.#networks.repair(suspects))
     for (const pod of [...store.pods.values()].filter(({ isEngines }) => isEngines)) {
       try {
         if (engine === null || !isStanding(pod)) await this.#release(pod.id)
@@ -245,6 +250,7 @@ export class Pods {
 
   /** The daemon ends, or the call: what is unused goes, and what goes later is waited for. */
   close(): Promise<void> {
+    this.#watch?.[Symbol.dispose]()
     return this.#networks.close()
   }
 }

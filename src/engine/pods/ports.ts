@@ -30,9 +30,6 @@ export class PodPorts {
       throw new TsnetError('invalid', 'cni-ports', text)
     }
     const published = await ports.reserve(pod.id, nameOf(pod), bindings, targetsOf(pod, bridge))
-    // Podman itself binds what it publishes, once this is done.
-    ports.release(pod.id)
-    this.#refuseTaken(pod, published)
     const standing = { ...pod, published }
     store.pods.put(pod.id, standing)
     const added = publishRules(published, targetOf(pod, bridge))
@@ -44,32 +41,21 @@ export class PodPorts {
 
   /** Safe to repeat. */
   async withdraw({ id, published }: PodRecord): Promise<void> {
-    const { rules, firewall } = this.#parts
+    const { ports, rules, firewall } = this.#parts
+    ports.release(id)
     const removed = rules.get(id) ?? []
     rules.delete(id)
     if (removed.length > 0) await firewall.apply({ add: [], remove: removed })
     this.#forgetFlows(published)
   }
 
-  /** No socket keeps a pod's ports from another pod. */
-  #refuseTaken(pod: PodRecord, published: readonly PublishedPort[]): void {
-    for (const other of this.#parts.store.pods.values()) {
-      const taken = published.find((port) => other.published.some((held) => collides(port, held)))
-      if (other.id === pod.id || taken === undefined) continue
-      const place = `${taken.hostAddress}:${taken.hostPort}`
-      throw new TsnetError(
-        'conflict',
-        'port-allocated',
-        `Bind for ${place} failed: port is already allocated (by container ${nameOf(other)})`,
-      )
-    }
-  }
-
   /** After a start. The rules are for the caller to apply. */
   adopt(network: NetworkRecord, pod: PodRecord): void {
     const bridge = this.#bridge(network)
     if (pod.published.length === 0 || bridge === undefined) return
-    this.#parts.rules.set(pod.id, publishRules(pod.published, targetOf(pod, bridge)))
+    const { ports, rules } = this.#parts
+    ports.adopt(pod.id, nameOf(pod), pod.published, targetsOf(pod, bridge))
+    rules.set(pod.id, publishRules(pod.published, targetOf(pod, bridge)))
   }
 
   /** As `adopt`, but applies the rules. */
@@ -95,21 +81,16 @@ export class PodPorts {
   }
 }
 
+/** Podman itself binds what it publishes, once this is done. */
 function targetsOf({ endpoint }: PodRecord, { mode }: BridgeRule): PortTargets {
   const isRouted = mode === 'routed'
   const [v4 = '', v6 = ''] = [endpoint.address4, endpoint.address6].map((address) => address.split('/', 1)[0])
-  return { v4, v6, routed4: isRouted, routed6: isRouted, unrelayed: true }
+  return { v4, v6, routed4: isRouted, routed6: isRouted, unrelayed: true, unbound: true }
 }
 
 function targetOf({ id, endpoint }: PodRecord, bridge: BridgeRule) {
   const { address4, address6 } = endpoint
   return { owner: id, interface: bridge.interface, address4, address6 }
-}
-
-function collides(one: PublishedPort, other: PublishedPort): boolean {
-  const isEverywhere = [one, other].some(({ hostAddress }) => ['0.0.0.0', '::'].includes(hostAddress))
-  const isSamePlace = one.hostAddress === other.hostAddress || isEverywhere
-  return one.protocol === other.protocol && one.hostPort === other.hostPort && isSamePlace
 }
 
 /** In errors about ports. */
