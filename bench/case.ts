@@ -9,6 +9,8 @@ export interface Case {
   readonly about: string
   /** Lower comes first in the document. */
   readonly order: number
+  /** Runs only when it is named, for the whole run has no time for it; then its figures are written into a document of their own. */
+  readonly apart?: boolean
   /** Yields what can be measured now; the code after a yield takes it down again. */
   rows(stage: Stage): AsyncGenerator<Row>
 }

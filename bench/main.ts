@@ -1,4 +1,4 @@
-/** Runs the benchmarks: prints each table as it is ready, and writes docs/benchmarks.md when all of them ran. */
+/** Runs the benchmarks: prints each table as it is ready, and writes docs/benchmarks.md when all of them ran, or the document of the one that runs apart. */
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -25,7 +25,7 @@ function chooseCases(all: readonly Case[], names: readonly string[]): readonly C
   const unknown = names.filter((name) => !all.some((one) => one.name === name))
   const known = all.map((one) => one.name).join(', ')
   if (unknown.length > 0) throw new Error(`no such benchmark: ${unknown.join(', ')}; there are ${known}`)
-  return names.length === 0 ? all : all.filter((one) => names.includes(one.name))
+  return all.filter((one) => (names.length === 0 ? !one.apart : names.includes(one.name)))
 }
 
 function chooseEngines(list: string | undefined): readonly EngineName[] {
@@ -35,6 +35,12 @@ function chooseEngines(list: string | undefined): readonly EngineName[] {
   if (unknown.length > 0)
     throw new Error(`no such engine: ${unknown.join(', ')}; there are ${ENGINE_NAMES.join(', ')}`)
   return ENGINE_NAMES.filter((name) => names.includes(name))
+}
+
+/** Null for a choice, of which nothing is kept. */
+function documentFor([first]: readonly Case[], names: readonly string[]): string | null {
+  if (names.length === 0) return 'docs/benchmarks.md'
+  return names.length === 1 && first?.apart ? `docs/benchmarks-${first.name}.md` : null
 }
 
 async function runCase(one: Case, stage: Stage, rounds: number): Promise<string> {
@@ -83,9 +89,10 @@ async function main(): Promise<void> {
   }
   const head = renderHead(root, stage.versions(), rounds, (performance.now() - began) / 60_000)
   console.log(head)
-  if (cases.length < all.length || engines.length < ENGINE_NAMES.length) return
-  writeFileSync(join(root, 'docs/benchmarks.md'), [head, ...sections].join('\n'))
-  console.log('written to docs/benchmarks.md')
+  const document = documentFor(cases, positionals)
+  if (document === null || engines.length < ENGINE_NAMES.length) return
+  writeFileSync(join(root, document), [head, ...sections].join('\n'))
+  console.log(`written to ${document}`)
 }
 
 try {

@@ -70,7 +70,7 @@ the same busybox; dockerd, podman and runc are Debian's packages in their defaul
 
 - commit: ${git('log', '-1', '--format=%h of %cs')}${git('status', '--porcelain') ? ', with changes not committed' : ''}
 - machine: ${machine}
-- versions: ${versions.join(', ')}, node ${process.versions.node}
+- versions: ${[...versions, `node ${process.versions.node}`].join(', ')}
 - whole run: ${minutes.toFixed(1)} minutes; the machine's load over the last 15 minutes was ${loadavg()[2]?.toFixed(1)}
 `
 }

@@ -15,6 +15,8 @@ export interface Stage extends AsyncDisposable {
   readonly dir: string
   /** Aborts when the run is interrupted or has used up its time. */
   readonly signal: AbortSignal
+  /** What a case must take away again, even when the run is interrupted while it is at work. */
+  readonly leftovers: AsyncDisposableStack
   /** Those of the wanted engines that were chosen for this run, started. */
   engines(...wanted: EngineName[]): Promise<Engine[]>
   /** Names with versions of what has been started. */
@@ -48,10 +50,12 @@ export async function openStage(
     return known
   }
   const versions: string[] = []
+  const leftovers = new AsyncDisposableStack()
   return {
     root,
     dir,
     signal,
+    leftovers,
     async engines(...wanted) {
       const found: Engine[] = []
       for (const name of ENGINE_NAMES.filter((one) => wanted.includes(one) && chosen.includes(one))) {
@@ -64,6 +68,7 @@ export async function openStage(
     },
     versions: () => versions,
     async [Symbol.asyncDispose]() {
+      await leftovers.disposeAsync()
       const ended = [...started.values()].map(async (one) => (await one)[Symbol.asyncDispose]())
       await Promise.allSettled(ended)
     },

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Case, Contestant } from '../case.ts'
+import { ask, startChild } from '../child.ts'
 import { endProcess } from '../command.ts'
 import type { Stage } from '../stage.ts'
 
@@ -9,41 +9,15 @@ import type { Stage } from '../stage.ts'
 const STANDING = [0, 10, 5_000]
 const BACKENDS = ['nftables', 'iptables'] as const
 
-async function startPublisher(stage: Stage, backend: string, standing: number): Promise<ChildProcess> {
-  const command = [
+const startPublisher = (stage: Stage, backend: string, standing: number): Promise<ChildProcess> =>
+  startChild([
+    'unshare',
     '--net',
     process.execPath,
     join(stage.root, 'bench/publisher.ts'),
     backend,
     String(standing),
-  ]
-  const publisher = spawn('unshare', command, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  await answerOf(publisher)
-  return publisher
-}
-
-/** The next message of a child; throws when it ends instead. */
-async function answerOf(publisher: ChildProcess): Promise<unknown> {
-  const listening = new AbortController()
-  const { signal } = listening
-  const answered = once(publisher, 'message', { signal }).then(([answer]) => answer)
-  const ended = once(publisher, 'exit', { signal }).then(([code]) => {
-    throw new Error(`bench/publisher.ts ended with ${code}`)
-  })
-  answered.catch(() => {})
-  ended.catch(() => {})
-  try {
-    return await Promise.race([answered, ended])
-  } finally {
-    listening.abort()
-  }
-}
-
-async function samplePublish(publisher: ChildProcess): Promise<number> {
-  const answer = answerOf(publisher)
-  publisher.send('publish')
-  return Number(await answer)
-}
+  ])
 
 export default {
   name: 'publish',
@@ -56,7 +30,10 @@ export default {
       const publishers = new Map<string, ChildProcess>()
       for (const backend of BACKENDS) publishers.set(backend, await startPublisher(stage, backend, standing))
       const contestants = [...publishers].map(
-        ([name, publisher]): Contestant => ({ name, sample: () => samplePublish(publisher) }),
+        ([name, publisher]): Contestant => ({
+          name,
+          sample: async () => Number(await ask(publisher, 'publish')),
+        }),
       )
       const title = standing === 0 ? 'alone' : `beside ${standing.toLocaleString('en')} others`
       yield { title, unit: 'ms', contestants }

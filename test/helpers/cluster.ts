@@ -30,6 +30,7 @@ export class TestCluster implements AsyncDisposable {
   #etcd: Etcd | null = null
   #flags: readonly string[] = []
   #joined = 0
+  #stopped: Promise<void> | null = null
 
   static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster()
@@ -122,7 +123,13 @@ export class TestCluster implements AsyncDisposable {
     return stdout
   }
 
-  async stop(): Promise<void> {
+  /** Safe to repeat. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     await Promise.all(this.hosts.map((host) => host.stop()))
     await this.#etcd?.stop()
     execFileSync('ip', ['netns', 'del', this.netns])
