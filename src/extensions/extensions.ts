@@ -176,7 +176,10 @@ export class Extensions {
         this.#drop(kind, name)
       }
     }
-    if (used.length === 0) return this.#replaceThread(path, null)
+    if (used.length === 0) {
+      this.#replaceThread(path, null)
+      return
+    }
     const error = `${path} is gone: the driver goes on while networks or volumes need it`
     after.set(path, { ...extension, kinds: used, error })
   }

@@ -42,6 +42,11 @@ export class ExtensionIpam {
     this.#read = optionReader(this.name, part.options)
     this.#part = part
     this.#caller = caller
+    this.forget()
+  }
+
+  /** The driver has lost its memory: each pool's next use begins with telling it. */
+  forget(): void {
     for (const pool of this.#pools.values()) pool.adopted = null
   }
 

@@ -1,14 +1,19 @@
-/** From a file to a checked definition. */
+/** From a file to a driver: in the daemon's own thread, or in one of its own. */
+import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { errorMessage, TsnetError } from '../errors.ts'
+import type { Logger } from '../log.ts'
 import type { DriverDefinition } from './api/driver.ts'
-import { longestTimeout } from './call.ts'
+import { bad, checkName, importDefinition } from './definition.ts'
 import { entryModule, nameOfFile, refuseWritable } from './files.ts'
 import { provideModules, versionedUrl } from './hooks.ts'
+import { IsolatedDriver } from './isolation/isolated.ts'
 
 export interface LoadedDriver {
   readonly name: string
   readonly definition: DriverDefinition
+  /** Its thread, if it has one. */
+  readonly isolated: IsolatedDriver | null
 }
 
 /** Milliseconds for a module's own `await`s. */
@@ -20,15 +25,11 @@ let version = 0
  * Loads a file or package as it is now. Throws, with the path in front, what is wrong with it; with `trusted` it may also be
  * written by others than root.
  */
-export async function loadDriver(path: string, trusted = false): Promise<LoadedDriver> {
-  provideModules()
+export async function loadDriver(path: string, log: Logger, trusted = false): Promise<LoadedDriver> {
   try {
     const module = entryModule(path)
     if (!trusted) for (const one of [path, module]) refuseWritable(one)
-    const url = versionedUrl(pathToFileURL(module).href, ++version)
-    const exported = (await inTime(import(/* @vite-ignore */ url))) as { readonly default?: unknown }
-    const definition = checkDefinition(exported.default)
-    return { name: checkName(definition.name ?? nameOfFile(path)), definition }
+    return (await loadIsolated(path, module, log)) ?? (await loadHere(path, module))
   } catch (error) {
     const kind = error instanceof TsnetError ? error.kind : 'invalid'
     const message = errorMessage(error)
@@ -36,6 +37,43 @@ export async function loadDriver(path: string, trusted = false): Promise<LoadedD
       cause: error,
     })
   }
+}
+
+/** Whether a file wants a thread is known from its text: to run it here for the answer is what the thread is against. */
+const wantsThread = /\bisolation\s*:\s*(['"])worker\1/
+
+/** Null for a driver that wants none. */
+async function loadIsolated(path: string, module: string, log: Logger): Promise<LoadedDriver | null> {
+  if (!wantsThread.test(readFileSync(module, 'utf8'))) return null
+  const isolated = new IsolatedDriver(pathToFileURL(module).href, log.child({ driver: nameOfFile(path) }))
+  try {
+    const definition = await isolated.load()
+    // It stands in a comment.
+    if (definition.isolation === undefined) {
+      isolated.close()
+      return null
+    }
+    return { name: nameOf(path, definition), definition, isolated }
+  } catch (error) {
+    isolated.close()
+    throw error
+  }
+}
+
+async function loadHere(path: string, module: string): Promise<LoadedDriver> {
+  provideModules()
+  const url = versionedUrl(pathToFileURL(module).href, ++version)
+  const definition = await inTime(importDefinition(url))
+  if (definition.isolation !== undefined) {
+    throw bad(
+      `isolation: 'worker' must stand in ${module} in these words: it is looked for before the file runs`,
+    )
+  }
+  return { name: nameOf(path, definition), definition, isolated: null }
+}
+
+function nameOf(path: string, { name }: DriverDefinition): string {
+  return checkName(name ?? nameOfFile(path))
 }
 
 async function inTime<T>(module: Promise<T>): Promise<T> {
@@ -49,46 +87,4 @@ async function inTime<T>(module: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The verbs without which a part is none. */
-const required = {
-  network: ['attach'],
-  ipam: ['requestPool', 'releasePool', 'lease', 'release'],
-  volume: ['create', 'remove'],
-} as const
-
-export const driverKinds = ['network', 'ipam', 'volume'] as const
-
-function checkDefinition(value: unknown): DriverDefinition {
-  if (typeof value !== 'object' || value === null) {
-    throw bad('it has no default export: write export default defineDriver({ … })')
-  }
-  const definition = value as DriverDefinition
-  if (definition.apiVersion !== 1) {
-    throw bad(`apiVersion ${JSON.stringify(definition.apiVersion)} is not known: this tsnet has version 1`)
-  }
-  const { timeout } = definition
-  if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0 && timeout <= longestTimeout)) {
-    throw bad(`timeout ${timeout} must be milliseconds, up to ${longestTimeout}`)
-  }
-  const kinds = driverKinds.filter((kind) => definition[kind] !== undefined)
-  if (kinds.length === 0) throw bad('it defines no driver: give network, ipam or volume')
-  for (const kind of kinds) checkPart(kind, Object(definition[kind]))
-  return definition
-}
-
-function checkPart(kind: (typeof driverKinds)[number], part: Readonly<Record<string, unknown>>): void {
-  const missing = required[kind].find((verb) => typeof part[verb] !== 'function')
-  if (missing !== undefined) throw bad(`${kind} has no function ${missing}`)
-}
-
-/** As in Docker's plugins, less what has a meaning in paths and URLs. */
-function checkName(name: string): string {
-  if (/^[a-z0-9][a-z0-9.-]{0,62}$/.test(name)) return name
-  throw bad(`name "${name}" must be lower-case letters, digits, - and ., e.g. "my-driver"`)
-}
-
-function bad(message: string): TsnetError {
-  return new TsnetError('invalid', 'driver-definition', message)
 }

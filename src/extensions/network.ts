@@ -16,16 +16,21 @@ import type { NetworkRecord, NetworkSpec } from '../store/records.ts'
 import { hostVethName } from '../values/interface-name.ts'
 import type { EndpointIdentity, Network, NetworkPart } from './api/network.ts'
 import type { Caller } from './call.ts'
+import type { IsolatedNetworkPart } from './isolation/isolated.ts'
 import { type OptionReader, optionReader } from './options.ts'
 
 /** A driver's networks over its reloads. */
 export class ExtensionNetworks {
   readonly name: string
   readonly #mark: string
-  #part!: NetworkPart
+  #part!: NetworkPart & Pick<IsolatedNetworkPart, 'askGateway'>
   #caller!: Caller
   #read!: OptionReader
   #readEndpoint!: OptionReader
+  /** Networks that are in use, by id. */
+  readonly #known = new Map<string, NetworkRecord>()
+  /** What a driver in a thread has said of them, by network and subnet. */
+  readonly #gateways = new Map<string, string>()
 
   /** `mark` is the daemon's. Throws what is wrong with the schemas of its options. */
   constructor(name: string, mark: string, part: NetworkPart, caller: Caller) {
@@ -45,6 +50,7 @@ export class ExtensionNetworks {
     this.#readEndpoint = readEndpoint
     this.#part = part
     this.#caller = caller
+    for (const network of this.#known.values()) this.#askGateways(network).catch(() => {})
   }
 
   /** As the engine sees it: what it calls goes to the version that is loaded then. */
@@ -65,12 +71,39 @@ export class ExtensionNetworks {
   }
 
   #gatewayFor(network: NetworkSpec, pool: NetworkRecord['pools'][number]): string {
-    const { gatewayFor } = this.#part
+    const { gatewayFor, askGateway } = this.#part
+    if (askGateway !== undefined) return this.#askedGateway(network, pool.subnet)
     if (gatewayFor === undefined) return network.internal ? '' : pool.gateway
     const { subnet, gateway, auxiliary } = pool
     return this.#caller.ask('gatewayFor', () =>
       gatewayFor.call(this.#part, this.#view(network), { subnet, gateway, auxiliary }),
     )
+  }
+
+  #askedGateway(network: NetworkSpec | NetworkRecord, subnet: string): string {
+    const gateway = this.#gateways.get(gatewayKey(network, subnet))
+    if (gateway !== undefined) return gateway
+    throw this.#caller.wrong('gatewayFor', `has not been answered yet for network ${network.name}`)
+  }
+
+  /** The engine cannot wait for a thread when it wants to know: the driver is asked before. */
+  async #askGateways(network: NetworkRecord, signal?: AbortSignal): Promise<void> {
+    const { askGateway } = this.#part
+    if (askGateway === undefined) return
+    for (const { subnet, gateway, auxiliary } of network.pools) {
+      const pool = { subnet, gateway, auxiliary }
+      const answer = await this.#caller.call(
+        'gatewayFor',
+        (call) => askGateway(this.#view(network), pool, call),
+        signal,
+      )
+      this.#gateways.set(gatewayKey(network, subnet), answer)
+    }
+  }
+
+  #forgetNetwork(network: NetworkRecord): void {
+    this.#known.delete(network.id)
+    for (const { subnet } of network.pools) this.#gateways.delete(gatewayKey(network, subnet))
   }
 
   async #createNetwork(context: DriverContext, network: NetworkRecord): Promise<[]> {
@@ -79,6 +112,8 @@ export class ExtensionNetworks {
       (call) => this.#part.createNetwork?.(this.#view(network), call),
       context.signal,
     )
+    await this.#askGateways(network, context.signal)
+    this.#known.set(network.id, network)
     return []
   }
 
@@ -88,6 +123,7 @@ export class ExtensionNetworks {
       (call) => this.#part.removeNetwork?.(this.#view(network), call),
       context.signal,
     )
+    this.#forgetNetwork(network)
     await removeAliased(this.#aliasOf(network.id))
   }
 
@@ -146,6 +182,10 @@ export class ExtensionNetworks {
     const alias = this.#aliasOf(id)
     return { id, network: this.#view(network), address4, address6, alias, hostName: hostVethName(id) }
   }
+}
+
+function gatewayKey(network: NetworkSpec | NetworkRecord, subnet: string): string {
+  return `${'id' in network ? network.id : ''} ${subnet}`
 }
 
 function placeOf({ id, netns, path }: Sandbox): Pick<Sandbox, 'id' | 'netns' | 'path'> {

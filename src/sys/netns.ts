@@ -4,6 +4,7 @@
  * inside a namespace must not start anything asynchronous.
  */
 import { openSync, promises, statSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
 import { MS_BIND } from './constants/mount.ts'
 import { CLONE_NEWNET } from './constants/sched.ts'
 import { SyscallError } from './errno.ts'
@@ -46,11 +47,12 @@ export function inNetns<T>(fd: Fd, body: () => NotPromise<T>): NotPromise<T> {
   }
 }
 
-/** Nothing may go on in the wrong namespace: when the way back fails, the process ends. */
+/** Nothing may go on in the wrong namespace: when the way back fails, the process ends, or a driver's thread. */
 function leave(back: number): void {
   if (nativeSetns(back, CLONE_NEWNET) < 0) {
     process.stderr.write('tsnet: cannot return to the own network namespace\n')
-    process.abort()
+    if (isMainThread) process.abort()
+    process.exit(1)
   }
 }
 

@@ -37,6 +37,11 @@ export interface DriverDefinition<
   readonly description?: string
   /** Milliseconds that one call may take, 30 000 unless said otherwise; at most ten minutes. */
   readonly timeout?: number
+  /**
+   * 'worker': a thread for the driver alone, so that an endless loop, an exit or a leak is no harm to others. Write it in these words in
+   * the driver's own file.
+   */
+  readonly isolation?: 'worker'
   readonly network?: NetworkPart<N, E>
   readonly ipam?: IpamPart<I>
   readonly volume?: VolumePart<V>
