@@ -17,6 +17,8 @@ export interface TestClusterOptions {
   readonly hosts?: number
   /** Servers of etcd; 1 unless told. */
   readonly servers?: number
+  /** bytes that etcd keeps at most */
+  readonly quota?: number
   /** Of each daemon. */
   readonly flags?: readonly string[]
   /** Of the address in `--cluster`, e.g. {ttl: '2'}. */
@@ -51,6 +53,7 @@ export class TestCluster implements AsyncDisposable {
   async #start({
     hosts = 3,
     servers = 1,
+    quota,
     flags = [],
     parameters = { ttl: '10' },
   }: TestClusterOptions): Promise<void> {
@@ -59,7 +62,7 @@ export class TestCluster implements AsyncDisposable {
       netns: this.netns,
       address: `${underlay.v4}.${2 + index}`,
     }))
-    this.#etcd = await Etcd.start({ places })
+    this.#etcd = await Etcd.start({ places, ...(quota !== undefined && { quota }) })
     this.#flags = [...flags, '--cluster', this.#etcd.url(parameters)]
     const started = Array.from({ length: hosts }, () =>
       this.join((all, prepare) => TestDaemon.start(all, {}, '', prepare)),

@@ -36,7 +36,7 @@ export class SharedSubnet {
   #turn: Promise<unknown> = Promise.resolve()
   #isGrowing = false
   #isReleased = false
-  /** milliseconds since the epoch until which no block is looked for before the last one is used up */
+  /** milliseconds of the monotonic clock until which no block is looked for before the last one is used up */
   #fullUntil = 0
   #spare: NodeJS.Timeout | null = null
 
@@ -152,7 +152,7 @@ export class SharedSubnet {
   /** Takes another block, while there is room still. */
   growInTime(): void {
     const { cluster, log } = this.#options
-    const isWanted = this.holdings.free < lowOf(this.holdings) && Date.now() >= this.#fullUntil
+    const isWanted = this.holdings.free < lowOf(this.holdings) && performance.now() >= this.#fullUntil
     if (this.#isGrowing || !isWanted || cluster.health().state !== 'connected') return
     this.#isGrowing = true
     this.#inTurn(() => this.#grow())
@@ -173,7 +173,7 @@ export class SharedSubnet {
       // With the first one that is taken all that are taken are learnt.
       taken ??= new Set((await cluster.list(blockKey(network, ''))).keys())
     }
-    this.#fullUntil = Date.now() + fullTime
+    this.#fullUntil = performance.now() + fullTime
     return false
   }
 

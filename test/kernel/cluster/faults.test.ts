@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type {
   Change,
   Cluster,
@@ -166,6 +166,33 @@ describe('one server that hosts reach by ways of their own', () => {
     await eventually(() => expect(a.health().state).toBe('connected'))
     await a.networks.ready()
     await eventually(async () => expect([...(await a.list('names/n/')).values()]).toEqual(['a one']))
+  })
+
+  test.each([
+    ['forward', 86_400_000],
+    ['back', -86_400_000],
+  ])('a clock that is set %s by a day is not noticed by anybody', async (_, step) => {
+    const [a, b] = await Promise.all([join('a', wayOfA), join('b', wayOfB)])
+    const network = await b.createNetwork(() => networkOf('mesh'))
+    using seen = b.endpoints(network.id)
+    await seen.ready()
+    const states: string[] = []
+    for (const host of [a, b]) host.onHealth(({ state }) => states.push(state))
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + step })
+    try {
+      const endpoint = endpointOf(network, 'a', 'web')
+      a.announce(endpoint)
+      await eventually(() => expect(seen.values.has(endpoint.id)).toBe(true))
+      // longer than the lease
+      await sleep(2500)
+      expect(await b.hold('names/n/web', 'b one')).toBe('b one')
+      expect(await a.hold('names/n/web', 'a one')).toBe('b one')
+      expect([...b.nodes.values.keys()].sort()).toEqual(['a', 'b'])
+      expect(seen.values.size).toBe(1)
+      expect(states.filter((state) => state !== 'connected')).toEqual([])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('a lease that an operator revoked is replaced, and everything under it is put again', async () => {
