@@ -71,6 +71,8 @@ export interface Config {
   /** Address of the host at which containers' names are answered; '' for none. */
   readonly dnsHostListen: string
   readonly logLevel: string
+  /** Where metrics are served, to whoever can reach it; null for nowhere. Port 0 takes a free one. */
+  readonly metrics: { readonly host: string; readonly port: number } | null
   readonly pidfile: string
   readonly firewallBackend: 'auto' | 'iptables' | 'nftables'
   readonly initPool: number
@@ -120,6 +122,7 @@ const flags = {
   'dns-opt': { type: 'string', multiple: true },
   'dns-search': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
+  'metrics-addr': { type: 'string' },
   pidfile: { type: 'string', short: 'p' },
   'firewall-backend': { type: 'string' },
   'init-pool': { type: 'string' },
@@ -166,6 +169,7 @@ Options:
       --dns-search list                     Search domains for containers instead of the host's; . for none
       --host-gateway-ip list                What host-gateway in --add-host stands for (default: the default bridge's)
   -l, --log-level string                    debug, info, warn, error, fatal (default "info")
+      --metrics-addr string                 ADDRESS:PORT at which metrics for Prometheus are served, to whoever can reach it
   -p, --pidfile string                      Where to write the process id
       --firewall-backend string             auto, nftables, iptables (default "auto")
       --init-pool number                    How many inits wait warm (default 2)
@@ -385,6 +389,16 @@ function checkHostListen(address: string): string {
   throw bad(`--dns-host-listen "${address}" must be an IP address of the host, e.g. 127.0.0.54`)
 }
 
+/** As Go's: without an address on every one, IPv6 in brackets. */
+function parseMetricsAddress(text: string): Config['metrics'] {
+  if (text === '') return null
+  const [, bracketed, plain = '', port = ''] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
+  const isAddress = bracketed === undefined || (isIp(bracketed) && bracketed.includes(':'))
+  if (port !== '' && Number(port) <= 65535 && isAddress)
+    return { host: bracketed ?? plain, port: Number(port) }
+  throw bad(`--metrics-addr "${text}" must be ADDRESS:PORT, e.g. 127.0.0.1:9323 or [::1]:9323`)
+}
+
 function checkDrivers(files: readonly string[]): readonly string[] {
   const relative = files.find((file) => !file.startsWith('/'))
   if (relative === undefined) return files
@@ -450,6 +464,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
     dnsSearch: list(values['dns-search']),
     dnsOptions: list(values['dns-opt']),
     logLevel: oneOf('log-level', text('log-level', 'info'), logLevels),
+    metrics: parseMetricsAddress(text('metrics-addr', '')),
     pidfile: text('pidfile', ''),
     firewallBackend: oneOf('firewall-backend', text('firewall-backend', 'auto'), firewallBackends),
     initPool: parseInitPool(text('init-pool', '2')),

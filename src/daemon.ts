@@ -13,6 +13,8 @@ import {
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
+import { createMetrics } from './api/metrics/metrics.ts'
+import { type MetricsAddress, type MetricsServer, serveMetrics } from './api/metrics/serve.ts'
 import { createApiServer } from './api/server.ts'
 import { type Config, daemonUsage, loadConfig } from './config.ts'
 import { HostResolver } from './dns/host-resolver.ts'
@@ -32,10 +34,12 @@ import { watchDrift } from './engine/drift.ts'
 import { countUsers } from './engine/drivers.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
 import { allowsName, sendersOf } from './engine/egress-policy.ts'
+import type { Engine } from './engine/engine.ts'
 import { Events } from './engine/events.ts'
 import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
+import { createMeasures } from './engine/measures.ts'
 import type { Parts } from './engine/parts.ts'
 import { engineNetworks } from './engine/pods/engine-networks.ts'
 import { Pods } from './engine/pods/pods.ts'
@@ -317,6 +321,11 @@ function hostRoutes(): string[] {
   return listAllRoutes(socket).map((route) => route.destination)
 }
 
+async function openMetrics(address: MetricsAddress, parts: Parts, engine: Engine): Promise<MetricsServer> {
+  const metrics = await createMetrics({ engine, measures: createMeasures(parts), version })
+  return serveMetrics(address, metrics, parts.log)
+}
+
 async function listen(server: ReturnType<typeof createApiServer>, config: Config): Promise<void> {
   for (const host of config.hosts) {
     if (host.startsWith('unix://'))
@@ -423,16 +432,23 @@ async function main(argv: readonly string[]): Promise<void> {
   buildSeccompFilter('default', resolveCapabilities({ add: [], drop: [] }))
   await pods.resume()
   const server = createApiServer({ engine, guest, pods, log, version })
+  const metrics = config.metrics === null ? null : await openMetrics(config.metrics, parts, engine)
   await listen(server, config)
   await guest.resume()
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
-  log.info({ hosts: config.hosts, firewall: parts.firewall.backend }, 'the daemon is ready')
+  const facts = {
+    hosts: config.hosts,
+    firewall: parts.firewall.backend,
+    ...(metrics && { metrics: metrics.url }),
+  }
+  log.info(facts, 'the daemon is ready')
 
   const stop = async (): Promise<void> => {
     plugins.close()
     await guest.close()
     await pods.close()
     await server.close()
+    await metrics?.[Symbol.asyncDispose]()
     await supervisor.close(true)
     drift[Symbol.dispose]()
     trash[Symbol.dispose]()

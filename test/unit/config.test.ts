@@ -50,6 +50,7 @@ describe('settings', () => {
       dnsSearch: [],
       dnsOptions: [],
       logLevel: 'info',
+      metrics: null,
       pidfile: '',
       userlandProxy: true,
       cni: { configurations: '/etc/cni/net.d', programs: ['/opt/cni/bin', '/usr/lib/cni'] },
@@ -90,6 +91,7 @@ describe('settings', () => {
         'debug',
         '-p',
         '/pid',
+        '--metrics-addr=[::1]:9323',
         '--firewall-backend',
         'nftables',
         '--init-pool',
@@ -114,6 +116,7 @@ describe('settings', () => {
       dnsSearch: ['a.example', 'b.example'],
       dnsOptions: ['ndots:2'],
       logLevel: 'debug',
+      metrics: { host: '::1', port: 9323 },
       pidfile: '/pid',
       userlandProxy: false,
       trash: { age: 5_400_000, space: 0 },
@@ -126,6 +129,22 @@ describe('settings', () => {
       firewallBackend: 'nftables',
       initPool: 0,
     })
+  })
+
+  test('serve metrics at an address as Go writes them, and at no other', () => {
+    expect(load('--metrics-addr=:9323')?.metrics).toEqual({ host: '', port: 9323 })
+    expect(load('--metrics-addr=localhost:0')?.metrics).toEqual({ host: 'localhost', port: 0 })
+    expect(loadFile({ 'metrics-addr': '10.0.0.1:80' })?.metrics).toEqual({ host: '10.0.0.1', port: 80 })
+    for (const wrong of [
+      '9323',
+      '127.0.0.1',
+      '127.0.0.1:99999',
+      '::1:9323',
+      '[::1]',
+      '[10.0.0.1]:1',
+      'http://a:1',
+    ])
+      expect(() => load(`--metrics-addr=${wrong}`)).toThrow(`--metrics-addr "${wrong}" must be ADDRESS:PORT`)
   })
 
   test('listen below the exec-root unless told otherwise', () => {
