@@ -97,8 +97,20 @@ async function exchange(
   if (isStream(body)) body.on('error', (error) => request.destroy(error)).pipe(request)
   else request.end(json)
   const reply = await answerOf(request)
-  if (reply.answer.statusCode! >= 400) throw await apiError(reply.answer)
-  return reply
+  if (reply.answer.statusCode! < 400) return reply
+  const error = await apiError(reply.answer)
+  const isUnknown = error.message.endsWith(': page not found') && path.startsWith('/tsnet/')
+  throw isUnknown ? notTsnet(host, error) : error
+}
+
+/** An environment that points at dockerd is easily forgotten. */
+function notTsnet({ text }: Host, cause: TsnetError): TsnetError {
+  return new TsnetError(
+    'unsupported',
+    'not-tsnet',
+    `the daemon at ${text} does not know this command: it is not tsnet's, or an older one; TSNET_HOST or -H name another`,
+    { cause },
+  )
 }
 
 function isStream(body: Options['body']): body is Readable {

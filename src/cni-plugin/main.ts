@@ -15,6 +15,8 @@ const env = process.env
 
 /** Where networks and pods are noted that were made without a daemon. */
 const defaultState = '/var/lib/cni/tsnet'
+/** Milliseconds: a daemon that is stuck is not to keep the runtime, which may have no deadline of its own. */
+const patience = 45_000
 const defaultHost = 'unix:///run/tsnet/tsnet.sock'
 
 function readCall(): PodCall {
@@ -62,6 +64,15 @@ function askDaemon(path: string, call: PodCall): Promise<Answer | null> {
   const socket = createConnection(path, () =>
     socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`),
   )
+  const late = (): void =>
+    reject(
+      new TsnetError(
+        'unavailable',
+        'daemon',
+        `the daemon at ${path} has no answer within ${patience / 1000} s`,
+      ),
+    )
+  setTimeout(late, patience).unref()
   socket.setEncoding('utf8')
   socket.on('data', (chunk) => {
     text += chunk

@@ -1,5 +1,5 @@
 /** A network as CNI describes it: a list of plugins in a `.conflist` file, or a single one in a `.conf` file. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { TsnetError } from '../errors.ts'
 import { type CniVersion, speakable } from './version.ts'
@@ -22,6 +22,8 @@ export interface NetworkList {
 
 /** The specification's rule for names of networks and ids of containers. */
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
+/** bytes; usual ones have a few thousand */
+const largestList = 1 << 20
 const extensions = /\.(conflist|conf|json)$/
 
 /**
@@ -63,28 +65,30 @@ function listFiles(directory: string): string[] {
 
 function nameIn(path: string): unknown {
   try {
-    return (JSON.parse(readFileSync(path, 'utf8')) as { name?: unknown } | null)?.name
+    return (JSON.parse(readText(path)) as { name?: unknown } | null)?.name
   } catch {
     return undefined
   }
 }
 
 function readList(path: string): NetworkList {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new TsnetError('not-found', 'no-conflist', `network list ${path}: ${(error as Error).message}`)
-  }
-  const list = parseNetworkList(path, text)
+  const list = parseNetworkList(path, readText(path))
   const folder = join(dirname(path), list.name)
   const further = list.isWhole ? [] : listFiles(folder).map((file) => join(folder, file))
-  const plugins = [
-    ...list.plugins,
-    ...further.flatMap((file) => parsePlugins(file, readFileSync(file, 'utf8'))),
-  ]
+  const plugins = [...list.plugins, ...further.flatMap((file) => parsePlugins(file, readText(file)))]
   if (plugins.length === 0) throw bad(path, 'it has no plugins')
   return { ...list, plugins }
+}
+
+/** What is no file, such as a pipe that nobody writes to, could keep the daemon for ever. Throws kind 'not-found' or 'invalid'. */
+function readText(path: string): string {
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status === undefined) {
+    throw new TsnetError('not-found', 'no-conflist', `network list ${path}: there is no such file`)
+  }
+  if (!status.isFile()) throw bad(path, 'it is no file')
+  if (status.size > largestList) throw bad(path, `it has more than ${largestList} bytes`)
+  return readFileSync(path, 'utf8')
 }
 
 /** What is in a list's file. Of one that is not whole, further plugins lie in a folder of the network's name beside it. Pure. */

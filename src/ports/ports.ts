@@ -87,8 +87,12 @@ export function createPorts({ log, proxy }: { readonly log: Logger; readonly pro
       for (const place of places) {
         const holder = findOwner(owners.values(), place, port)
         if (holder === undefined) continue
-        const text = `Bind for ${formatPlace(place, port)} failed: port is already allocated (by container ${holder})`
-        return new TsnetError('conflict', 'port-allocated', text, { cause: error })
+        return new TsnetError(
+          'conflict',
+          'port-allocated',
+          `Bind for ${formatPlace(place, port)} failed: port is already allocated (by container ${holder})`,
+          { cause: error },
+        )
       }
     }
     return explainBindFailure(error, places[0]!, port)

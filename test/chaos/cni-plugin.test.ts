@@ -123,3 +123,18 @@ test('a daemon that is killed again and again meanwhile loses and leaves nothing
   expect(veths()).toBe(0)
   expect(hasRules()).toBe(false)
 })
+
+test('a daemon that is stuck keeps a runtime for less than a minute', async () => {
+  const host = `unix://${daemon.socket}`
+  const config = { cniVersion: '1.1.0', name: 'stuck', type: 'tsnet', host, stateDir: join(root, 'state') }
+  const request = { containerId: 'stuck', netns: runtime.sandbox('stuck'), config }
+  process.kill(daemon.pid, 'SIGSTOP')
+  try {
+    const { code, json } = await runtime.call('ADD', request)
+    expect([code, json]).toMatchObject([1, { code: 11, msg: expect.stringContaining('no answer within') }])
+  } finally {
+    process.kill(daemon.pid, 'SIGCONT')
+  }
+  // What it was still asked is done by now, or comes before this.
+  await runtime.ask('DEL', request)
+})

@@ -25,7 +25,7 @@ describe('a new driver', () => {
   ])('of kind %s passes all checks', async (kind, count) => {
     const file = join(directory, `my-${kind}.ts`)
     expect((await tsnet(['driver', 'new', kind, file])).stdout).toContain(`tsnet driver test ${file}`)
-    expect((await tsnet(['driver', 'new', kind, file])).stderr).toContain('cannot be written')
+    expect((await tsnet(['driver', 'new', kind, file])).stderr).toContain('it is there already')
     const opts = kind === 'volume' ? ['--opt', `base=${directory}/base`] : []
     const { code, stdout } = await tsnet(['driver', 'test', ...opts, file])
     expect(stdout).toContain(`${kind} driver my-${kind}`)

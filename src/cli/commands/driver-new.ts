@@ -6,6 +6,11 @@ import { badValue } from '../values/bad-value.ts'
 
 const kinds = ['network', 'ipam', 'volume']
 
+const reasons: Readonly<Record<string, string>> = {
+  EEXIST: 'it is there already',
+  ENOENT: 'there is no such folder',
+}
+
 export const command = defineCommand({
   usage: 'network|ipam|volume FILE',
   summary: 'Write a driver to start from',
@@ -18,11 +23,9 @@ export const command = defineCommand({
     try {
       copyFileSync(template, file, fs.COPYFILE_EXCL)
     } catch (error) {
-      throw new TsnetError(
-        'conflict',
-        'driver-file',
-        `${file} cannot be written: ${(error as Error).message}`,
-      )
+      const { code, message } = error as NodeJS.ErrnoException
+      const reason = reasons[code ?? ''] ?? message
+      throw new TsnetError('conflict', 'driver-file', `${file} cannot be written: ${reason}`)
     }
     print(`${file}: try it with tsnet driver test ${file}, then copy it to /etc/tsnet/drivers`)
     return 0

@@ -51,6 +51,15 @@ describe('createClient', () => {
     )
   })
 
+  test('says so when another engine than tsnet answers', async () => {
+    const client = await serve((_request, response) =>
+      response.writeHead(404).end('{"message":"page not found"}'),
+    )
+    const text = `the daemon at unix://${socket()} does not know this command: it is not tsnet's, or an older one`
+    await expect(client.call('GET', '/tsnet/v1/plugin')).rejects.toThrow(text)
+    await expect(client.call('GET', '/containers/json')).rejects.toThrow('page not found')
+  })
+
   test('sends JSON with its length, and a stream as it comes', async () => {
     const client = await serve(async (request, response) => {
       const { 'content-type': type, 'content-length': length } = request.headers

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,8 +71,18 @@ describe('a directory of networks', () => {
     expect(findNetworkList(directory, 'net')?.plugins).toEqual([{ type: 'bridge' }])
     expect(findNetworkList(directory, 'other')).toBeUndefined()
     expect(() => loadNetworkList(directory, 'other')).toThrow(`other is not in ${directory}`)
-    expect(() => loadNetworkList(directory, join(directory, 'gone'))).toThrow('ENOENT')
+    expect(() => loadNetworkList(directory, join(directory, 'gone'))).toThrow('there is no such file')
     expect(findNetworkList('/nowhere', 'net')).toBeUndefined()
+  })
+
+  test('keeps nobody waiting over what is no list at all', () => {
+    execFileSync('mkfifo', [join(directory, '10-net.conflist')])
+    write('15-net.conflist', ' '.repeat((1 << 20) + 1))
+    write('20-net.conflist', good)
+    expect(findNetworkList(directory, 'net')?.plugins).toEqual([{ type: 'bridge' }])
+    expect(() => loadNetworkList('/', '/dev/zero')).toThrow('it is no file')
+    expect(() => loadNetworkList('/', join(directory, '10-net.conflist'))).toThrow('it is no file')
+    expect(() => loadNetworkList('/', join(directory, '15-net.conflist'))).toThrow('more than 1048576 bytes')
   })
 
   test('adds to a list the plugins in the folder of its name, unless the list is whole', () => {
