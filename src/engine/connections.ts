@@ -9,7 +9,7 @@ import { randomMac } from '../values/mac.ts'
 import { reserveFixed } from './addresses.ts'
 import { claimNames } from './cluster-names.ts'
 import { containerTexts } from './container-texts.ts'
-import { nothingLed, portsToldTo } from './driver-ports.ts'
+import { leadsPorts, portsToldTo, reserveForJoining } from './driver-ports.ts'
 import { egressRules, isRestricted, refuseEgress } from './egress-policy.ts'
 import {
   attachEndpoint,
@@ -126,11 +126,12 @@ async function connectRunning(
   const restriction = { add: egressRules(parts, { ...container, endpoints: [planned] }), remove: [] }
   undo.defer(() => parts.firewall.apply(inverse(restriction)))
   await parts.firewall.apply(restriction)
+  const led = await reserveForJoining(parts, undo, container, planned)
   const endpoint = await attachEndpoint(parts, undo, sandbox, planned, {
     interfaceName,
     defaults,
     onlyOwnMac: isRestricted(container),
-    ports: portsToldTo(parts, container, planned, nothingLed),
+    ports: portsToldTo(parts, container, planned, led),
   })
   const changed = { ...container, endpoints: [...container.endpoints, endpoint] }
   undo.defer(async () => void (await followPorts(parts, changed, container)))
@@ -139,7 +140,7 @@ async function connectRunning(
   nameEndpoint(parts, endpoint)
   undo.defer(() => tellContainer(parts, changed, container))
   await tellContainer(parts, container, changed)
-  return { ...changed, published }
+  return { ...changed, published: led.endpoint === '' ? published : led.published }
 }
 
 /** What the container itself knows of its networks: its name service, which one that was on `none` has not had, and its files. */
@@ -190,13 +191,18 @@ export async function disconnect(
   // Who was told of a failure is still connected: the next start of the daemon is not to finish it, another attempt may.
   undo.defer(() => parts.store.journal.clear(entry))
   if (isRunning) undo.defer(async () => void (await followPorts(parts, changed, container)))
-  const published = isRunning ? await followPorts(parts, container, changed) : container.published
+  const wasLed = isRunning && leadsPorts(parts, container, endpoint)
+  const followed = isRunning ? await followPorts(parts, container, changed) : container.published
   await finishDisconnect(parts, container, endpoint)
   await parts.firewall.apply({
     add: [],
     remove: egressRules(parts, { ...container, endpoints: [endpoint] }),
   })
   if (isRunning) await tellContainer(parts, container, changed)
+  // Nobody has taken them over.
+  const isLedNoMore = wasLed && followed === container.published
+  if (isLedNoMore) parts.ports.release(container.id)
+  const published = isLedNoMore ? [] : followed
   parts.store.transaction(() => {
     parts.store.containers.put(container.id, { ...changed, published })
     parts.store.journal.clear(entry)

@@ -4,7 +4,7 @@
  */
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord, PortBinding, PublishedPort } from '../store/records.ts'
-import { type DefaultRoutes, networkOf } from './endpoints.ts'
+import { chooseDefaultRoutes, type DefaultRoutes, networkOf } from './endpoints.ts'
 import type { Parts } from './parts.ts'
 import { wantedPorts } from './published.ts'
 
@@ -39,6 +39,29 @@ export async function reserveForDriver(
     unrelayed: true,
   })
   return { endpoint: endpoint.id, published }
+}
+
+/** As `reserveForDriver`, for an endpoint that a running container gets: nothing where another one leads out, or leads its ports already. */
+export async function reserveForJoining(
+  parts: Parts,
+  undo: AsyncDisposableStack,
+  container: ContainerRecord,
+  joining: EndpointRecord,
+): Promise<LedPorts> {
+  const endpoints = [...container.endpoints, joining]
+  const defaults = chooseDefaultRoutes(parts, endpoints)
+  const isLeading = defaults.v4 === joining.id || defaults.v6 === joining.id
+  if (!isLeading || container.published.length > 0) return nothingLed
+  const led = await reserveForDriver(parts, { ...container, endpoints }, defaults)
+  if (led.published.length > 0) undo.defer(() => parts.ports.release(container.id))
+  return led
+}
+
+/** Whether the container's published ports are led by the endpoint's driver. */
+export function leadsPorts(parts: Parts, container: ContainerRecord, endpoint: EndpointRecord): boolean {
+  const { v4, v6 } = chooseDefaultRoutes(parts, container.endpoints)
+  const leading = reservingEndpoint(parts, container, v4) ?? reservingEndpoint(parts, container, v6)
+  return leading?.id === endpoint.id && container.published.length > 0
 }
 
 function reservingEndpoint(parts: Parts, container: ContainerRecord, id: string): EndpointRecord | undefined {

@@ -180,6 +180,27 @@ describe('networks of CNI plugins', () => {
     expect([...leased('cable'), ...leased('wire')]).toEqual([])
   })
 
+  it('lead the ports of a running container that joins them and had no way out, until it leaves', async () => {
+    const portmap = { type: 'portmap', capabilities: { portMappings: true } }
+    describeNetwork('late', [bridgeOf('cni-late', '10.66.0.0/24'), portmap])
+    await docker('network', 'create', '--internal', 'inner')
+    await wait('one', '--network', 'inner', '-p', '8066:80')
+    const port = async (): Promise<string> => (await daemon.docker('port', 'one')).stdout
+    expect(await port()).toBe('')
+    await docker('network', 'connect', 'late', 'one')
+    expect(await port()).toContain('80/tcp -> 0.0.0.0:8066')
+    const taken = await client.refusal('run', '--rm', '-p', '8066:80', 'box', 'true')
+    expect(taken).toContain('port is already allocated (by container one)')
+    expect(daemon.inNetns('iptables-save', ['-t', 'nat'])).toContain(
+      `${await client.addressOf('one', 'late')}:80`,
+    )
+    await docker('network', 'disconnect', 'late', 'one')
+    expect(await port()).toBe('')
+    await docker('run', '--rm', '-p', '8066:80', 'box', 'true')
+    await client.remove('one')
+    await docker('network', 'rm', 'inner')
+  })
+
   it('get addresses of a DHCP server by the plugin’s own daemon', async () => {
     const socket = join(root, 'dhcp.sock')
     daemon.inNetns('ip', ['link', 'add', 'cni-lan', 'type', 'bridge'])
