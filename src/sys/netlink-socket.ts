@@ -1,4 +1,5 @@
 /** Netlink sockets (netlink(7)): the system calls alone. What is said over them is in src/netlink/. */
+import { isMainThread } from 'node:worker_threads'
 import { NETLINK_ADD_MEMBERSHIP, NETLINK_DROP_MEMBERSHIP, SOL_NETLINK } from './constants/netlink.ts'
 import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from './constants/socket.ts'
 import { errnoName, SyscallError } from './errno.ts'
@@ -74,8 +75,12 @@ export function sendNetlink(socket: Fd, datagram: Buffer): void {
   check(nativeSend(socket.number, datagram, datagram.length, 0), 'send', 'on a netlink socket')
 }
 
-/** As `sendNetlink`, but the kernel works on a thread of the pool while the event loop goes on. */
-export function sendNetlinkInBackground(socket: Fd, datagram: Buffer): Promise<void> {
+/**
+ * As `sendNetlink`, but the kernel works on a thread of the pool while the event loop goes on. In a worker, which may be ended at any time,
+ * it works at once: koffi takes the process down when a call comes back to a thread that is no more.
+ */
+export async function sendNetlinkInBackground(socket: Fd, datagram: Buffer): Promise<void> {
+  if (!isMainThread) return sendNetlink(socket, datagram)
   nativeSendAsync ??= libc.func(sendPrototype)
   const { async: send } = nativeSendAsync
   return new Promise((resolve, reject) => {
