@@ -14,7 +14,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { createMetrics } from './api/metrics/metrics.ts'
-import { type MetricsAddress, type MetricsServer, serveMetrics } from './api/metrics/serve.ts'
+import { serveMetrics } from './api/metrics/serve.ts'
 import { createApiServer } from './api/server.ts'
 import { type Config, daemonUsage, loadConfig } from './config.ts'
 import { HostResolver } from './dns/host-resolver.ts'
@@ -34,7 +34,6 @@ import { watchDrift } from './engine/drift.ts'
 import { countUsers } from './engine/drivers.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
 import { allowsName, sendersOf } from './engine/egress-policy.ts'
-import type { Engine } from './engine/engine.ts'
 import { Events } from './engine/events.ts'
 import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
@@ -321,11 +320,6 @@ function hostRoutes(): string[] {
   return listAllRoutes(socket).map((route) => route.destination)
 }
 
-async function openMetrics(address: MetricsAddress, parts: Parts, engine: Engine): Promise<MetricsServer> {
-  const metrics = await createMetrics({ engine, measures: createMeasures(parts), version })
-  return serveMetrics(address, metrics, parts.log)
-}
-
 async function listen(server: ReturnType<typeof createApiServer>, config: Config): Promise<void> {
   for (const host of config.hosts) {
     if (host.startsWith('unix://'))
@@ -379,6 +373,8 @@ async function main(argv: readonly string[]): Promise<void> {
   mkdirSync(config.execRoot, { recursive: true, mode: 0o711 })
   mkdirSync(config.dataRoot, { recursive: true, mode: 0o710 })
   refuseOverlayfs(config.dataRoot)
+  // A wrong address is refused before anything is made.
+  const metrics = config.metrics === null ? null : await serveMetrics(config.metrics, log)
   const store = openStore(join(config.dataRoot, 'state.db'))
   let engine: ManagedEngine | null = null
   const supervisor = await Supervisor.connect({
@@ -432,7 +428,7 @@ async function main(argv: readonly string[]): Promise<void> {
   buildSeccompFilter('default', resolveCapabilities({ add: [], drop: [] }))
   await pods.resume()
   const server = createApiServer({ engine, guest, pods, log, version })
-  const metrics = config.metrics === null ? null : await openMetrics(config.metrics, parts, engine)
+  metrics?.offer(await createMetrics({ engine, measures: createMeasures(parts), version }))
   await listen(server, config)
   await guest.resume()
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))

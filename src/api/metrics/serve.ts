@@ -9,6 +9,8 @@ import type { Metrics } from './metrics.ts'
 export interface MetricsServer extends AsyncDisposable {
   /** `http://127.0.0.1:9323/metrics`, with the port that was taken. */
   readonly url: string
+  /** What is served from now on; before, the answer is that the daemon starts. */
+  offer(metrics: Metrics): void
 }
 
 export interface MetricsAddress {
@@ -19,12 +21,9 @@ export interface MetricsAddress {
 }
 
 /** Throws kind 'conflict' for an address that another program has, 'invalid' for one that the host has not. */
-export async function serveMetrics(
-  { host, port }: MetricsAddress,
-  metrics: Metrics,
-  log: Logger,
-): Promise<MetricsServer> {
-  const server = createServer((request, response) => void answer(request, response, metrics, log))
+export async function serveMetrics({ host, port }: MetricsAddress, log: Logger): Promise<MetricsServer> {
+  let offered: Metrics | null = null
+  const server = createServer((request, response) => void answer(request, response, offered, log))
   try {
     server.listen({ port, ...(host !== '' && { host }) })
     await once(server, 'listening')
@@ -34,12 +33,15 @@ export async function serveMetrics(
   const taken = (server.address() as AddressInfo).port
   return {
     url: `http://${bracketed(host) || 'localhost'}:${taken}/metrics`,
+    offer(metrics) {
+      offered = metrics
+    },
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
       server.close()
       server.closeAllConnections()
       await closed
-      metrics[Symbol.dispose]()
+      offered?.[Symbol.dispose]()
     },
   }
 }
@@ -47,12 +49,16 @@ export async function serveMetrics(
 async function answer(
   { url = '' }: IncomingMessage,
   response: ServerResponse,
-  metrics: Metrics,
+  metrics: Metrics | null,
   log: Logger,
 ): Promise<void> {
   const plain = 'text/plain; charset=utf-8'
   if (url.replace(/\?.*/, '') !== '/metrics') {
     response.writeHead(404, { 'content-type': plain }).end('404 page not found\n')
+    return
+  }
+  if (metrics === null) {
+    response.writeHead(503, { 'content-type': plain }).end('the daemon is starting\n')
     return
   }
   try {
