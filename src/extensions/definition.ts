@@ -19,10 +19,15 @@ export async function importDefinition(url: string): Promise<DriverDefinition> {
 }
 
 function checkDefinition(value: unknown): DriverDefinition {
+  if (value === undefined) throw bad('it has no default export: write export default defineDriver({ … })')
   if (typeof value !== 'object' || value === null) {
-    throw bad('it has no default export: write export default defineDriver({ … })')
+    throw bad('its default export is no driver: write export default defineDriver({ … })')
   }
   const definition = value as DriverDefinition
+  // Node takes a file without an export for one in the old format, with an empty object.
+  if (definition.apiVersion === undefined) {
+    throw bad('its default export has no apiVersion: write export default defineDriver({ apiVersion: 1, … })')
+  }
   if (definition.apiVersion !== 1) {
     throw bad(`apiVersion ${JSON.stringify(definition.apiVersion)} is not known: this tsnet has version 1`)
   }

@@ -32,11 +32,18 @@ export async function loadDriver(path: string, log: Logger, trusted = false): Pr
     return (await loadIsolated(path, module, log)) ?? (await loadHere(path, module))
   } catch (error) {
     const kind = error instanceof TsnetError ? error.kind : 'invalid'
-    const message = errorMessage(error)
+    const message = `${placeOf(error)}${errorMessage(error)}`
     throw new TsnetError(kind, 'driver-load', message.includes(path) ? message : `${path}: ${message}`, {
       cause: error,
     })
   }
+}
+
+/** Node tells the file and line of wrong syntax, which may be in another module, in the first line of the stack alone. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return ''
+  const [, file, line] = /^(?:file:\/\/)?(\/[^\n?]+?)(?:\?[^\n:]*)?:(\d+)\n/.exec(error.stack ?? '') ?? []
+  return file === undefined ? '' : `${file}:${line}: `
 }
 
 /** Whether a file wants a thread is known from its text: to run it here for the answer is what the thread is against. */

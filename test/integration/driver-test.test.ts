@@ -1,6 +1,6 @@
 /** `tsnet driver new` and `tsnet driver test`, on what comes with tsnet and on drivers that do otherwise than they should. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -71,6 +71,20 @@ describe('the example', () => {
   })
 })
 
+test.each(['new/network', 'new/ipam', 'new/volume', 'point-to-point'])(
+  '%s passes all checks in a thread of its own',
+  async (name) => {
+    const file = join(directory, `isolated-${name.replace('/', '-')}.ts`)
+    const text = readFileSync(join(repository, 'examples', `${name}.ts`), 'utf8')
+    writeFileSync(file, text.replace('apiVersion: 1,', "apiVersion: 1, isolation: 'worker',"))
+    const opts = name === 'new/volume' ? ['--opt', `base=${directory}/isolated`] : []
+    const { code, stdout, stderr } = await tsnet(['driver', 'test', ...opts, file])
+    expect(stdout).toMatch(/all is well\n$/)
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  },
+)
+
 describe('a driver that does otherwise', () => {
   const tried = async (name: string, text: string): Promise<Result> => {
     const file = join(directory, `${name}.ts`)
@@ -105,6 +119,29 @@ describe('a driver that does otherwise', () => {
     )
     expect(stdout).toMatch(/FAIL {2}gives every owner an address of its own/)
     expect(stdout).toMatch(/driver twice: lease has given 10\.201\.\d+\.9, which owner0 has/)
+    expect(code).toBe(1)
+  })
+
+  test('fails with what went wrong first, and with what its removal says', async () => {
+    const { stdout } = await tried(
+      'double',
+      `export default { apiVersion: 1, volume: {
+         create: ({ name }) => 'not/absolute/' + name, remove() { throw new Error('will not go') },
+       } }`,
+    )
+    expect(stdout).toMatch(/driver double: create must return an absolute path.*will not go/)
+  })
+
+  test.each([
+    ['no driver', 'export default 5', 'its default export is no driver'],
+    ['nothing', 'const five = 5', 'its default export has no apiVersion'],
+    ['no default', 'export const five = 5', 'it has no default export'],
+    ['wrong syntax', 'export default {\n  a: 1,\n  b: = 2\n}', 'syntax.ts:3: Expression expected'],
+    ['an enum', 'export default {}\nenum A { B }', 'syntax.ts:2: TypeScript enum is not supported'],
+  ])('is refused for %s with the place of the fault', async (_what, text, refusal) => {
+    const { code, stderr } = await tried('syntax', text)
+    expect(stderr).toContain(refusal)
+    expect(stderr.split(directory)).toHaveLength(2)
     expect(code).toBe(1)
   })
 

@@ -82,7 +82,7 @@ test('what did not load is listed with its reason, and ends nothing', async () =
     ]),
   )
   const { stdout } = await daemon.tsnet('driver', 'ls')
-  expect(stdout).toMatch(/broken\.ts: .*Expected/i)
+  expect(stdout).toMatch(/broken\.ts:1: .*Expected/i)
   expect(stdout).toContain("the name is that of tsnet's own volume driver")
 })
 
@@ -124,7 +124,7 @@ test('errors carry the name of the driver, and their kind becomes the status', a
     body: { message: expect.stringContaining('driver rude: oops') },
   })
   expect((await create('broken', 'any')).body).toMatchObject({
-    message: expect.stringMatching(/^driver broken: .*broken\.ts: /s),
+    message: expect.stringMatching(/^driver broken: .*broken\.ts:1: /s),
   })
 })
 
@@ -166,7 +166,10 @@ test('a reload takes what is there now while containers run, and keeps what does
   process.kill(daemon.pid, 'SIGHUP')
   await expect.poll(rows).toContain('volume folders outdated 2')
   const [shown] = JSON.parse((await daemon.tsnet('driver', 'inspect', 'folders')).stdout)
-  expect(shown).toMatchObject({ Status: 'outdated', Error: expect.stringContaining('no default export') })
+  expect(shown).toMatchObject({
+    Status: 'outdated',
+    Error: expect.stringContaining('its default export is no driver'),
+  })
   expect((await daemon.docker('exec', id, 'cat', '/w/made')).stdout).toBe('one 2 first')
   expect((await daemon.docker('rm', '-f', id)).code).toBe(0)
 })
@@ -178,7 +181,7 @@ test('volumes come back with a daemon whose driver does not load, and can be use
   expect((await daemon.docker('volume', 'inspect', 'work')).code).toBe(0)
   const run = await daemon.docker('run', '--rm', '-v', 'work:/w', 'busybox', 'true')
   expect(run.stderr).toContain('driver folders: ')
-  expect(run.stderr).toContain('no default export')
+  expect(run.stderr).toContain('its default export is no driver')
   write('folders.ts', folders('last'))
   await daemon.tsnet('driver', 'reload')
   expect((await daemon.docker('run', '--rm', '-v', 'work:/w', 'busybox', 'cat', '/w/made')).stdout).toBe(

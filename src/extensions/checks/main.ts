@@ -124,6 +124,13 @@ async function openNetworks(trial: Trial): Promise<NetworkLab> {
   }
 }
 
+/** Of two failures, the check's and that of clearing up after it, both are told. */
+async function tryOne<L extends { close(): Promise<void> }>(run: Check<L>['run'], lab: L): Promise<void> {
+  await using undo = new AsyncDisposableStack()
+  undo.defer(() => lab.close())
+  await run(lab)
+}
+
 /** Returns how many have failed. */
 async function tryAll<L extends { close(): Promise<void> }>(
   checks: readonly Check<L>[],
@@ -133,12 +140,7 @@ async function tryAll<L extends { close(): Promise<void> }>(
   for (const { title, run } of checks) {
     const begun = performance.now()
     try {
-      const lab = await open()
-      try {
-        await run(lab)
-      } finally {
-        await lab.close()
-      }
+      await tryOne(run, await open())
       console.log(`  ok    ${title} (${Math.round(performance.now() - begun)} ms)`)
     } catch (error) {
       failed++
