@@ -11,12 +11,21 @@ import {
   unpackError,
 } from './messages.ts'
 
-/** MiB of JavaScript's heap. */
-const heap = 256
+/** MiB of JavaScript's values and Buffers. */
+const memory = 512
+/** Milliseconds between two looks at them. */
+const look = 250
+/**
+ * MiB at which V8 ends the thread. Far above the other: V8 takes the whole process down when the last step over its limit is a large one, such
+ * as a Map that grows to twice its size.
+ */
+const heapLimit = 4096
 /** Milliseconds in which a thread has its driver loaded. */
 const patience = 10_000
 /** Milliseconds in which a thread that nobody waits for any more has to show that it lives. */
 const grace = 1000
+
+const tooMuch = `its thread was ended: it took more than the ${memory} MiB of memory that it may have`
 
 const isSource = import.meta.url.endsWith('/thread.ts')
 const entry = new URL(isSource ? './main.ts' : './driver-worker.mjs', import.meta.url)
@@ -38,10 +47,11 @@ export class Thread {
     this.#worker = new Worker(entry, {
       workerData,
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: heap },
+      resourceLimits: { maxOldGenerationSizeMb: heapLimit },
     })
     // Calls have timers of their own, and a program that has nothing else to do may end.
     this.#worker.unref()
+    this.#watchMemory()
     this.#worker.on('message', (report: Report) => this.#hear(report))
     this.#worker.on('error', (error) => this.#lose(ended(why(error))))
     this.#worker.on('exit', (code) => this.#lose(ended(`its thread has ended with code ${code}`)))
@@ -104,6 +114,15 @@ export class Thread {
     const late = setTimeout(() => this.end(reason), patience)
     const clear = (): void => clearTimeout(late)
     this.#ready.promise.then(clear, clear)
+  }
+
+  #watchMemory(): void {
+    const timer = setInterval(async () => {
+      // Rejects when the thread is no more.
+      const heap = await this.#worker.getHeapStatistics().catch(() => null)
+      if (heap !== null && heap.used_heap_size + heap.external_memory > memory * 2 ** 20) this.end(tooMuch)
+    }, look).unref()
+    void this.lost.then(() => clearInterval(timer))
   }
 
   #order(order: Order): void {
@@ -170,7 +189,5 @@ function ended(reason: string): TsnetError {
 
 function why(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException
-  return code === 'ERR_WORKER_OUT_OF_MEMORY'
-    ? `its thread was ended: it wanted more memory than the ${heap} MiB that it may have`
-    : `its thread has ended: ${message}`
+  return code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooMuch : `its thread has ended: ${message}`
 }
