@@ -24,11 +24,12 @@ const PLUGIN = `
   }).listen(process.argv[1])`
 
 /** An address manager that counts, as few lines as one can have. */
-const DRIVER = `
+const driver = (isolation: string): string => `
   import { defineDriver } from 'tsnet/driver'
   let count = 256
   export default defineDriver({
     apiVersion: 1,
+    ${isolation}
     ipam: {
       requestPool: () => ({ subnet: '10.0.0.0/8', gateway: '10.0.0.1' }),
       releasePool() {},
@@ -59,11 +60,17 @@ const many = (call: () => Promise<unknown>): Promise<number> =>
     for (let index = 0; index < CALLS; index++) await call()
   })
 
+const names: Readonly<Record<string, string>> = {
+  default: 'built-in',
+  counting: 'TypeScript driver',
+  isolated: 'in a thread',
+}
+
 async function leases(ipam: PoolIpam): Promise<Contestant> {
   const request = { range: '', gateway: '', auxiliary: {}, options: {} }
   const pool = await ipam.requestPool('network', { ...request, family: 4, subnet: '10.0.0.0/8' })
   return {
-    name: ipam.name === 'default' ? 'built-in' : 'TypeScript driver',
+    name: names[ipam.name] ?? ipam.name,
     sample: () =>
       many(async () => {
         const address = await ipam.lease(pool, 'owner', {})
@@ -72,10 +79,11 @@ async function leases(ipam: PoolIpam): Promise<Contestant> {
   }
 }
 
-async function loadDriver(dir: string): Promise<PoolIpam> {
+async function loadDrivers(dir: string): Promise<PoolIpam[]> {
   const directory = join(dir, 'drivers')
   mkdirSync(directory)
-  writeFileSync(join(directory, 'counting.ts'), DRIVER, { mode: 0o600 })
+  writeFileSync(join(directory, 'counting.ts'), driver(''), { mode: 0o600 })
+  writeFileSync(join(directory, 'isolated.ts'), driver("isolation: 'worker',"), { mode: 0o600 })
   const extensions = new Extensions({
     directory,
     files: [],
@@ -86,16 +94,18 @@ async function loadDriver(dir: string): Promise<PoolIpam> {
     describeOwner: (id) => id,
   })
   await extensions.reload()
-  const driver = extensions.ipams.find('counting')
-  if (driver === undefined) throw new Error(extensions.list()[0]?.error ?? 'the driver is not there')
-  return driver
+  return ['counting', 'isolated'].map((name, place) => {
+    const loaded = extensions.ipams.find(name)
+    if (loaded === undefined) throw new Error(extensions.list()[place]?.error ?? 'the driver is not there')
+    return loaded
+  })
 }
 
 export default {
   name: 'drivers',
   order: 48,
   title: 'Drivers of others',
-  about: `In process, times for ${CALLS} calls: 1,000 ms are 1 ms a call. The Docker plugin does nothing and is a Node process of its own; it is asked over a unix socket by tsnet, and by a bare HTTP request. The TypeScript driver counts its addresses.`,
+  about: `In process, times for ${CALLS} calls: 1,000 ms are 1 ms a call. The Docker plugin does nothing and is a Node process of its own; it is asked over a unix socket by tsnet, and by a bare HTTP request. The TypeScript driver counts its addresses, in tsnet's own thread and in one for itself (isolation).`,
   async *rows({ dir }) {
     const directory = join(dir, 'plugins')
     mkdirSync(directory)
@@ -117,7 +127,11 @@ export default {
       await endProcess(program)
     }
     const local = createLocalIpam({ installationId: '', usedRoutes: () => [], describeOwner: (id) => id })
-    const contestants = [await leases(await loadDriver(dir)), await leases(local)]
-    yield { title: 'lease and release an address', unit: 'ms', contestants }
+    const ipams = [...(await loadDrivers(dir)), local]
+    yield {
+      title: 'lease and release an address',
+      unit: 'ms',
+      contestants: await Promise.all(ipams.map(leases)),
+    }
   },
 } satisfies Case
