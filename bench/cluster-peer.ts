@@ -21,8 +21,11 @@ function serve(socket: Socket): void {
   socket.setNoDelay()
   socket.on('error', () => {})
   socket.once('data', (first) => {
-    if (first[0] === ECHO) socket.on('data', (data) => socket.write(data))
-    else {
+    if (first[0] === ECHO) {
+      // the first byte to echo may have come along
+      if (first.length > 1) socket.write(first.subarray(1))
+      socket.on('data', (data) => socket.write(data))
+    } else {
       socket.resume()
       socket.once('end', () => socket.end('.'))
     }
@@ -48,8 +51,6 @@ async function sendBulk(address: string, mebibytes: number): Promise<number> {
 
 async function exchange(address: string, count: number): Promise<number> {
   const socket = await open(address, ECHO)
-  // the other end hears of the kind in a packet of its own
-  await new Promise((resolve) => setTimeout(resolve, 5))
   const began = performance.now()
   for (let done = 0; done < count; done++) {
     socket.write('.')
