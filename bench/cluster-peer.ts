@@ -20,7 +20,7 @@ export type PeerQuestion =
 function serve(socket: Socket): void {
   socket.setNoDelay()
   socket.on('error', () => {})
-  socket.once('data', (first) => {
+  socket.once('data', (first: Buffer) => {
     if (first[0] === ECHO) {
       // the first byte to echo may have come along
       if (first.length > 1) socket.write(first.subarray(1))
