@@ -1,5 +1,5 @@
 /** By what links of the daemon's are found again without the store. */
-import type { Link } from '../netlink/link.ts'
+import { isUp, type Link } from '../netlink/link.ts'
 import { removeLink } from '../netlink/link-removal.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 
@@ -12,6 +12,11 @@ export function tagOf(mark: string, owner: NetworkId | EndpointId | 'retired'): 
 export function ownerOf(mark: string, alias: string): string | null {
   const [tag = '', id = ''] = alias.split(':')
   return tag === mark || tag.startsWith(`${mark}/`) ? id : null
+}
+
+/** Whether somebody else must have changed a link that is the daemon's: it is down, or a port without its bridge. */
+export function isDisturbed(link: Link): boolean {
+  return !isUp(link) || (link.kind === 'veth' && link.master === 0)
 }
 
 /** Removes those of `links` that carry the daemon's mark with an id that is not among `wanted`. Returns their names. */

@@ -4,7 +4,7 @@
  * be a moment later, when changes of the engine's own have come to an end.
  */
 import type { StandingEndpoint } from '../drivers/driver.ts'
-import { ownerOf } from '../drivers/link-tags.ts'
+import { isDisturbed, ownerOf } from '../drivers/link-tags.ts'
 import { errorMessage } from '../errors.ts'
 import type { Address } from '../netlink/address.ts'
 import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
@@ -79,9 +79,7 @@ class Drift {
   #considerLink({ type, link }: { type: 'link' | 'link-removed'; link: Link }): void {
     const id = ownerOf(this.#parts.mark, link.alias)
     if (id === null) this.#considerForeign(type, link)
-    else if (type === 'link-removed' || !isUp(link) || (link.kind === 'veth' && link.master === 0)) {
-      this.suspect(id)
-    }
+    else if (type === 'link-removed' || isDisturbed(link)) this.suspect(id)
   }
 
   #considerForeign(type: 'link' | 'link-removed', link: Link): void {

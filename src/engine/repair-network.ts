@@ -12,10 +12,7 @@ export function standingEndpoints(
   { store, execRoot }: Parts,
   isWanted: (endpoint: EndpointRecord) => boolean,
 ): Map<string, StandingEndpoint[]> {
-  const found = new Map<string, StandingEndpoint[]>()
-  const keep = (standing: StandingEndpoint): void => {
-    found.set(standing.network.id, [...(found.get(standing.network.id) ?? []), standing])
-  }
+  const found: StandingEndpoint[] = []
   for (const container of store.containers.values()) {
     if (container.state.status !== 'running') continue
     for (const endpoint of container.endpoints.filter(isWanted)) {
@@ -23,15 +20,15 @@ export function standingEndpoints(
       if (network === undefined) continue
       const sandbox = () => findSandbox({ execRoot, id: container.id })
       const { id, address4, address6, mac } = endpoint
-      keep({ id, network, address4, address6, mac, onlyOwnMac: isRestricted(container), sandbox })
+      found.push({ id, network, address4, address6, mac, onlyOwnMac: isRestricted(container), sandbox })
     }
   }
   for (const pod of store.pods.values()) {
     const network = store.networks.get(pod.endpoint.network)
     if (network !== undefined && pod.result !== null && isWanted(pod.endpoint))
-      keep(standingPod(network, pod))
+      found.push(standingPod(network, pod))
   }
-  return found
+  return Map.groupBy(found, ({ network }) => network.id)
 }
 
 /** Returns what was wrong, in words, and tells it by an event and in the log. Throws what the driver throws. */

@@ -2,8 +2,9 @@
  * Endpoints of another engine's containers. Drivers attach them to the daemon's own namespace, without addresses; from there the other
  * engine takes the link into the container, and gives it addresses and routes itself.
  */
-import type { AttachedEndpoint, DriverContext, EndpointSpec, NetworkDriver } from '../drivers/driver.ts'
+import type { AttachedEndpoint, EndpointSpec, NetworkDriver } from '../drivers/driver.ts'
 import { hostBindingsOf, trustedInterfacesOf } from '../drivers/network-options.ts'
+import { driverContext } from '../engine/driver-context.ts'
 import { publishRules, trustedRules } from '../firewall/publish.ts'
 import type { BridgeRule, Rule } from '../firewall/rules.ts'
 import { forgetUdpFlows } from '../netlink/conntrack.ts'
@@ -19,9 +20,6 @@ import { formatMac } from '../values/mac.ts'
 import { type Fields, idOf, labelsOf, objectOf, textOf } from './fields.ts'
 import { bare } from './network-record.ts'
 import type { GuestParts } from './parts.ts'
-
-/** Milliseconds for what the kernel does. */
-const deadline = 20_000
 
 export class Endpoints {
   readonly #parts: GuestParts
@@ -63,7 +61,7 @@ export class Endpoints {
     try {
       using host = openHost()
       const attached = await driver.attach(
-        this.#context(),
+        driverContext(this.#parts),
         { ...bareEndpoint(network, planned), options, mac: mac || macFor(driver, address4) },
         host,
       )
@@ -80,7 +78,7 @@ export class Endpoints {
   async remove(driver: NetworkDriver, network: NetworkRecord, endpoint: GuestEndpoint): Promise<void> {
     await this.withdraw(endpoint)
     using host = openHost()
-    await driver.detach(this.#context(), attachedOf(network, endpoint), host)
+    await driver.detach(driverContext(this.#parts), attachedOf(network, endpoint), host)
     this.#parts.store.guestEndpoints.delete(endpoint.id)
   }
 
@@ -185,11 +183,6 @@ export class Endpoints {
     } catch (error) {
       this.#parts.log.warn({ err: error }, 'old UDP flows may still lead to where published ports led before')
     }
-  }
-
-  #context(): DriverContext {
-    const { mark, log } = this.#parts
-    return { mark, log, signal: AbortSignal.timeout(deadline) }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Networks of another engine on tsnet's drivers (libnetwork's remote driver API, from the plugin's side). */
-import type { DriverContext, NetworkDriver } from '../drivers/driver.ts'
+import type { NetworkDriver } from '../drivers/driver.ts'
 import { interfacePrefixOf } from '../drivers/network-options.ts'
+import { driverContext } from '../engine/driver-context.ts'
 import { Locks } from '../engine/locks.ts'
 import { errorKind, TsnetError } from '../errors.ts'
 import type { Rule } from '../firewall/rules.ts'
@@ -16,9 +17,6 @@ import { type Fields, idOf, objectOf } from './fields.ts'
 import { readNetwork } from './network-record.ts'
 import type { GuestParts, Verbs } from './parts.ts'
 import { readPorts } from './ports.ts'
-
-/** Milliseconds for what the kernel does. */
-const deadline = 20_000
 
 export class GuestNetworks {
   readonly #parts: GuestParts
@@ -75,7 +73,7 @@ export class GuestNetworks {
         else
           this.#parts.rules.set(
             network.id,
-            await this.#driver(network).createNetwork(this.#context(), network),
+            await this.#driver(network).createNetwork(driverContext(this.#parts), network),
           )
       })
     }
@@ -136,7 +134,8 @@ export class GuestNetworks {
         // In a namespace of the other engine's.
         sandbox: () => null,
       }))
-      const faults = (await this.#driver(network).repair?.(this.#context(), network, standing)) ?? []
+      const faults =
+        (await this.#driver(network).repair?.(driverContext(this.#parts), network, standing)) ?? []
       if (faults.length > 0) log.warn({ network: id, faults }, "another engine's network was put right")
     })
   }
@@ -149,7 +148,7 @@ export class GuestNetworks {
     }))
     for (const driver of this.#parts.drivers) {
       await driver.sweep?.(
-        this.#context(),
+        driverContext(this.#parts),
         networks.filter((network) => network.driver === driver.name),
         endpoints.filter(({ network }) => network.driver === driver.name),
       )
@@ -164,7 +163,7 @@ export class GuestNetworks {
     await this.#makeRoom(network)
     store.guestNetworks.put(network.id, { network, isMade: false })
     try {
-      const made = await driver.createNetwork(this.#context(), network)
+      const made = await driver.createNetwork(driverContext(this.#parts), network)
       rules.set(network.id, made)
       if (made.length > 0) await firewall.apply({ add: made, remove: [] })
     } catch (error) {
@@ -208,7 +207,7 @@ export class GuestNetworks {
     const standing: readonly Rule[] = rules.get(network.id) ?? []
     rules.delete(network.id)
     if (standing.length > 0) await firewall.apply({ add: [], remove: standing })
-    await this.#driver(network).removeNetwork(this.#context(), network)
+    await this.#driver(network).removeNetwork(driverContext(this.#parts), network)
     store.guestNetworks.delete(network.id)
   }
 
@@ -283,11 +282,6 @@ export class GuestNetworks {
     const driver = this.#parts.drivers.find((one) => one.name === name)
     if (driver !== undefined) return driver
     throw new TsnetError('unavailable', 'no-driver', `network ${id}: the ${name} driver is not there now`)
-  }
-
-  #context(): DriverContext {
-    const { mark, log } = this.#parts
-    return { mark, log, signal: AbortSignal.timeout(deadline) }
   }
 }
 

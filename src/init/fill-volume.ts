@@ -41,13 +41,13 @@ function findDirectory(target: string): Fd | null {
 }
 
 function copyImage(image: Fd, staged: Fd, volume: OpenSource, { index, keepOwner }: FilledVolume): void {
-  let [steps, told] = [0, -1]
+  let told = -1
   const progress = (): void => {
     // Being told costs as much as a small file's copy.
     const second = Math.floor(process.uptime())
     if (second === told) return
     told = second
-    tell('copy', index, ` ${++steps % 1_000_000}`)
+    tell('copy', index, ` ${second % 1_000_000}`)
   }
   progress()
   copyTree(image, staged, { progress })

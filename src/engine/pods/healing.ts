@@ -1,7 +1,7 @@
 /** What somebody else does to the links of pods' networks: the kernel tells, and they are made good a moment later. */
-import { ownerOf } from '../../drivers/link-tags.ts'
+import { isDisturbed, ownerOf } from '../../drivers/link-tags.ts'
 import { type NetlinkEvent, watchEvents } from '../../netlink/events.ts'
-import { isUp, type Link } from '../../netlink/link.ts'
+import type { Link } from '../../netlink/link.ts'
 import { parseCidr } from '../../values/cidr.ts'
 import type { PodParts } from './parts.ts'
 
@@ -39,18 +39,13 @@ export function watchPodLinks(parts: PodParts, repair: (suspects: Suspects) => P
 }
 
 function suspectsOf(parts: PodParts, event: NetlinkEvent): string[] {
-  if (event.type === 'link')
-    return isUp(event.link) && !isLoose(event.link) ? [] : ownersOf(parts, event.link)
+  if (event.type === 'link') return isDisturbed(event.link) ? ownersOf(parts, event.link) : []
   if (event.type === 'link-removed') return ownersOf(parts, event.link)
   if (event.type !== 'address-removed') return []
   const { address } = parseCidr(event.address.cidr)
   return [...parts.store.podNetworks.values()]
     .filter(({ network: { pools } }) => pools.some(({ gateway }) => gateway === address))
     .map(({ network }) => network.id)
-}
-
-function isLoose({ kind, master }: Link): boolean {
-  return kind === 'veth' && master === 0
 }
 
 /** A bridge that the user made carries no tag: it is known by its rules. */

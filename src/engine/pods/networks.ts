@@ -4,13 +4,11 @@ import { TsnetError } from '../../errors.ts'
 import type { PodNetwork, PodRecord } from '../../store/pod-records.ts'
 import type { NetworkRecord, PoolRecord } from '../../store/records.ts'
 import { type NetworkId, newId } from '../../values/id.ts'
+import { driverContext } from '../driver-context.ts'
 import type { PodConfig } from './config.ts'
 import type { Suspects } from './healing.ts'
 import type { PodParts } from './parts.ts'
 import { findPod } from './sandbox.ts'
-
-/** Milliseconds for what the kernel does. */
-const deadline = 20_000
 
 export class PodNetworks {
   readonly #parts: PodParts
@@ -22,8 +20,7 @@ export class PodNetworks {
   }
 
   context(): DriverContext {
-    const { mark, log } = this.#parts
-    return { mark, log, signal: AbortSignal.timeout(deadline) }
+    return driverContext(this.#parts)
   }
 
   /** Throws kind 'invalid' for one that is not for configurations. */
