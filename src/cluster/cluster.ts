@@ -79,6 +79,17 @@ export interface LostHolding {
   readonly holder: string
 }
 
+/** Something that outlives this daemon, and keeps the lease alive when it is gone. */
+export interface LeaseKeeper {
+  /** The lease of the daemon before this one; '' for none that would be as long. */
+  readonly former: string
+  /** This host's lease from now on. */
+  take(lease: string): void
+  /** What stands under it, told again when it has changed. */
+  add(endpoint: ClusterEndpoint): void
+  remove(endpoint: EndpointId): void
+}
+
 /**
  * Every call that needs etcd throws kind 'unavailable', code 'cluster-away', within its deadline when etcd cannot answer, and
  * says what is missing. Changes of the world wait for nothing else.
@@ -121,6 +132,11 @@ export interface Cluster {
   holdLater(key: string, value: string): void
   /** Gives a held key back; safe to repeat. While etcd is away it goes when etcd is back. */
   release(key: string): void
+  /**
+   * All that this host wants is announced and held: what stands besides under the lease of the daemon before this one goes, as soon as
+   * etcd answers.
+   */
+  prune(): void
   /** Called when keys under this host's lease turned out to be another's after its lease was lost. */
   onLost(listener: (lost: readonly LostHolding[]) => void): void
   /** Every key below a prefix (which ends with a slash), without the prefix, with its value, read from a majority. */
@@ -131,6 +147,8 @@ export interface Cluster {
   put(key: string, value: string | undefined, unless?: string): Promise<boolean>
 
   health(): ClusterHealth
+  /** What will go wrong unless somebody looks after it, in sentences. */
+  warnings(): readonly string[]
   onHealth(listener: (health: ClusterHealth) => void): void
   /** Gives up the lease, so that the others forget this host at once; with `keep` they wait for its end, for it will be back. */
   close(keep: boolean): Promise<void>

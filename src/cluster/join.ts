@@ -3,6 +3,7 @@ import { errorKind } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { NetworkId } from '../values/id.ts'
+import { endingCertificates, followCertificates } from './certificates.ts'
 import type { Cluster, ClusterEndpoint, Mirror, NodeRecord } from './cluster.ts'
 import { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
@@ -49,6 +50,7 @@ class Membership implements Cluster {
   readonly #log: Logger
   readonly #networks: Networks
   readonly #endpoints = new Map<NetworkId, SharedMirror<ClusterEndpoint>>()
+  readonly #certificates: Disposable
 
   constructor(etcd: Etcd, session: Session, log: Logger) {
     this.#etcd = etcd
@@ -57,6 +59,7 @@ class Membership implements Cluster {
     this.#networks = new Networks(etcd, session.self.name)
     this.nodes = new EtcdMirror(etcd, nodeKey(''), jsonCoding<NodeRecord>(), log)
     this.networks = new EtcdMirror(etcd, networkKey(''), jsonCoding<NetworkRecord>(), log)
+    this.#certificates = followCertificates(etcd.url, (warning) => log.warn(warning))
     this.networks.subscribe((changes) => {
       for (const { key, value } of changes) if (value === undefined) this.#forgetNetwork(key)
     })
@@ -161,7 +164,12 @@ class Membership implements Cluster {
     this.#session.onHealth(listener)
   }
 
+  warnings(): string[] {
+    return endingCertificates(this.#etcd.url)
+  }
+
   async close(keep: boolean): Promise<void> {
+    this.#certificates[Symbol.dispose]()
     try {
       await this.#session.close(keep)
     } finally {

@@ -82,7 +82,7 @@ export class Networks {
     }
   }
 
-  #checkUnused({ name, id }: NetworkRecord, endpoints: readonly ClusterEndpoint[], count: number): void {
+  #checkUnused({ name }: NetworkRecord, endpoints: readonly ClusterEndpoint[], count: number): void {
     const others = endpoints.filter(({ node }) => node !== this.#node)
     if (others.length === 0) return
     const list = others.map((each) => `${each.containerName} on ${each.node}`)
@@ -90,7 +90,7 @@ export class Networks {
     throw new TsnetError(
       'forbidden',
       'network-in-use',
-      `error while removing network: network ${name} id ${id} has active endpoints on other hosts: ${list.join(', ')}`,
+      `error while removing network: network ${name} has active endpoints on other hosts: ${list.join(', ')}`,
     )
   }
 }

@@ -29,6 +29,8 @@ export class Session implements Lease {
   #beating: Promise<void> | null = null
   #next: NodeJS.Timeout | null = null
   #isClosed = false
+  /** What the log has since all was well. */
+  readonly #said = new Set<string>()
 
   constructor(etcd: Etcd, self: NodeRecord, log: Logger) {
     this.#etcd = etcd
@@ -191,8 +193,18 @@ export class Session implements Lease {
     if (before.state === state && before.error === error) return
     const since = before.state === state ? before.since : new Date().toISOString()
     this.#health = { state, since, error }
-    if (before.state !== state) this.#log.info({ state, error }, 'cluster')
+    this.#say()
     for (const listener of this.#listeners) this.#tell(listener)
+  }
+
+  /** Each thing once until all is well: tries are many, and what they find may go back and forth. */
+  #say(): void {
+    const { state, error } = this.#health
+    if (error === '') this.#said.clear()
+    const line = `${state} ${error.replaceAll(/\d+ ms/g, '')}`
+    if (this.#said.has(line)) return
+    this.#said.add(line)
+    this.#log[error === '' ? 'info' : 'warn']({ state, error }, 'cluster')
   }
 
   #tell(listener: (health: ClusterHealth) => void): void {

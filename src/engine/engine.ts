@@ -400,6 +400,8 @@ export interface ClusterStatus extends ClusterHealth {
   /** bytes */
   readonly mtu: number
   readonly hosts: number
+  /** What will go wrong unless somebody looks after it, in sentences. */
+  readonly warnings: readonly string[]
 }
 
 /** A host with endpoints on a network. */

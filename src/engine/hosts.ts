@@ -15,7 +15,8 @@ export function createHosts(parts: Parts): Hosts {
       if (parts.cluster === null) return null
       const { state } = parts.cluster
       const { name, address, mtu } = state.self
-      return { name, address, mtu, ...state.health(), hosts: Math.max(1, state.nodes.values.size) }
+      const hosts = Math.max(1, state.nodes.values.size)
+      return { name, address, mtu, ...state.health(), hosts, warnings: state.warnings() }
     },
     peers: async (ref) => listPeers(parts, findNetwork(parts.store.networks, ref)),
     verify: async (ref) => verifyNetwork(parts, findNetwork(parts.store.networks, ref)),

@@ -5,12 +5,17 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { run, TestDaemon } from './daemon.ts'
-import { Etcd } from './etcd.ts'
+import { Etcd, type EtcdOptions } from './etcd.ts'
 
 /** What the hosts' addresses begin with: the switch is .1, servers of etcd are .2 to .4, hosts from .11 on. */
 export const underlay = { v4: '10.99.0', v6: 'fd99::' } as const
 /** An address that only the switch leads to. */
 export const outside = { v4: '198.51.100.1', v6: '2001:db8::1' } as const
+
+type Parameters = Readonly<Record<string, string>>
+
+/** Of as many servers as there may be. */
+export const etcdAddresses: readonly string[] = [2, 3, 4].map((last) => `${underlay.v4}.${last}`)
 
 export interface TestClusterOptions {
   /** How many there are; 3 unless told. */
@@ -21,8 +26,10 @@ export interface TestClusterOptions {
   readonly quota?: number
   /** Of each daemon. */
   readonly flags?: readonly string[]
-  /** Of the address in `--cluster`, e.g. {ttl: '2'}. */
-  readonly parameters?: Readonly<Record<string, string>>
+  /** Of the address in `--cluster`, e.g. {ttl: '2'}; of each host where they differ. */
+  readonly parameters?: Parameters | ((host: number) => Parameters)
+  /** What servers and hosts show each other, for `etcdAddresses`. */
+  readonly tls?: EtcdOptions['tls']
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -30,7 +37,7 @@ export class TestCluster implements AsyncDisposable {
   readonly netns = `tsnet-switch-${randomBytes(4).toString('hex')}`
   readonly hosts: TestDaemon[] = []
   #etcd: Etcd | null = null
-  #flags: readonly string[] = []
+  #flagsOf: (host: number) => readonly string[] = () => []
   #joined = 0
   #stopped: Promise<void> | null = null
 
@@ -56,14 +63,16 @@ export class TestCluster implements AsyncDisposable {
     quota,
     flags = [],
     parameters = { ttl: '10' },
+    tls,
   }: TestClusterOptions): Promise<void> {
     this.#makeSwitch(servers)
-    const places = Array.from({ length: servers }, (_, index) => ({
-      netns: this.netns,
-      address: `${underlay.v4}.${2 + index}`,
-    }))
-    this.#etcd = await Etcd.start({ places, ...(quota !== undefined && { quota }) })
-    this.#flags = [...flags, '--cluster', this.#etcd.url(parameters)]
+    const places = etcdAddresses.slice(0, servers).map((address) => ({ netns: this.netns, address }))
+    const etcd = await Etcd.start({ places, ...(quota !== undefined && { quota }), ...(tls && { tls }) })
+    this.#etcd = etcd
+    this.#flagsOf = (host) => {
+      const own = typeof parameters === 'function' ? parameters(host) : parameters
+      return [...flags, '--cluster', etcd.url(own)]
+    }
     const started = Array.from({ length: hosts }, () =>
       this.join((all, prepare) => TestDaemon.start(all, {}, '', prepare)),
     )
@@ -75,7 +84,7 @@ export class TestCluster implements AsyncDisposable {
     const index = this.#joined++
     const own = ['--node-name', `h${index + 1}`, '--advertise', 'underlay']
     // The switch says at once that it is no name server.
-    const flags = [...this.#flags, ...own, '--dns', `${underlay.v4}.1`]
+    const flags = [...this.#flagsOf(index), ...own, '--dns', `${underlay.v4}.1`]
     return start(flags, (netns) => this.#plug(netns, index))
   }
 

@@ -63,6 +63,7 @@ export class TestDaemon {
   readonly root: string
   readonly socket: string
   #process: ChildProcess | null = null
+  #log = ''
   readonly #flags: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   readonly #resolvConf: string
@@ -112,6 +113,11 @@ export class TestDaemon {
     return join(this.root, 'exec')
   }
 
+  /** What the daemon has logged since its last start. */
+  get log(): string {
+    return this.#log
+  }
+
   get pid(): number {
     return this.#process?.pid ?? 0
   }
@@ -132,13 +138,13 @@ export class TestDaemon {
       env: { ...process.env, ...this.#env, ...env, TSNET_READY_FD: '3' },
     })
     this.#process = child
-    let log = ''
+    this.#log = ''
     ;(child.stderr as Readable).on('data', (chunk: Buffer) => {
-      log += chunk.toString()
+      this.#log += chunk.toString()
       if (process.env['TSNET_TEST_LOG']) process.stderr.write(chunk)
     })
     const ended = once(child, 'exit').then(() => {
-      throw new Error(`the daemon ended: ${log}`)
+      throw new Error(`the daemon ended: ${this.#log}`)
     })
     ended.catch(() => {})
     await Promise.race([once(child.stdio[3] as Readable, 'data'), ended])

@@ -67,6 +67,7 @@ export function toSystemInfo(facts: SystemFacts): SystemInfoAnswer {
     ServerVersion: version,
     SecurityOptions: [...(info.seccomp ? ['name=seccomp,profile=builtin'] : []), 'name=cgroupns'],
     ...(facts.cluster !== null && { TsnetCluster: toCluster(facts.cluster) }),
+    Warnings: toWarnings(facts.cluster),
     ...(apiVersion >= 49 && { FirewallBackend: { Driver: info.firewall } }),
   }
 }
@@ -92,6 +93,13 @@ function toHealth({
 
 function toCluster({ name, address, mtu, state, since, error, hosts }: ClusterStatus): ClusterAnswer {
   return { Name: name, Address: address, Mtu: mtu, State: state, Since: since, Error: error, Hosts: hosts }
+}
+
+/** Clients print each on a line of its own. */
+function toWarnings(cluster: ClusterStatus | null): string[] | null {
+  if (cluster === null) return null
+  const warnings = [cluster.error, ...cluster.warnings].filter((warning) => warning !== '')
+  return warnings.length === 0 ? null : warnings.map((warning) => `WARNING: ${warning}`)
 }
 
 /** What holds for every installation. */
@@ -141,5 +149,4 @@ const unchanging = {
   RuncCommit: { ID: '' },
   InitCommit: { ID: '' },
   CDISpecDirs: [],
-  Warnings: null,
 } as const satisfies Partial<SystemInfoAnswer>

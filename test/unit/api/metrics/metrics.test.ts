@@ -117,7 +117,7 @@ test('there is a cluster in the metrics of its hosts alone', async () => {
   ).not.toContain('tsnet_cluster')
   stack.dispose()
   const status: ClusterStatus = {
-    ...{ name: 'h1', address: '10.0.0.1', mtu: 1500, hosts: 3 },
+    ...{ name: 'h1', address: '10.0.0.1', mtu: 1500, hosts: 3, warnings: [] },
     ...{ state: 'away', since: '2026-01-01T00:00:00Z', error: 'no answer' },
   }
   const metrics = await metricsOf({ ...engine, hosts: { ...engine.hosts, status: () => status } })
