@@ -90,6 +90,16 @@ export interface LeaseKeeper {
   remove(endpoint: EndpointId): void
 }
 
+/** What changes hands, if all stands as it is thought to. */
+export interface Transfer {
+  /** The value that each of these keys must have; undefined for those that must not be there. */
+  readonly expected: ReadonlyMap<string, string | undefined>
+  /** What this host holds from then on, whoever held it before; values as for `hold`. */
+  readonly held: ReadonlyMap<string, string>
+  /** Under no lease; undefined for keys that go. At least one that stays, by which a repeated call knows the first. */
+  readonly put: ReadonlyMap<string, string | undefined>
+}
+
 /**
  * Every call that needs etcd throws kind 'unavailable', code 'cluster-away', within its deadline when etcd cannot answer, and
  * says what is missing. Changes of the world wait for nothing else.
@@ -145,6 +155,11 @@ export interface Cluster {
   mirror(prefix: string): Mirror<string>
   /** Sets or removes (undefined) a key for the whole cluster, under no lease; `unless` refuses when the key has another value, '' when it has one. */
   put(key: string, value: string | undefined, unless?: string): Promise<boolean>
+  /**
+   * All of it or nothing; returns whether. The same one may be tried again. Throws with code 'cluster-away' when it is not known what has
+   * become of it.
+   */
+  transfer(transfer: Transfer): Promise<boolean>
 
   health(): ClusterHealth
   /** What will go wrong unless somebody looks after it, in sentences. */

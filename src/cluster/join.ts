@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { NetworkId } from '../values/id.ts'
 import { endingCertificates, followCertificates } from './certificates.ts'
-import type { Cluster, ClusterEndpoint, Mirror, NodeRecord } from './cluster.ts'
+import type { Cluster, ClusterEndpoint, Mirror, NodeRecord, Transfer } from './cluster.ts'
 import { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
 import { endpointKey, networkKey, nodeKey } from './keys.ts'
@@ -154,6 +154,25 @@ class Membership implements Cluster {
     const answer = await this.#etcd.call('txn', { compare, success, failure: [get(whole)] })
     // a call that was repeated has done it the first time
     return answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === value
+  }
+
+  async transfer({ expected, held, put: wanted }: Transfer): Promise<boolean> {
+    const key = (name: string): Buffer => this.#etcd.key(name)
+    const lease = await this.#session.need()
+    const compare = [...expected].map(([name, value]) =>
+      value === undefined ? isAbsent(key(name)) : isValue(key(name), value),
+    )
+    const success = [
+      ...[...held].map(([name, value]) => put(key(name), value, lease)),
+      ...[...wanted].map(([name, value]) => (value === undefined ? remove(key(name)) : put(key(name), value))),
+    ]
+    const [mark, marked] = [...wanted].find(([, value]) => value !== undefined) ?? []
+    const failure = mark === undefined ? [] : [get(key(mark))]
+    const answer = await this.#etcd.call('txn', { compare, success, failure })
+    const isDone =
+      answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === marked
+    if (isDone) for (const [name, value] of held) this.#session.holdings.holdLater(name, value)
+    return isDone
   }
 
   health() {

@@ -27,5 +27,14 @@ export const verificationKey = (network: string, id: string): string => `verific
 /** `<node> <JSON of VerifiedRow>`: what a host has found, under its lease, as long as the question stands. */
 export const verifiedKey = (network: string, id: string, node: string): string =>
   `verified/${network}/${id}/${node}`
+/** `<node> <JSON of MoveOffer>`: a host that wants to move a container to another one, under the former's lease. */
+export const moveKey = (target: string, id: string): string => `moves/${target}/${id}`
+/** `<node> <JSON of MoveAnswer>`: what the other one says, under its lease, as long as the offer stands. */
+export const moveAnswerKey = (id: string): string => `move-answers/${id}`
+/**
+ * `<from> <to> <container>`: the container is the other host's. Put together with what that takes over, once for each of the two: a host
+ * removes its own when it has drawn the consequences.
+ */
+export const movedKey = (node: string, id: string): string => `moved/${node}/${id}`
 /** Raised by every network that is added, so that two of these cannot pass each other. */
 export const networksGeneration = 'generation/networks'

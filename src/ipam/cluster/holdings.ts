@@ -160,9 +160,10 @@ export class Holdings {
     return false
   }
 
-  /** Leaves an address to another host; false when an endpoint of this host's uses it. */
-  leave(address: string, who: string): boolean {
+  /** Leaves an address to another host; false when an endpoint of this host's uses it, other than the one that has moved there. */
+  leave(address: string, who: string, moved = ''): boolean {
     const leases = this.#leasesOf(address)
+    leases?.release(address, moved)
     const holder = leases?.holder(address) ?? null
     // Two claims of one address cannot be: the later one has taken the place of the earlier.
     if (holder?.startsWith(leftMark)) leases?.release(address, holder)

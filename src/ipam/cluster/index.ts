@@ -23,7 +23,12 @@ export interface ClusterIpamOptions extends Omit<SubnetOptions, 'save'> {
 export interface ClusterIpam extends PoolLeases, Disposable {
   /** Blocks and addresses that others have taken while this host was away: their endpoints get others' leave, or are told to `onLost`. */
   handleLost(lost: readonly LostHolding[]): Promise<void>
+  /** The subnet of a pool, for endpoints that move from host to host. */
+  subnetOf(pool: PoolRecord): MovableAddresses
 }
+
+/** Addresses without prefix length. */
+export type MovableAddresses = Pick<SharedSubnet, 'secure' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'>
 
 export function createClusterIpam(options: ClusterIpamOptions): ClusterIpam {
   return new SharedIpam(options)
@@ -86,6 +91,10 @@ class SharedIpam implements ClusterIpam {
 
   usage(pool: PoolRecord): PoolUsage {
     return this.#find(pool).holdings.usage
+  }
+
+  subnetOf(pool: PoolRecord): MovableAddresses {
+    return this.#find(pool)
   }
 
   async handleLost(lost: readonly LostHolding[]): Promise<void> {

@@ -210,7 +210,7 @@ export class Neighbours {
 
   #consider(address: string, claim: Claim): void {
     const { holdings, save } = this.#options
-    const isLeft = holdings.leave(address, nameOf(claim))
+    const isLeft = holdings.leave(address, nameOf(claim), claim.endpoint)
     if (isLeft) save()
     if (isLeft && claim.question === '') this.#takeAnswerBack(address)
     else this.#answer(address, claim, isLeft ? 'granted' : 'refused', isLeft ? '' : this.#holderOf(address))
