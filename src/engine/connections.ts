@@ -1,4 +1,5 @@
 /** Containers join networks and leave them, running or not: routes, ports, names and files follow. */
+import { setImmediate } from 'node:timers/promises'
 import { TsnetError } from '../errors.ts'
 import { inverse } from '../firewall/rules.ts'
 import { updateContainerFiles } from '../sandbox/container-files.ts'
@@ -27,6 +28,7 @@ import type { Parts } from './parts.ts'
 import { checkRequest, planEndpoint } from './plan.ts'
 import { followPorts } from './published.ts'
 import { resolverOptions } from './resolver-options.ts'
+import { isShared } from './shared-networks.ts'
 
 /** Throws kind 'forbidden' where Docker does, 'conflict' for a taken address; nothing is changed then. */
 export async function connect(
@@ -51,9 +53,11 @@ export async function connect(
   // Attached while etcd is asked whether somebody else is called so.
   const [claimed, connected] = await Promise.allSettled([
     claimNames(parts, undo, container.id, [planned]),
-    container.state.status === 'running'
-      ? connectRunning(parts, undo, container, planned)
-      : connectStopped(parts, undo, container, planned),
+    onItsWay(network).then(() =>
+      container.state.status === 'running'
+        ? connectRunning(parts, undo, container, planned)
+        : connectStopped(parts, undo, container, planned),
+    ),
   ])
   if (claimed.status === 'rejected') throw claimed.reason
   if (connected.status === 'rejected') throw connected.reason
@@ -66,6 +70,11 @@ export async function connect(
   await parts.egress.follow(changed)
   // A stopped one tells when it starts.
   if (changed.state.status === 'running') tellMove(parts, 'connect', network, container)
+}
+
+/** Resolves when a question to etcd has left: what follows keeps the thread in the kernel for some milliseconds. */
+async function onItsWay(network: NetworkRecord): Promise<void> {
+  if (isShared(network)) await setImmediate()
 }
 
 function refuseConnect(parts: Parts, network: NetworkRecord, container: ContainerRecord): void {
@@ -156,7 +165,7 @@ export async function tellContainer(
     using sandbox = adoptSandbox({ execRoot: parts.execRoot, id: changed.id })
     await parts.names.open(sandbox, options)
   }
-  await updateContainerFiles(parts.dataRoot, changed.id, containerTexts(parts, changed, true, used || uses))
+  updateContainerFiles(parts.dataRoot, changed.id, containerTexts(parts, changed, true, used || uses))
 }
 
 /** Throws kind 'forbidden' when the container is not on the network. */

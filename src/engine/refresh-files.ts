@@ -32,7 +32,7 @@ async function refresh(parts: Parts, id: ContainerId): Promise<void> {
       if (container?.state.status !== 'running') return
       const isOwn = ownsSandbox(parts, container)
       const texts = containerTexts(parts, container, isOwn, isOwn && usesNames(parts, container))
-      await updateContainerFiles(parts.dataRoot, id, texts)
+      updateContainerFiles(parts.dataRoot, id, texts)
     })
   } catch (error) {
     parts.log.warn(
