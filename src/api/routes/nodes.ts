@@ -1,12 +1,21 @@
 /** tsnet's own: the hosts of the cluster. */
 import type { Engine, HostInfo } from '../../engine/engine.ts'
 import type { App } from '../app.ts'
+import { matchesAny, matchesName, parseFilters } from '../filters.ts'
+import type { Query } from '../query.ts'
 import type { Node, NodeList } from '../schema/node.ts'
 
 export type NodesBackend = Pick<Engine, 'hosts'>
 
 export function nodeRoutes(app: App, { hosts }: NodesBackend): void {
-  app.get('/tsnet/v1/nodes', async (): Promise<NodeList> => ({ Nodes: (await hosts.list()).map(toNode) }))
+  app.get<{ Querystring: Query }>('/tsnet/v1/nodes', async (request): Promise<NodeList> => {
+    const filters = parseFilters(request.query, ['name', 'state'])
+    const nodes = (await hosts.list()).filter(
+      ({ name, state }) =>
+        matchesName(filters, 'name', name) && matchesAny(filters, 'state', (wanted) => wanted === state),
+    )
+    return { Nodes: nodes.map(toNode) }
+  })
 }
 
 function toNode({ name, isThis, state, address, mtu, version, joinedAt, usage }: HostInfo): Node {

@@ -35,7 +35,7 @@ type PoolConfig = NonNullable<NonNullable<NonNullable<NetworkCreate['IPAM']>['Co
 
 /** Throws kind 'invalid' with all that is wrong with the pools, 'unsupported' for what belongs to a swarm. */
 export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkSpec {
-  refuseSwarmOptions(body)
+  refuseScope(body)
   const dnsServers = (body.DnsServers ?? []).map(checkServer)
   const configs = body.IPAM?.Config ?? []
   checkPools(configs)
@@ -62,9 +62,12 @@ function checkServer(address: string): string {
   throw new TsnetError('invalid', 'bad-name-server', `name server ${address} is not an IP address`)
 }
 
-/** With Docker's sentences for a daemon that is in no swarm. */
-function refuseSwarmOptions({ Ingress: ingress, Scope: scope, Driver: driver }: NetworkCreate): void {
+/** With Docker's sentences for a daemon that is in no swarm: what overlay networks span is a cluster. */
+function refuseScope({ Ingress: ingress, Scope: scope, Driver: driver }: NetworkCreate): void {
   if (ingress === true) throw noSwarm('forbidden', 'Ingress network can only be global scope network')
+  if (scope === 'local' && driver === 'overlay') {
+    throw new TsnetError('forbidden', 'bad-scope', 'cannot downgrade network scope for overlay networks')
+  }
   if (!scope || scope === 'local' || (scope === 'global' && driver === 'overlay')) return
   if (scope === 'swarm') {
     throw noSwarm('forbidden', 'cannot create a swarm scoped network when swarm is not active')

@@ -1,8 +1,9 @@
 import type { Node, NodeList } from '../../api/schema/node.ts'
-import { text, toggle } from '../argv.ts'
+import { text, toggle, value } from '../argv.ts'
 import { defineCommand } from '../command.ts'
 import { type Columns, printList } from '../output.ts'
 import { compareNaturally } from '../sort.ts'
+import { addFilter } from '../values/filter.ts'
 
 const columns: Columns<Node> = {
   Name: ['NAME', ({ Name }) => Name],
@@ -23,12 +24,15 @@ export const command = defineCommand({
   usage: '[OPTIONS]',
   summary: 'List the hosts of the cluster',
   flags: {
+    filter: value('Provide filter values (e.g. "state=ready")', 'filter', {}, addFilter, { short: 'f' }),
     format: text('Format output using a custom template: "table", "table TEMPLATE", "json" or a Go template'),
     quiet: toggle('Only display names', { short: 'q' }),
   },
   arity: [0, 0],
   async run({ client, flags }) {
-    const { Nodes } = await client.call<NodeList>('GET', '/tsnet/v1/nodes')
+    const { Nodes } = await client.call<NodeList>('GET', '/tsnet/v1/nodes', {
+      query: { filters: flags.filter },
+    })
     const nodes = [...Nodes].sort((one, other) => compareNaturally(one.Name, other.Name))
     printList({ columns, table, quiet: '{{.Name}}', labels: () => ({}) }, nodes, flags.format, flags.quiet)
     return 0

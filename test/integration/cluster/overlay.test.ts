@@ -297,6 +297,8 @@ describe('what is told of the cluster', () => {
     expect(
       await a.tsnet('node', 'ls', '--format', '{{.Name}} {{.Self}} {{.State}} {{.Address}} {{.Endpoints}}'),
     ).toBe('h1 true ready 10.99.0.11 0\nh2 false ready 10.99.0.12 1\nh3 false ready 10.99.0.13 0')
+    expect(await b.tsnet('node', 'ls', '-q', '-f', 'name=h[13]', '-f', 'state=ready')).toBe('h1\nh3')
+    expect(await b.tsnet('node', 'ls', '-q', '-f', 'state=away')).toBe('')
     const { body } = await a.daemon.api('GET', '/networks/mesh?verbose=true')
     expect(body).toMatchObject({
       Peers: [{ Name: 'h2', IP: '10.99.0.12' }],

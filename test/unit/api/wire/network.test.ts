@@ -142,7 +142,12 @@ describe('a body', () => {
     [{ Ingress: true }, 'forbidden', 'Ingress network can only be global scope network'],
     [{ Scope: 'swarm' }, 'forbidden', 'cannot create a swarm scoped network when swarm is not active'],
     [{ Scope: 'global' }, 'unavailable', 'This node is not a swarm manager.'],
-  ] as const)('of a swarm cannot be had: %j', (fields, kind, message) => {
+    [
+      { Scope: 'local', Driver: 'overlay' },
+      'forbidden',
+      'cannot downgrade network scope for overlay networks',
+    ],
+  ] as const)('of a swarm, or not of all hosts, cannot be had: %j', (fields, kind, message) => {
     expect(() => toNetworkSpec({ Name: 'n', ...fields }, 50)).toThrow(
       expect.objectContaining({ kind, message: expect.stringContaining(message) }),
     )
