@@ -28,6 +28,7 @@ try {
     entryPoints: {
       daemon: 'src/daemon.ts',
       supervisor: 'src/supervisor/main.ts',
+      keeper: 'src/cluster/keeper.ts',
       'driver-test': 'src/extensions/checks/main.ts',
       'driver-worker': 'src/extensions/isolation/main.ts',
     },

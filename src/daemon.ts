@@ -170,6 +170,7 @@ async function buildParts(
   const cluster = await joinAsHost(config, {
     log,
     store,
+    supervisor,
     id: installationId(store),
     describeOwner: ownerName,
     onLost: (endpoint, reason) => void fence(parts, endpoint, reason),
@@ -385,8 +386,10 @@ async function main(argv: readonly string[]): Promise<void> {
     onExit: (exit) => engine?.onExit(exit),
     // One that dies at once is replaced again, and asked again.
     onReplaced: () => {
+      if (engine === null) return
+      parts.cluster?.handover.tellAll()
       engine
-        ?.reconcile()
+        .reconcile()
         .catch((error: unknown) => log.warn({ err: error }, 'containers could not be compared'))
     },
   })
@@ -431,6 +434,7 @@ async function main(argv: readonly string[]): Promise<void> {
   metrics?.offer(await createMetrics({ engine, measures: createMeasures(parts), version }))
   await listen(server, config)
   await guest.resume()
+  hosts?.complete()
   if (config.pidfile !== '') writeFileSync(config.pidfile, String(process.pid))
   const facts = {
     hosts: config.hosts,

@@ -31,6 +31,8 @@ export interface EtcdOptions {
   readonly patience: number
   /** Called when no server has answered a call, or a watch has ended. */
   readonly onTrouble: () => void
+  /** One that looks at no state: whose state that is does not matter to it. */
+  readonly isGuest?: boolean
 }
 
 /** While servers elect a leader they are asked again after so many milliseconds. */
@@ -46,6 +48,7 @@ export class Etcd {
   readonly patience: number
   readonly #protocol: Protocol
   readonly #onTrouble: () => void
+  readonly #isGuest: boolean
   /** The one in use comes first. */
   #servers: readonly string[]
   #connection: Connection | null = null
@@ -60,11 +63,12 @@ export class Etcd {
   #away: PromiseWithResolvers<void> | null = null
   readonly #closing = new AbortController()
 
-  private constructor(protocol: Protocol, { url, patience, onTrouble }: EtcdOptions) {
+  private constructor(protocol: Protocol, { url, patience, onTrouble, isGuest = false }: EtcdOptions) {
     this.#protocol = protocol
     this.url = url
     this.patience = patience
     this.#onTrouble = onTrouble
+    this.#isGuest = isGuest
     // hosts spread over the servers
     const first = Math.floor(Math.random() * url.servers.length)
     this.#servers = [...url.servers.slice(first), ...url.servers.slice(0, first)]
@@ -82,6 +86,11 @@ export class Etcd {
   /** The key as etcd has it. */
   key(key: string): Buffer {
     return Buffer.from(this.url.prefix + key)
+  }
+
+  /** Of a key as etcd has it. */
+  name(key: Buffer): string {
+    return key.toString('utf8', Buffer.byteLength(this.url.prefix))
   }
 
   /**
@@ -139,7 +148,8 @@ export class Etcd {
   /** Returns the token for a connection whose server is one of this cluster. */
   async #enter(connection: Connection, end: number): Promise<string> {
     const token = await this.#login(connection, this.#patienceUntil(end))
-    if (!this.#known.has(connection)) await this.#meet(connection, token, this.#patienceUntil(end))
+    if (!this.#isGuest && !this.#known.has(connection))
+      await this.#meet(connection, token, this.#patienceUntil(end))
     this.#known.add(connection)
     return token
   }

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts'
 import type { LostHolding } from './cluster.ts'
 import type { Etcd } from './etcd.ts'
 import { isLeaseGone } from './failures.ts'
-import { get, isAbsent, isAt, isUnder, isValue, put, remove } from './requests.ts'
+import { get, isAbsent, isAt, isNotAfter, isUnder, isValue, put, remove } from './requests.ts'
 
 /** etcd takes no more operations in a transaction (--max-txn-ops). */
 const largestTransaction = 100
@@ -194,6 +194,28 @@ export class Holdings {
   async flushAnew(): Promise<void> {
     await this.#work?.catch(() => {})
     await this.flush()
+  }
+
+  /** Removes what stands under the lease and is not wanted, as from before a restart, but not `kept`. Throws as calls do. */
+  async prune(kept: string): Promise<void> {
+    const lease = this.#lease.id
+    const { header, keys } = await this.#etcd.call('leaseTimeToLive', { ID: lease, keys: true })
+    const jobs = keys
+      .filter((key) => this.#etcd.name(key) !== kept && this.#isUnwanted(key))
+      .map((key): Job => ({ wishes: [], run: () => this.#removeUnchanged(key, lease, header.revision) }))
+    const [error] = await inTurns(jobs, () => {})
+    if (error !== undefined) throw error
+  }
+
+  #isUnwanted(whole: Buffer): boolean {
+    const key = this.#etcd.name(whole)
+    return !this.#own.has(key) && !this.#wishes.has(key) && !this.#busy.has(key)
+  }
+
+  /** It may be wanted again meanwhile. */
+  async #removeUnchanged(key: Buffer, lease: string, revision: string): Promise<void> {
+    const compare = [isUnder(key, lease), isNotAfter(key, revision)]
+    await this.#etcd.call('txn', { compare, success: [remove(key)] })
   }
 
   /** Whether nothing is left to be written. */

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { NetworkId } from '../values/id.ts'
 import { endingCertificates, followCertificates } from './certificates.ts'
-import type { Cluster, ClusterEndpoint, Mirror, NodeRecord, Transfer } from './cluster.ts'
+import type { Cluster, ClusterEndpoint, LeaseKeeper, Mirror, NodeRecord, Transfer } from './cluster.ts'
 import { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
 import { endpointKey, networkKey, nodeKey } from './keys.ts'
@@ -20,16 +20,23 @@ export interface JoinOptions {
   readonly log: Logger
   /** milliseconds that a call may take; 3 s unless told */
   readonly patience?: number
+  readonly keeper?: LeaseKeeper
 }
 
 /**
  * Joins, or when etcd does not answer returns a cluster that is away and joins as soon as it does. Throws kind 'conflict' when
  * another installation has the node's name.
  */
-export async function joinCluster({ url, node, log, patience = 3000 }: JoinOptions): Promise<Cluster> {
+export async function joinCluster({
+  url,
+  node,
+  log,
+  patience = 3000,
+  keeper,
+}: JoinOptions): Promise<Cluster> {
   let session: Session | null = null
   const etcd = await Etcd.load({ url, patience, onTrouble: () => session?.look() })
-  session = new Session(etcd, node, log)
+  session = new Session(etcd, node, log, keeper ?? null)
   try {
     await session.beat()
   } catch (error) {
@@ -39,7 +46,7 @@ export async function joinCluster({ url, node, log, patience = 3000 }: JoinOptio
       throw error
     }
   }
-  return new Membership(etcd, session, log)
+  return new Membership(etcd, session, log, keeper ?? null)
 }
 
 class Membership implements Cluster {
@@ -49,11 +56,13 @@ class Membership implements Cluster {
   readonly #session: Session
   readonly #log: Logger
   readonly #networks: Networks
+  readonly #keeper: LeaseKeeper | null
   readonly #endpoints = new Map<NetworkId, SharedMirror<ClusterEndpoint>>()
   readonly #certificates: Disposable
 
-  constructor(etcd: Etcd, session: Session, log: Logger) {
+  constructor(etcd: Etcd, session: Session, log: Logger, keeper: LeaseKeeper | null) {
     this.#etcd = etcd
+    this.#keeper = keeper
     this.#session = session
     this.#log = log
     this.#networks = new Networks(etcd, session.self.name)
@@ -101,10 +110,12 @@ class Membership implements Cluster {
   }
 
   announce(endpoint: ClusterEndpoint): void {
+    this.#keeper?.add(endpoint)
     this.#session.holdings.tell(endpointKey(endpoint.network, endpoint.id), JSON.stringify(endpoint))
   }
 
   withdraw({ network, id }: Pick<ClusterEndpoint, 'id' | 'network'>): void {
+    this.#keeper?.remove(id)
     this.#session.holdings.untell(endpointKey(network, id))
   }
 
@@ -122,6 +133,10 @@ class Membership implements Cluster {
 
   release(key: string): void {
     this.#session.holdings.release(key)
+  }
+
+  prune(): void {
+    this.#session.prune()
   }
 
   onLost(listener: Parameters<Cluster['onLost']>[0]): void {
@@ -164,13 +179,14 @@ class Membership implements Cluster {
     )
     const success = [
       ...[...held].map(([name, value]) => put(key(name), value, lease)),
-      ...[...wanted].map(([name, value]) => (value === undefined ? remove(key(name)) : put(key(name), value))),
+      ...[...wanted].map(([name, value]) =>
+        value === undefined ? remove(key(name)) : put(key(name), value),
+      ),
     ]
     const [mark, marked] = [...wanted].find(([, value]) => value !== undefined) ?? []
     const failure = mark === undefined ? [] : [get(key(mark))]
     const answer = await this.#etcd.call('txn', { compare, success, failure })
-    const isDone =
-      answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === marked
+    const isDone = answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === marked
     if (isDone) for (const [name, value] of held) this.#session.holdings.holdLater(name, value)
     return isDone
   }

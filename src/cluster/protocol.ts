@@ -10,6 +10,8 @@ import type {
   ILeaseKeepAliveResponse,
   ILeaseRevokeRequest,
   ILeaseRevokeResponse,
+  ILeaseTimeToLiveRequest,
+  ILeaseTimeToLiveResponse,
   IRangeRequest,
   IRangeResponse,
   ITxnRequest,
@@ -23,6 +25,7 @@ export interface Calls {
   leaseGrant: { request: ILeaseGrantRequest; response: ILeaseGrantResponse }
   leaseKeepAlive: { request: ILeaseKeepAliveRequest; response: ILeaseKeepAliveResponse }
   leaseRevoke: { request: ILeaseRevokeRequest; response: ILeaseRevokeResponse }
+  leaseTimeToLive: { request: ILeaseTimeToLiveRequest; response: ILeaseTimeToLiveResponse }
   authenticate: { request: IAuthenticateRequest; response: IAuthenticateResponse }
 }
 export type Method = keyof Calls
@@ -33,6 +36,7 @@ export const serviceOf = {
   leaseGrant: 'Lease',
   leaseKeepAlive: 'Lease',
   leaseRevoke: 'Lease',
+  leaseTimeToLive: 'Lease',
   authenticate: 'Auth',
 } as const
 

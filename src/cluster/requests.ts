@@ -4,6 +4,7 @@ import type { Etcd } from './etcd.ts'
 
 const EQUAL = 0
 const GREATER = 1
+const LESS = 2
 const VERSION = 0
 const MOD = 2
 const VALUE = 3
@@ -25,6 +26,13 @@ export const isAt = (key: Buffer, revision: string | number): ICompare => ({
   target: MOD,
   result: EQUAL,
   mod_revision: revision,
+})
+/** It was written last at this revision or before. */
+export const isNotAfter = (key: Buffer, revision: string): ICompare => ({
+  key,
+  target: MOD,
+  result: LESS,
+  mod_revision: String(BigInt(revision) + 1n),
 })
 export const isValue = (key: Buffer, value: string): ICompare => ({
   key,

@@ -4,7 +4,7 @@
  */
 import { errorKind, errorMessage, TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { ClusterHealth, NodeRecord } from './cluster.ts'
+import type { ClusterHealth, LeaseKeeper, NodeRecord } from './cluster.ts'
 import type { Etcd } from './etcd.ts'
 import { isLeaseGone } from './failures.ts'
 import { Holdings, type Lease } from './holdings.ts'
@@ -26,14 +26,21 @@ export class Session implements Lease {
   #validUntil = 0
   /** Whether all that was under the last lease is under this one. */
   #isWhole = false
+  /** The lease of the daemon before this one, until it is known whether that stands. */
+  #former: string
+  readonly #keeper: LeaseKeeper | null
+  /** Whether all that this host wants is among the holdings, and what else is there has not been looked for. */
+  #isPruneDue = false
   #beating: Promise<void> | null = null
   #next: NodeJS.Timeout | null = null
   #isClosed = false
   /** What the log has since all was well. */
   readonly #said = new Set<string>()
 
-  constructor(etcd: Etcd, self: NodeRecord, log: Logger) {
+  constructor(etcd: Etcd, self: NodeRecord, log: Logger, keeper: LeaseKeeper | null) {
     this.#etcd = etcd
+    this.#keeper = keeper
+    this.#former = keeper?.former ?? ''
     this.#self = self
     this.#log = log
     this.holdings = new Holdings(etcd, self.name, this, log)
@@ -73,6 +80,12 @@ export class Session implements Lease {
   lost(id: string): void {
     if (id === '' || id !== this.#id) return
     this.#lose()
+    this.look()
+  }
+
+  /** As `Cluster.prune`. */
+  prune(): void {
+    this.#isPruneDue = true
     this.look()
   }
 
@@ -118,6 +131,8 @@ export class Session implements Lease {
   async #write(): Promise<void> {
     try {
       await this.holdings.flush()
+      if (this.#isPruneDue) await this.holdings.prune(nodeKey(this.#self.name))
+      this.#isPruneDue = false
       this.#enter(this.#health.state, this.#health.state === 'connected' ? '' : this.#health.error)
     } catch (error) {
       this.#note(error)
@@ -141,6 +156,7 @@ export class Session implements Lease {
   }
 
   async #register(): Promise<void> {
+    if (await this.#resume()) return
     const sent = performance.now()
     const { ID, TTL } = await this.#etcd.call('leaseGrant', { TTL: this.#etcd.url.ttl, ID: '0' })
     try {
@@ -149,8 +165,28 @@ export class Session implements Lease {
       this.#etcd.call('leaseRevoke', { ID }).catch(() => {})
       throw error
     }
-    this.#id = ID
-    this.#validUntil = sent + Number(TTL) * 1000
+    this.#stand(ID, sent + Number(TTL) * 1000)
+  }
+
+  /** Goes on with the lease of before, under which everything stands. Returns whether there is one. */
+  async #resume(): Promise<boolean> {
+    const ID = this.#former
+    if (ID === '') return false
+    const sent = performance.now()
+    const { TTL } = await this.#etcd.call('leaseKeepAlive', { ID })
+    const stands = Number(TTL) > 0
+    if (stands) {
+      await this.#takeName(ID)
+      this.#stand(ID, sent + Number(TTL) * 1000)
+    }
+    this.#former = ''
+    return stands
+  }
+
+  #stand(id: string, validUntil: number): void {
+    this.#id = id
+    this.#validUntil = validUntil
+    this.#keeper?.take(id)
   }
 
   /** The installation that has the name already may take it over: it is this one, before it was restarted. */

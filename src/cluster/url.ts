@@ -1,10 +1,11 @@
 /** Where a cluster's state is: `etcd://H1:2379,H2:2379,H3:2379?ca=FILE&cert=FILE&key=FILE&…`. */
+import { resolve } from 'node:path'
 import { TsnetError } from '../errors.ts'
 
 export interface ClusterUrl {
   /** host:port of each server; an IPv6 address is in brackets. */
   readonly servers: readonly string[]
-  /** Paths of files in PEM, '' for none; null without TLS. */
+  /** Absolute paths of files in PEM, '' for none; null without TLS. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null
   /** The file's first line is the password. */
   readonly user: { readonly name: string; readonly passwordFile: string } | null
@@ -79,8 +80,10 @@ function parseTls(given: ReadonlyMap<string, string>): ClusterUrl['tls'] {
       `cluster parameter "${cert === '' ? 'key' : 'cert'}" needs the other one: give cert and key together`,
     )
   }
-  return ca === '' && cert === '' ? null : { ca, cert, key }
+  return ca === '' && cert === '' ? null : { ca: absolute(ca), cert: absolute(cert), key: absolute(key) }
 }
+
+const absolute = (path: string): string => (path === '' ? '' : resolve(path))
 
 function parseUser(given: ReadonlyMap<string, string>): ClusterUrl['user'] {
   const [name, passwordFile] = [given.get('user'), given.get('password-file')]
@@ -88,7 +91,7 @@ function parseUser(given: ReadonlyMap<string, string>): ClusterUrl['user'] {
   if (name === undefined || passwordFile === undefined) {
     throw bad('cluster parameters "user" and "password-file" need each other: give both')
   }
-  return { name, passwordFile }
+  return { name, passwordFile: resolve(passwordFile) }
 }
 
 /** etcd itself gives no lease for less than 2 s. */

@@ -3,13 +3,16 @@ import type { Config } from '../config.ts'
 import { createClusterIpam } from '../ipam/cluster/index.ts'
 import type { Logger } from '../log.ts'
 import type { Store } from '../store/store.ts'
+import type { Supervisor } from '../supervisor/client.ts'
 import { version } from '../version.ts'
+import { LeaseHandover } from './lease-handover.ts'
 import type { ClusterParts } from './shared-networks.ts'
 import { findUnderlay } from './underlay.ts'
 
 export interface ClusterSurroundings {
   readonly log: Logger
   readonly store: Store
+  readonly supervisor: Supervisor
   /** The installation's id. */
   readonly id: string
   /** A network's or endpoint's id in words. */
@@ -24,7 +27,7 @@ export interface ClusterSurroundings {
  */
 export async function joinAsHost(
   config: Config,
-  { log, store, id, describeOwner, onLost }: ClusterSurroundings,
+  { log, store, supervisor, id, describeOwner, onLost }: ClusterSurroundings,
 ): Promise<ClusterParts | null> {
   if (config.cluster === '') return null
   // They take 150 ms and 30 MB, which a daemon without a cluster has not to pay.
@@ -43,7 +46,9 @@ export async function joinAsHost(
     version,
     joinedAt: new Date().toISOString(),
   }
-  const state = await joinCluster({ url: parseClusterUrl(config.cluster), node, log })
+  const url = parseClusterUrl(config.cluster)
+  const handover = new LeaseHandover({ url, store, supervisor, log })
+  const state = await joinCluster({ url, node, log, keeper: handover })
   const leases = createClusterIpam({
     cluster: state,
     log,
@@ -52,7 +57,7 @@ export async function joinAsHost(
     onLost: (endpoint, address, holder) =>
       onLost(endpoint, `its address ${address} is now that of ${holder}`),
   })
-  return { state, leases, active: new Map(), names: new Set() }
+  return { state, leases, handover, active: new Map(), names: new Set() }
 }
 
 /** Where the other hosts reach the daemon's API; '' when it listens for this host alone. */

@@ -7,17 +7,23 @@ import { clusterOf } from './shared-networks.ts'
 import { followUnderlay } from './underlay.ts'
 
 export interface FollowedCluster {
+  /** All that is this host's is announced and held. */
+  complete(): void
   /** The others forget this host at once, unless containers go on here. */
   leave(): Promise<void>
 }
 
 /** `restored` resolves when the records are in order: what is heard before is heeded then. */
 export function followCluster(parts: Parts, advertise: string, restored: Promise<void>): FollowedCluster {
-  const { state, leases } = clusterOf(parts)
+  const { state, leases, handover } = clusterOf(parts)
   fenceLosses(parts, restored)
   void restored.then(() => followNetworks(parts))
   const underlay = followUnderlay(state, advertise, parts.log)
   return {
+    complete() {
+      handover.restored()
+      state.prune()
+    },
     async leave() {
       underlay[Symbol.dispose]()
       leases[Symbol.dispose]()

@@ -5,6 +5,7 @@ import type { ClusterIpam } from '../ipam/cluster/index.ts'
 import type { EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
 import { overlaps, parseCidr } from '../values/cidr.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
+import type { LeaseHandover } from './lease-handover.ts'
 import type { Parts } from './parts.ts'
 import type { Verifier } from './verifier.ts'
 
@@ -12,6 +13,7 @@ import type { Verifier } from './verifier.ts'
 export interface ClusterParts {
   readonly state: Cluster
   readonly leases: ClusterIpam
+  readonly handover: LeaseHandover
   /** Networks that have endpoints on this host, and therefore links and rules. */
   readonly active: Map<NetworkId, ActiveNetwork>
   /** Keys of containers' names that are this host's, as far as it knows. */

@@ -68,6 +68,10 @@ export class Children {
     return [...this.#running.values()]
   }
 
+  isRunning(id: string): boolean {
+    return this.#running.has(id)
+  }
+
   /** Whether there are programs to look after, also such as are about to run. */
   get isBusy(): boolean {
     return this.#running.size > 0 || this.#launching > 0

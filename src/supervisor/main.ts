@@ -7,6 +7,7 @@ import { errorKind, errorMessage, TsnetError } from '../errors.ts'
 import { warmThreadPool } from '../sys/netns.ts'
 import { adoptChildren } from './adopt.ts'
 import { Children, StartFailed } from './children.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
 import { LineSplitter } from './lines.ts'
 import { InitPool } from './pool.ts'
 import {
@@ -76,7 +77,7 @@ function serve(connection: Socket, handlers: Handlers, children: Children, onReq
   connection.on('data', onData)
 }
 
-function handlersOf(children: Children, stop: () => void): Handlers {
+function handlersOf(children: Children, keeper: LeaseKeeper, stop: () => void): Handlers {
   return {
     start: async (params) => ({ pid: await children.start(params) }),
     exec: async (params) => ({ pid: await children.exec(params) }),
@@ -93,8 +94,16 @@ function handlersOf(children: Children, stop: () => void): Handlers {
       children.forget(id)
       return null
     },
+    keep: (order) => {
+      keeper.keep(order)
+      return null
+    },
+    'keep-for': ({ endpoint, container }) => {
+      keeper.keepFor(endpoint, container)
+      return null
+    },
     shutdown: () => {
-      if (children.isBusy) return { stopping: false }
+      if (children.isBusy || keeper.isNeeded) return { stopping: false }
       setImmediate(stop)
       return { stopping: true }
     },
@@ -109,26 +118,36 @@ async function main(): Promise<void> {
     },
   })
   const execRoot = values['exec-root']
-  const initPath = join(dirname(process.argv[1] ?? ''), 'init.cjs')
+  const programs = dirname(process.argv[1] ?? '')
+  const initPath = join(programs, 'init.cjs')
   await warmThreadPool()
 
   const daemons = new Set<Socket>()
   const announce = (exit: ExitEvent['exit']): void => {
     for (const daemon of daemons)
       daemon.write(`${JSON.stringify({ event: 'exit', exit } satisfies ExitEvent)}\n`)
+    keeper.look()
   }
   const pool = new InitPool(initPath, Number(values['init-pool']))
   const children = new Children({ execRoot, pool, initPath, announce })
+  const keeper = new LeaseKeeper({
+    program: join(programs, 'keeper.mjs'),
+    runs: (container) => children.isRunning(container),
+  })
 
   adoptChildren(execRoot, children)
 
-  const handlers = handlersOf(children, () => {
+  const handlers = handlersOf(children, keeper, () => {
     pool.close()
     rmSync(socketPath(execRoot), { force: true })
     process.exit(0)
   })
   const server = createServer({ allowHalfOpen: true }, (connection) => {
-    connection.on('close', () => daemons.delete(connection))
+    // A client may end its input and read on, a daemon does not.
+    connection.on('end', () => daemons.has(connection) && connection.destroy())
+    connection.on('close', () => {
+      if (daemons.delete(connection) && daemons.size === 0) keeper.daemonLeft()
+    })
     serve(connection, handlers, children, () => daemons.add(connection))
   })
 

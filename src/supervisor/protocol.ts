@@ -51,6 +51,16 @@ export interface ChildRecord {
   readonly stdio: StdioSpec
 }
 
+/** A lease of a cluster that is to outlive the daemon. */
+export interface KeepParams {
+  /** A line for the process that keeps it (cluster/keeper.ts). */
+  readonly order: string
+  /** How long it lasts, in milliseconds. */
+  readonly time: number
+  /** Endpoints that stand under it, each with its container's id; '' for one that is not the daemon's own, and stands until it is back. */
+  readonly endpoints: readonly (readonly [string, string])[]
+}
+
 /** What each method takes and gives. */
 export interface Methods {
   start: { params: StartParams; result: { pid: number } }
@@ -61,7 +71,11 @@ export interface Methods {
   list: { params: null; result: { running: readonly ChildRecord[]; exited: readonly ExitRecord[] } }
   /** The daemon has recorded the ending; clients still attached are let go. */
   forget: { params: { id: string }; result: null }
-  /** Ends the supervisor when it has no children. */
+  /** What to keep when this connection closes; null for nothing, as of a daemon without a cluster. */
+  keep: { params: KeepParams | null; result: null }
+  /** Of one more endpoint, or one less (null). */
+  'keep-for': { params: { endpoint: string; container: string | null }; result: null }
+  /** Ends the supervisor when it has nothing to look after. */
   shutdown: { params: null; result: { stopping: boolean } }
 }
 export type Method = keyof Methods
