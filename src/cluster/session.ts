@@ -11,7 +11,7 @@ import { Holdings, type Lease } from './holdings.ts'
 import { nodeKey } from './keys.ts'
 import { get, isAbsent, isAt, put } from './requests.ts'
 
-/** Between tries while etcd is away, in milliseconds. */
+/** Between tries while etcd is away or takes nothing, in milliseconds. */
 const retryPause = 500
 
 export class Session implements Lease {
@@ -28,6 +28,8 @@ export class Session implements Lease {
   #isWhole = false
   /** The lease of the daemon before this one, until it is known whether that stands. */
   #former: string
+  /** The revision at which this daemon went on with it: what is older is of the one before. '' when it did not. */
+  #resumedAt = ''
   readonly #keeper: LeaseKeeper | null
   /** Whether all that this host wants is among the holdings, and what else is there has not been looked for. */
   #isPruneDue = false
@@ -107,7 +109,8 @@ export class Session implements Lease {
       if (this.#id !== '') await this.#keepAlive(this.#id)
       while (!this.#isWhole) await this.#putAll()
       this.#enter('connected', this.holdings.isWritten ? '' : this.#health.error)
-      this.#schedule((this.#etcd.url.ttl * 1000) / 3)
+      // what etcd has refused may be taken a moment later
+      this.#schedule(this.holdings.isWritten ? (this.#etcd.url.ttl * 1000) / 3 : retryPause)
       void this.#write()
     } catch (error) {
       this.#miss(error)
@@ -131,12 +134,17 @@ export class Session implements Lease {
   async #write(): Promise<void> {
     try {
       await this.holdings.flush()
-      if (this.#isPruneDue) await this.holdings.prune(nodeKey(this.#self.name))
-      this.#isPruneDue = false
+      await this.#prune()
       this.#enter(this.#health.state, this.#health.state === 'connected' ? '' : this.#health.error)
     } catch (error) {
       this.#note(error)
     }
+  }
+
+  async #prune(): Promise<void> {
+    if (this.#isPruneDue && this.#resumedAt !== '')
+      await this.holdings.prune(this.#resumedAt, nodeKey(this.#self.name))
+    this.#isPruneDue = false
   }
 
   async #keepAlive(id: string): Promise<void> {
@@ -149,6 +157,7 @@ export class Session implements Lease {
 
   #lose(): void {
     this.#id = ''
+    this.#resumedAt = ''
     this.#isWhole = false
     this.#log.warn('the lease in the cluster was lost: what stood under it is claimed anew')
     this.#enter('fenced', 'the lease was lost')
@@ -176,7 +185,7 @@ export class Session implements Lease {
     const { TTL } = await this.#etcd.call('leaseKeepAlive', { ID })
     const stands = Number(TTL) > 0
     if (stands) {
-      await this.#takeName(ID)
+      this.#resumedAt = await this.#takeName(ID)
       this.#stand(ID, sent + Number(TTL) * 1000)
     }
     this.#former = ''
@@ -189,14 +198,14 @@ export class Session implements Lease {
     this.#keeper?.take(id)
   }
 
-  /** The installation that has the name already may take it over: it is this one, before it was restarted. */
-  async #takeName(lease: string): Promise<void> {
+  /** The installation that has the name already may take it over: it is this one, before it was restarted. Returns the revision. */
+  async #takeName(lease: string): Promise<string> {
     const key = this.#etcd.key(nodeKey(this.#self.name))
     const success = [put(key, JSON.stringify(this.#self), lease)]
     let compare = [isAbsent(key)]
     for (;;) {
       const answer = await this.#etcd.call('txn', { compare, success, failure: [get(key)] })
-      if (answer.succeeded) return
+      if (answer.succeeded) return answer.header.revision
       const there = answer.responses[0]?.response_range.kvs[0]
       if (there !== undefined) this.#checkOwner(JSON.parse(there.value.toString()) as NodeRecord)
       compare = there === undefined ? [isAbsent(key)] : [isAt(key, there.mod_revision)]

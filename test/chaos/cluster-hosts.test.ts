@@ -1,12 +1,32 @@
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { Certificates } from '../helpers/certificates.ts'
 import { TestClient } from '../helpers/client.ts'
-import { TestCluster } from '../helpers/cluster.ts'
+import { etcdAddresses, TestCluster } from '../helpers/cluster.ts'
 import { busyboxArchive } from '../helpers/daemon.ts'
 import { eventually } from '../helpers/eventually.ts'
 
+const certificates = new Certificates(etcdAddresses)
+const strangers = new Certificates(etcdAddresses)
+const folder = mkdtempSync(join(tmpdir(), 'tsnet-passwords-'))
+const passwordFile = (host: string, password: string): string => {
+  const path = join(folder, host)
+  writeFileSync(path, `${password}\n`)
+  return path
+}
 // With the TTL that hosts have unless told.
-const cluster = await TestCluster.start({ servers: 3, parameters: {} })
+const cluster = await TestCluster.start({
+  servers: 3,
+  tls: certificates,
+  parameters: (host) => {
+    const user = `h${host + 1}`
+    const { cert, key } = certificates.issue(user)
+    return { cert, key, user, 'password-file': passwordFile(user, 'first') }
+  },
+})
 const { etcd } = cluster
 const clients = cluster.hosts.map((host) => new TestClient(host))
 const [a, , c] = clients as [TestClient, TestClient, TestClient]
@@ -14,6 +34,8 @@ let dead = -1
 const mac = '02:00:00:00:77:0'
 
 beforeAll(async () => {
+  await etcd.requirePasswords('h1', 'first', '/tsnet/')
+  for (const host of ['h2', 'h3']) await addUser(host, 'first')
   const input = busyboxArchive()
   await Promise.all(cluster.hosts.map((host) => host.dockerWith({ input }, 'import', '-', 'box')))
   await a.tsnet('network', 'create', '-d', 'overlay', '--subnet', '10.201.0.0/24', 'mesh')
@@ -25,7 +47,27 @@ afterEach(async () => {
   if (dead >= 0) await etcd.launch(dead)
   dead = -1
 })
-afterAll(() => cluster.stop())
+afterAll(async () => {
+  await cluster.stop()
+  for (const made of [certificates, strangers]) made[Symbol.dispose]()
+  rmSync(folder, { recursive: true })
+})
+
+async function addUser(name: string, password: string): Promise<void> {
+  await etcd.ctl('user', 'add', `${name}:${password}`)
+  await etcd.ctl('user', 'grant-role', name, 'hosts')
+}
+
+const restartEtcd = async () => {
+  await etcd.killAll()
+  await etcd.launchAll()
+}
+
+/** Of all hosts. */
+const permit = async (kind: 'read' | 'readwrite') => {
+  await etcd.ctl('role', 'revoke-permission', '--prefix=true', 'hosts', '/tsnet/')
+  await etcd.ctl('role', 'grant-permission', '--prefix=true', 'hosts', kind, '/tsnet/')
+}
 
 const reach = (client: TestClient, from: string, to: string) =>
   client.inside(from, `ping -c1 -W1 ${to} >/dev/null`)
@@ -170,6 +212,52 @@ const faults: Readonly<Record<string, Fault>> = {
     befall: async () => {
       const [, device = ''] = /\d+: (vx-[^:@]+)/.exec(a.daemon.inNetns('ip', ['-o', 'link'])) ?? []
       a.daemon.inNetns('bridge', ['fdb', 'flush', 'dev', device, 'self'])
+    },
+  },
+  'the password of a host is another, for longer than its lease': {
+    within: 5,
+    befall: async () => {
+      await etcd.ctl('user', 'delete', 'h3')
+      await addUser('h3', 'second')
+      await restartEtcd()
+      await sleep(20_000)
+      await reach(a, 'w1', 'w2')
+      passwordFile('h3', 'second')
+    },
+  },
+  'the certificate of a host has expired, for longer than its lease': {
+    within: 5,
+    befall: async () => {
+      certificates.issue('h3', { days: -1 })
+      await restartEtcd()
+      await sleep(20_000)
+      await reach(a, 'w1', 'w2')
+      certificates.issue('h3')
+    },
+  },
+  'the servers of etcd have certificates of another authority for a while': {
+    within: 5,
+    befall: async () => {
+      const { cert, key } = certificates.server
+      const own = certificates.issue('kept', { addresses: etcdAddresses })
+      copyFileSync(strangers.server.cert, cert)
+      copyFileSync(strangers.server.key, key)
+      await restartEtcd()
+      await sleep(20_000)
+      await reach(a, 'w1', 'w3')
+      copyFileSync(own.cert, cert)
+      copyFileSync(own.key, key)
+    },
+  },
+  'nobody may write for a while': {
+    within: 5,
+    befall: async () => {
+      await permit('read')
+      await c.docker('network', 'disconnect', 'mesh', 'w3')
+      await c.docker('network', 'connect', 'mesh', 'w3')
+      await sleep(20_000)
+      await reach(a, 'w1', 'w2')
+      await permit('readwrite')
     },
   },
   'an address comes back with another hardware address': {
