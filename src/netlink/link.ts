@@ -12,6 +12,8 @@ import {
   IFLA_MASTER,
   IFLA_MTU,
   IFLA_NET_NS_FD,
+  IFLA_NUM_RX_QUEUES,
+  IFLA_NUM_TX_QUEUES,
 } from '../sys/constants/if_link.ts'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../sys/constants/netlink.ts'
 import { RTEXT_FILTER_SKIP_STATS, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK } from '../sys/constants/rtnetlink.ts'
@@ -71,6 +73,8 @@ export interface LinkSettings {
   readonly master?: number
   /** The namespace to create the link in, or to move it to. */
   readonly netns?: Fd
+  /** How many queues it has each way: at its creation alone, for good. */
+  readonly queues?: number
 }
 
 /** A link to be created. The kernel takes no alias here: give it with `setLink`. */
@@ -109,6 +113,11 @@ export function encodeLink(index: number, change: LinkChange): Buffer {
   if (change.alias !== undefined) parts.push(attributeString(IFLA_IFALIAS, change.alias))
   if (change.master !== undefined) parts.push(attributeU32(IFLA_MASTER, change.master))
   if (change.netns !== undefined) parts.push(attributeU32(IFLA_NET_NS_FD, change.netns.number))
+  if (change.queues !== undefined)
+    parts.push(
+      attributeU32(IFLA_NUM_TX_QUEUES, change.queues),
+      attributeU32(IFLA_NUM_RX_QUEUES, change.queues),
+    )
   return Buffer.concat(parts)
 }
 

@@ -293,6 +293,16 @@ describe('endpoints', () => {
     ])
   })
 
+  test('have one queue each way from birth, so that the kernel waits for no processor to take others away', async () => {
+    const network = networkRecord()
+    const endpoint = endpointSpec(network, 2)
+    await bridgeDriver.createNetwork(context, network)
+    const sandbox = places.open()
+    await bridgeDriver.attach(context, endpoint, sandbox)
+    const ends = [ipJson(`-d link show ${hostVethName(endpoint.id)}`), ipJson('-d link show eth0', sandbox)]
+    for (const end of ends) expect(end).toMatchObject([{ num_tx_queues: 1, num_rx_queues: 1 }])
+  })
+
   test('do not reach each other with enable_icc=false, but the gateway', async () => {
     const network = withOptions({ 'com.docker.network.bridge.enable_icc': 'false' })
     await bridgeDriver.createNetwork(context, network)

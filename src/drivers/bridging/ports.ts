@@ -31,14 +31,21 @@ export interface PortSpec {
 }
 
 /**
+ * The kernel uses one queue of a veth in any case, unless somebody sets it otherwise later. Where it has made one for each processor,
+ * it takes away the others again, and waits for all processors twice (veth_init_queues() in drivers/net/veth.c).
+ */
+const queues = 1
+
+/**
  * Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. Returns the port's
  * index.
  */
 export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
   const name = hostVethName(port.id)
   const { mtu } = port.master
-  const peer = { name: port.interfaceName, address: port.mac, mtu, netns: sandbox.netns }
-  const create = () => createLink(socket, { name, kind: veth(peer), mtu })
+  const both = { mtu, queues }
+  const peer = { ...both, name: port.interfaceName, address: port.mac, netns: sandbox.netns }
+  const create = () => createLink(socket, { ...both, name, kind: veth(peer) })
   try {
     create()
   } catch (error) {

@@ -9,6 +9,8 @@ export const IFLA_LINKINFO = 18
 export const IFLA_IFALIAS = 20
 export const IFLA_NET_NS_FD = 28
 export const IFLA_EXT_MASK = 29
+export const IFLA_NUM_TX_QUEUES = 31
+export const IFLA_NUM_RX_QUEUES = 32
 
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
@@ -43,6 +45,7 @@ export const IPVLAN_F_VEPA = 2
 export const IFLA_VLAN_ID = 1
 
 export const IFLA_VXLAN_ID = 1
+export const IFLA_VXLAN_LINK = 3
 export const IFLA_VXLAN_LOCAL = 4
 export const IFLA_VXLAN_LEARNING = 7
 export const IFLA_VXLAN_PORT = 15

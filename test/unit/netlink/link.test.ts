@@ -29,15 +29,17 @@ describe('kinds', () => {
   })
 
   test('veth: the peer is a link message of its own, with the namespace to be born in', () => {
-    const peer = veth({ name: 'eth0', address: '02:00:00:00:00:05', mtu: 1400, netns: new Fd(9) })
+    const peer = veth({ name: 'eth0', address: '02:00:00:00:00:05', mtu: 1400, netns: new Fd(9), queues: 1 })
     expect(peer.data).toEqual(
       bytes(
-        '3c 00 01 00', // VETH_INFO_PEER
+        '4c 00 01 00', // VETH_INFO_PEER
         bareHeader,
         '09 00 03 00  65 74 68 30 00 00 00 00', // IFLA_IFNAME "eth0"
         '08 00 04 00  78 05 00 00', // IFLA_MTU 1400
         '0a 00 01 00  02 00 00 00 00 05 00 00', // IFLA_ADDRESS
         '08 00 1c 00  09 00 00 00', // IFLA_NET_NS_FD 9
+        '08 00 1f 00  01 00 00 00', // IFLA_NUM_TX_QUEUES
+        '08 00 20 00  01 00 00 00', // IFLA_NUM_RX_QUEUES
       ),
     )
   })
