@@ -39,6 +39,7 @@ import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
 import { createMeasures } from './engine/measures.ts'
+import { MoveMarks } from './engine/moves/marks.ts'
 import type { Parts } from './engine/parts.ts'
 import { engineNetworks } from './engine/pods/engine-networks.ts'
 import { Pods } from './engine/pods/pods.ts'
@@ -234,6 +235,7 @@ async function buildParts(
     resolver,
     hostGatewayIps: config.hostGatewayIps,
     cluster,
+    moves: new MoveMarks(),
     addressPools: config.addressPools.length === 0 ? defaultAddressPools : config.addressPools,
     usedRoutes: () => usedRoutes(resolver),
     images: createImages({

@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts'
 import { createApp } from './app.ts'
 import { type ListenAddress, type Listener, listenOn } from './listen.ts'
 import { containerStreamRoutes } from './routes/container-streams.ts'
+import { containerMoveRoutes } from './routes/container-move.ts'
 import { containerRoutes } from './routes/containers.ts'
 import { driverRoutes } from './routes/drivers.ts'
 import { execRoutes } from './routes/exec.ts'
@@ -60,6 +61,7 @@ export function createApiApp({ engine, guest, pods, log, version }: ApiOptions) 
   const app = createApp(log, version)
   systemRoutes(app, engine, version)
   containerRoutes(app, engine)
+  containerMoveRoutes(app, engine)
   containerStreamRoutes(app, engine)
   execRoutes(app, engine)
   networkRoutes(app, engine)

@@ -57,7 +57,12 @@ export const commands: Readonly<Record<string, Load>> = {
 export const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: 'Manage containers',
-    commands: { ...container, inspect: () => import('./commands/container-inspect.ts'), ls: ps },
+    commands: {
+      ...container,
+      inspect: () => import('./commands/container-inspect.ts'),
+      ls: ps,
+      move: () => import('./commands/container-move.ts'),
+    },
   },
   driver: {
     summary: 'Manage drivers of networks, addresses and volumes',

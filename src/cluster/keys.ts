@@ -30,7 +30,7 @@ export const verifiedKey = (network: string, id: string, node: string): string =
 /** `<node> <JSON of MoveOffer>`: a host that wants to move a container to another one, under the former's lease. */
 export const moveKey = (target: string, id: string): string => `moves/${target}/${id}`
 /** `<node> <JSON of MoveAnswer>`: what the other one says, under its lease, as long as the offer stands. */
-export const moveAnswerKey = (id: string): string => `move-answers/${id}`
+export const moveAnswerKey = (id: string, node: string): string => `move-answers/${id}/${node}`
 /**
  * `<from> <to> <container>`: the container is the other host's. Put together with what that takes over, once for each of the two: a host
  * removes its own when it has drawn the consequences.

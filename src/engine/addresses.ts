@@ -275,7 +275,7 @@ async function adoptPoolsOf(
   containers: readonly ContainerRecord[],
 ): Promise<void> {
   const leases = [
-    ...containers.flatMap((container) => leasesOf(container, network)),
+    ...containers.flatMap((container) => leasesOf(parts, container, network)),
     ...foreignLeases(parts.store, network.id),
   ]
   for (const pool of network.pools) {
@@ -285,8 +285,9 @@ async function adoptPoolsOf(
   }
 }
 
-function leasesOf(container: ContainerRecord, network: NetworkRecord): RecordedLease[] {
-  const running = container.state.status === 'running'
+function leasesOf(parts: Parts, container: ContainerRecord, network: NetworkRecord): RecordedLease[] {
+  // What is on its way to another host may be in use there.
+  const running = container.state.status === 'running' || parts.moves.leaving.has(container.id)
   return container.endpoints
     .filter((endpoint) => endpoint.network === network.id)
     .flatMap(({ id: owner, request, address4, address6 }) => [

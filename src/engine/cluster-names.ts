@@ -7,7 +7,7 @@ import type { Parts } from './parts.ts'
 import { type ClusterParts, isConnected, sharedEndpoints } from './shared-networks.ts'
 
 /** A planned endpoint's first name is its container's. */
-function keyOf({ network, dnsNames }: EndpointRecord): string {
+export function nameKeyOf({ network, dnsNames }: EndpointRecord): string {
   return nameKey(network, (dnsNames[0] ?? '').toLowerCase())
 }
 
@@ -24,7 +24,7 @@ export async function claimNames(
   const { cluster } = parts
   if (cluster === null) return
   for (const endpoint of sharedEndpoints(parts, endpoints)) {
-    if (cluster.names.has(keyOf(endpoint))) continue
+    if (cluster.names.has(nameKeyOf(endpoint))) continue
     undo.defer(() => releaseName(parts, endpoint))
     await claimName(cluster, container, endpoint)
   }
@@ -35,7 +35,7 @@ async function claimName(
   container: ContainerId,
   endpoint: EndpointRecord,
 ): Promise<void> {
-  const key = keyOf(endpoint)
+  const key = nameKeyOf(endpoint)
   const claim = `${cluster.state.self.name} ${container}`
   const holder = await holdOrLater(cluster, key, claim)
   if (holder === claim) return void cluster.names.add(key)
@@ -64,19 +64,19 @@ async function holdOrLater(cluster: ClusterParts, key: string, claim: string): P
 export function claimNamesAgain(parts: Parts, container: ContainerRecord): void {
   const { cluster } = parts
   for (const endpoint of sharedEndpoints(parts, container.endpoints)) {
-    cluster?.names.add(keyOf(endpoint))
-    cluster?.state.holdLater(keyOf(endpoint), `${cluster.state.self.name} ${container.id}`)
+    cluster?.names.add(nameKeyOf(endpoint))
+    cluster?.state.holdLater(nameKeyOf(endpoint), `${cluster.state.self.name} ${container.id}`)
   }
 }
 
 /** The container is not on the network any more, or is called otherwise. Safe to repeat. */
 export function releaseName(parts: Parts, endpoint: EndpointRecord): void {
-  if (parts.cluster?.names.delete(keyOf(endpoint))) parts.cluster.state.release(keyOf(endpoint))
+  if (parts.cluster?.names.delete(nameKeyOf(endpoint))) parts.cluster.state.release(nameKeyOf(endpoint))
 }
 
 /** The endpoint whose name a key stands for. */
 export function endpointOfName(parts: Parts, key: string): EndpointRecord | undefined {
   return [...parts.store.containers.values()]
     .flatMap(({ endpoints }) => endpoints)
-    .find((endpoint) => keyOf(endpoint) === key)
+    .find((endpoint) => nameKeyOf(endpoint) === key)
 }

@@ -1,17 +1,18 @@
-import { errorMessage, TsnetError } from '../errors.ts'
+import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
 import { timeAction } from '../timings.ts'
 import type { ContainerId } from '../values/id.ts'
 import { checkContainerName } from '../values/name.ts'
+import { attemptStart } from './attempt-start.ts'
 import { announceEndpoint } from './cluster-endpoints.ts'
 import { claimNames, releaseName } from './cluster-names.ts'
 import { createContainer, withName } from './create.ts'
 import { nameEndpoint } from './endpoints.ts'
 import type { Containers } from './engine.ts'
+import { moveContainer } from './moves/departure.ts'
 import { attach, logs } from './output.ts'
 import type { Parts } from './parts.ts'
 import { findContainer } from './references.ts'
-import { startContainer } from './start.ts'
 import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
 import { updateEgress } from './update-egress.ts'
 import { updatePorts } from './update-ports.ts'
@@ -20,18 +21,19 @@ import { updateRates } from './update-rates.ts'
 export function createContainers(parts: Parts): Containers {
   const find = (ref: string): ContainerRecord => findContainer(parts.store.containers, ref)
   const locked = <T>(ref: string, body: (container: ContainerRecord) => Promise<T>): Promise<T> => {
-    const { id } = find(ref)
+    const { id, name } = find(ref)
+    parts.moves.refuseLeaving({ id, name })
     // Looked up again inside: it may have changed, or gone, while waiting.
     return parts.locks.run(id, () => body(find(id)))
   }
   return {
     create: (spec, name) => timeAction('create', () => createContainer(parts, spec, name)),
-    start: (ref) => locked(ref, (container) => start(parts, container)),
+    start: (ref) => locked(ref, (container) => attemptStart(parts, container)),
     stop: async (ref, options) => stopContainer(parts, find(ref), options),
     restart: async (ref, options) => {
       const container = find(ref)
       if (container.state.status === 'running') await stopContainer(parts, container, options)
-      await locked(container.id, (stopped) => start(parts, stopped))
+      await locked(container.id, (stopped) => attemptStart(parts, stopped))
       parts.events.emit('container', 'restart', container.id, { name: container.name })
     },
     kill: async (ref, signal) => killContainer(parts, find(ref), signal),
@@ -41,6 +43,7 @@ export function createContainers(parts: Parts): Containers {
     updateEgress: (ref, egress) => locked(ref, (container) => updateEgress(parts, container, egress)),
     updateRates: (ref, change) => locked(ref, (container) => updateRates(parts, container, change)),
     rename: (ref, name) => locked(ref, (container) => rename(parts, container, name)),
+    move: async (ref, host, watch) => moveContainer(parts, find(ref), host, watch),
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),
     get: find,
     list: () => [...parts.store.containers.values()],
@@ -56,26 +59,6 @@ export function createContainers(parts: Parts): Containers {
   }
 }
 
-async function start(parts: Parts, container: ContainerRecord): Promise<void> {
-  try {
-    await timeAction('start', () => startContainer(parts, container.id))
-  } catch (error) {
-    if (error instanceof TsnetError && error.kind === 'unchanged') throw error
-    if (container.spec.autoRemove) await removeContainer(parts, recordFailure(parts, container, error), true)
-    else recordFailure(parts, container, error)
-    throw error
-  }
-}
-
-/** The record tells why a container did not start, with the exit code that a shell would give. */
-function recordFailure(parts: Parts, container: ContainerRecord, error: unknown): ContainerRecord {
-  const exitCode = (error as { exitCode?: number }).exitCode || 128
-  const state = { ...container.state, exitCode, error: errorMessage(error) }
-  const failed = { ...container, state }
-  parts.store.containers.put(container.id, failed)
-  return failed
-}
-
 /** One that is just being started is found running once its lock is free. */
 async function remove(
   parts: Parts,
@@ -83,6 +66,7 @@ async function remove(
   options: { force: boolean; volumes: boolean },
 ): Promise<void> {
   for (;;) {
+    parts.moves.refuseLeaving(container)
     const running = await parts.locks.run(container.id, () =>
       removeUnlessRunning(parts, container.id, options.volumes),
     )

@@ -93,6 +93,7 @@ async function handleContainerExit(parts: Parts, exit: ExitRecord): Promise<void
   await parts.locks.run(exit.id, () => recordExit(parts, exit, countOomKills(parts.mark, exit.id) > 0))
   const container = parts.store.containers.get(exit.id)
   if (!container?.spec.autoRemove || container.state.status === 'running') return
+  if (parts.moves.leaving.has(container.id)) return
   await parts.locks.run(exit.id, async () => {
     const ended = parts.store.containers.get(exit.id)
     if (ended !== undefined && ended.state.status !== 'running') await removeContainer(parts, ended, true)

@@ -26,6 +26,7 @@ function nameTaken(parts: Parts, name: string): ContainerRecord | undefined {
 }
 
 function refuseTakenName(parts: Parts, name: string): void {
+  parts.moves.refuseArriving(name)
   const holder = nameTaken(parts, name)
   if (holder === undefined) return
   throw new TsnetError(

@@ -91,6 +91,11 @@ export interface Containers {
   updateEgress(ref: string, egress: readonly EgressEntry[] | null): Promise<void>
   /** `out` and `in` as `50mbit,burst=64k`; '' takes a limit away, null leaves it as it is. */
   updateRates(ref: string, change: { out: string | null; in: string | null }): Promise<void>
+  /**
+   * Moves it to another host of the cluster, with its volumes, addresses and names. Throws kind 'conflict' with all that is against it
+   * before it is stopped; when it fails later it is here as before.
+   */
+  move(ref: string, host: string, watch: MoveWatch): Promise<MovedContainer>
   wait(
     ref: string,
     condition: 'not-running' | 'next-exit' | 'removed',
@@ -105,6 +110,18 @@ export interface Containers {
   /** Frames as for attach. Ends by itself, or when `signal` aborts. */
   logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<Readable>
   resize(ref: string, rows: number, columns: number): Promise<void>
+}
+
+export interface MoveWatch {
+  /** Of what is sent, which goes by the name of an image or a volume, or is the container's `root` or `log`; bytes so far. */
+  sent(what: string, bytes: number): void
+  readonly signal: AbortSignal
+}
+
+export interface MovedContainer {
+  readonly container: ContainerRecord
+  /** Why it does not run there although it ran here, '' when all is well. */
+  readonly error: string
 }
 
 export interface Execs {

@@ -35,13 +35,15 @@ export function createNetworks(parts: Parts): Networks {
     list: () => [...parts.store.networks.values()],
     connect: async (ref, container, request) => {
       await recordNamed(parts, ref)
-      const { id } = findContainer(parts.store.containers, container)
+      const { id, name } = findContainer(parts.store.containers, container)
+      parts.moves.refuseLeaving({ id, name })
       await parts.locks.run(id, () =>
         connect(parts, find(ref), findContainer(parts.store.containers, id), request),
       )
     },
     disconnect: async (ref, container, force) => {
-      const { id } = findConnected(parts, container, force)
+      const { id, name } = findConnected(parts, container, force)
+      parts.moves.refuseLeaving({ id, name })
       await parts.locks.run(id, async () => {
         const present = findContainer(parts.store.containers, id)
         if (force && forgetEndpoint(parts, ref, present)) return

@@ -21,6 +21,7 @@ import type { Workers } from '../volumes/workers.ts'
 import type { EgressGrants } from './egress-grants.ts'
 import type { Events } from './events.ts'
 import type { Locks } from './locks.ts'
+import type { MoveMarks } from './moves/marks.ts'
 import type { ClusterParts } from './shared-networks.ts'
 
 export interface Parts {
@@ -42,6 +43,8 @@ export interface Parts {
   readonly hostGatewayIps: readonly string[]
   /** Null outside of a cluster. */
   readonly cluster: ClusterParts | null
+  /** Containers on their way from or to another host of it. */
+  readonly moves: MoveMarks
   readonly images: ManagedImages
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver

@@ -25,6 +25,7 @@ import { healFirewall } from './heal-firewall.ts'
 import { followLeases } from './lease-changes.ts'
 import { resumeLeases } from './link-leases.ts'
 import { sweepMappings } from './mappings.ts'
+import { isOfMove, recallMoves } from './moves/resume.ts'
 import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
@@ -46,10 +47,11 @@ import { adoptVolumes } from './volumes.ts'
 export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Promise<void> {
   const children = await parts.supervisor.call('list', null)
   const alive = new Set(children.running.map((child) => child.id))
+  recallMoves(parts)
   await adoptPools(parts)
   await restoreNetworks(parts)
   for (const container of parts.store.containers.values()) claimNamesAgain(parts, container)
-  const unfinished = parts.store.journal.entries()
+  const unfinished = parts.store.journal.entries().filter((entry) => !isOfMove(entry))
   // Volumes are found by their names.
   const renames = unfinished.filter(({ operation }) => operation === 'volume-rename')
   await finishJournal(parts, alive, renames)
@@ -257,7 +259,8 @@ function announcePods(parts: Parts): void {
 /** Containers of --rm whose end came now, or just before that of the last daemon. */
 async function removeEnded(parts: Parts): Promise<void> {
   for (const container of [...parts.store.containers.values()]) {
-    if (!container.spec.autoRemove || container.state.status !== 'exited') continue
+    const isMoving = parts.moves.leaving.has(container.id)
+    if (!container.spec.autoRemove || container.state.status !== 'exited' || isMoving) continue
     await removeContainer(parts, container, true).catch((error: unknown) =>
       parts.log.error({ err: error, container: container.name }, 'an ended container could not be removed'),
     )
@@ -299,7 +302,7 @@ async function sweep(parts: Parts, alive: ReadonlySet<string>): Promise<void> {
       .map((id) => () => removeCgroup(parts.mark, id)),
     ...driverSweeps(parts),
     ...(await listContainerDirs(parts.dataRoot))
-      .filter((id) => !parts.store.containers.has(id))
+      .filter((id) => !parts.store.containers.has(id) && !parts.moves.arriving.has(id))
       .map((id) => () => removeRootfs(parts.dataRoot, id)),
     () => parts.images.sweep(),
     () => sweepMappings(parts),

@@ -58,7 +58,7 @@ function recall({ store }: Parts, name: string, token: string): ImportedVolume |
 }
 
 /** Returns when the archive's first bytes are there. What goes wrong later breaks off the stream. */
-async function openExport(
+export async function openExport(
   parts: Parts,
   name: string,
   resume: VolumeExport['resume'],
@@ -232,7 +232,7 @@ function labelsOf(label: ArchiveLabel | null): VolumeRecord['labels'] {
   return labels
 }
 
-async function unpack(
+export async function unpack(
   parts: Parts,
   {
     volume,

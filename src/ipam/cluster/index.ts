@@ -28,7 +28,7 @@ export interface ClusterIpam extends PoolLeases, Disposable {
 }
 
 /** Addresses without prefix length. */
-export type MovableAddresses = Pick<SharedSubnet, 'secure' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'>
+export type MovableAddresses = Pick<SharedSubnet, 'secure' | 'unsecure' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'>
 
 export function createClusterIpam(options: ClusterIpamOptions): ClusterIpam {
   return new SharedIpam(options)

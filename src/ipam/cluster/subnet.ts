@@ -291,6 +291,11 @@ export class SharedSubnet {
     return this.holdings.takePreferred(address, owner) !== null
   }
 
+  /** It stays the endpoint's, who does not use it. */
+  unsecure(owner: string, address: string): void {
+    this.holdings.keep(address, owner)
+  }
+
   /** What etcd has to say when the address is this host's to hand over. Throws kind 'conflict' when it does not. */
   async proofOf(owner: string, address: string): Promise<[key: string, value: string | undefined][]> {
     const { cluster } = this.#options

@@ -244,6 +244,11 @@ export function createMemoryEngine(): MemoryEngine {
         const record = find(ref)
         records.set(record.id, { ...record, name })
       },
+      move: async (ref, host, { sent }) => {
+        note('move', ref, host)
+        sent('data', 10)
+        return { container: find(ref), error: '' }
+      },
       wait: (ref, condition, signal) => {
         const { id, state } = find(ref)
         note('wait', ref, condition)

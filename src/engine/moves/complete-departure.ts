@@ -1,0 +1,62 @@
+/** What a host does that knows: the container is another one's now. Safe to repeat. */
+import { removeRootfs } from '../../images/rootfs.ts'
+import type { ContainerRecord } from '../../store/records.ts'
+import type { ContainerId } from '../../values/id.ts'
+import { releaseName } from '../cluster-names.ts'
+import { detachEndpoint, networkOf } from '../endpoints.ts'
+import { releaseMappings } from '../mappings.ts'
+import type { Parts } from '../parts.ts'
+import { clusterOf, isShared, sharedEndpoints } from '../shared-networks.ts'
+import { forgetChild } from '../stop.ts'
+import { removeVolumes } from '../volume-removal.ts'
+import { forgetMove, type MoveId } from './settle.ts'
+import { sharedAddresses } from './shared-addresses.ts'
+
+/** What the journal holds of it. */
+export interface DepartureNote extends MoveId {
+  readonly ran: boolean
+  /** Names of the container's volumes. */
+  readonly volumes: readonly string[]
+  /** The journal's. */
+  readonly entry: number
+}
+
+/** `container` is undefined when its record is gone already. */
+export async function completeDeparture(
+  parts: Parts,
+  container: ContainerRecord | undefined,
+  note: DepartureNote,
+): Promise<void> {
+  const { store, moves } = parts
+  if (container !== undefined) await giveUp(parts, container, note)
+  for (const name of note.volumes) unprotect(parts, name)
+  await removeVolumes(parts, note.volumes)
+  await forgetMove(clusterOf(parts).state, note)
+  store.journal.clear(note.entry)
+  if (container !== undefined) moves.leaving.delete(container.id)
+}
+
+async function giveUp(parts: Parts, container: ContainerRecord, { from, to }: DepartureNote): Promise<void> {
+  const { store, events, dataRoot } = parts
+  const { id, name, spec } = container
+  for (const { endpoint, address, subnet } of sharedAddresses(parts, container.endpoints)) {
+    subnet.handOver(endpoint.id, address, `container ${name} on ${to}`)
+  }
+  // Their announcements went when it stopped: what stands there now is the other host's.
+  for (const endpoint of sharedEndpoints(parts, container.endpoints)) releaseName(parts, endpoint)
+  for (const endpoint of container.endpoints) {
+    if (!isShared(networkOf(parts, endpoint))) await detachEndpoint(parts, id as ContainerId, endpoint, false)
+  }
+  await removeRootfs(dataRoot, id)
+  store.containers.delete(id)
+  releaseMappings(parts, container)
+  await forgetChild(parts, id)
+  events.emit('container', 'move', id, { name, image: spec.image, from, to })
+  events.emit('container', 'destroy', id, { name, image: spec.image })
+}
+
+/** It is so on the other host. */
+function unprotect({ store }: Parts, name: string): void {
+  const volume = store.volumes.get(name)
+  if (volume?.protected) store.volumes.put(name, { ...volume, protected: false })
+}
