@@ -35,6 +35,7 @@ import { countUsers } from './engine/drivers.ts'
 import { EgressGrants } from './engine/egress-grants.ts'
 import { allowsName, sendersOf } from './engine/egress-policy.ts'
 import { Events } from './engine/events.ts'
+import { foreignEndpointOf } from './engine/foreign-endpoints.ts'
 import { keepTrash } from './engine/keep-trash.ts'
 import { leaveHost } from './engine/leave-host.ts'
 import { Locks } from './engine/locks.ts'
@@ -75,6 +76,7 @@ import { removeCgroupParent } from './sys/cgroup.ts'
 import { requireFeature } from './sys/features.ts'
 import { warmThreadPool } from './sys/netns.ts'
 import { buildSeccompFilter } from './sys/seccomp-filter.ts'
+import { shortId } from './values/id.ts'
 import { version } from './version.ts'
 import { createLocalVolumes } from './volumes/local/local.ts'
 import type { VolumeDriver } from './volumes/volume.ts'
@@ -236,6 +238,7 @@ async function buildParts(
     hostGatewayIps: config.hostGatewayIps,
     cluster,
     moves: new MoveMarks(),
+    foreignOwners: [],
     addressPools: config.addressPools.length === 0 ? defaultAddressPools : config.addressPools,
     usedRoutes: () => usedRoutes(resolver),
     images: createImages({
@@ -309,7 +312,9 @@ function describeOwner(store: Store, id: string): string {
   const holder = store.containers
     .values()
     .find((container) => container.endpoints.some((endpoint) => endpoint.id === id))
-  return holder === undefined ? id : `container ${holder.name}`
+  if (holder !== undefined) return `container ${holder.name}`
+  const foreign = foreignEndpointOf(store, id)
+  return foreign === undefined ? id : `container ${shortId(foreign.container)} of another runtime`
 }
 
 /** Subnets of the cluster's networks, which lead nowhere here before there is an endpoint. */
@@ -412,6 +417,7 @@ async function main(argv: readonly string[]): Promise<void> {
   await guest.restore()
   const pods = createPods(parts)
   await pods.restore()
+  parts.foreignOwners.push(guest, pods)
   const { promise: restored, resolve: begin } = Promise.withResolvers<void>()
   const hosts = parts.cluster === null ? null : followCluster(parts, config.advertise, restored)
   await restore(parts, config.network)

@@ -4,9 +4,11 @@
  */
 import type { LostHolding } from '../cluster/cluster.ts'
 import { errorMessage } from '../errors.ts'
-import type { ContainerRecord, EndpointRecord } from '../store/records.ts'
+import type { ContainerRecord, EndpointRecord, NetworkRecord } from '../store/records.ts'
+import type { NetworkId } from '../values/id.ts'
 import { endpointOfName } from './cluster-names.ts'
 import { disconnect } from './connections.ts'
+import { foreignEndpointOf } from './foreign-endpoints.ts'
 import type { Parts } from './parts.ts'
 import { clusterOf } from './shared-networks.ts'
 
@@ -44,7 +46,7 @@ async function takeOver(parts: Parts, key: string, holder: string): Promise<bool
   return (await state.hold(key, claim)) === claim
 }
 
-/** Takes a running container's endpoint off its network. A stopped one is refused its name or address when it starts. */
+/** Takes a running container's endpoint off its network. A stopped one is refused its name or address when it starts. `endpoint` is what owns its address. */
 export async function fence(parts: Parts, endpoint: string, reason: string): Promise<void> {
   const find = (): { container: ContainerRecord; endpoint: EndpointRecord } | undefined => {
     for (const container of parts.store.containers.values()) {
@@ -56,26 +58,35 @@ export async function fence(parts: Parts, endpoint: string, reason: string): Pro
   const id = find()?.container.id ?? ''
   await parts.locks.run(id, async () => {
     const found = find()
-    if (found === undefined)
-      parts.log.warn(
-        { endpoint, reason },
-        'what another runtime has on a network of the cluster is no longer its own',
-      )
+    if (found === undefined) await fenceForeign(parts, endpoint, reason)
     else if (found.container.state.status === 'running')
-      await takeOff(parts, found.container, found.endpoint, reason)
+      await takeOff(parts, found.container, found.endpoint.network, reason, (network) =>
+        disconnect(parts, network, found.container),
+      )
+  })
+}
+
+/** An endpoint of another runtime's sandbox, or of another engine's container: those who look after it take it off. */
+async function fenceForeign(parts: Parts, owner: string, reason: string): Promise<void> {
+  const endpoint = foreignEndpointOf(parts.store, owner)
+  if (endpoint === undefined) return
+  const { id, container, network } = endpoint
+  await takeOff(parts, { id: container, name: container }, network, reason, async () => {
+    for (const foreign of parts.foreignOwners) await foreign.evict(id)
   })
 }
 
 async function takeOff(
   parts: Parts,
-  container: ContainerRecord,
-  endpoint: EndpointRecord,
+  container: { readonly id: string; readonly name: string },
+  networkId: NetworkId,
   reason: string,
+  leave: (network: NetworkRecord) => Promise<void>,
 ): Promise<void> {
-  const network = parts.store.networks.get(endpoint.network)
+  const network = parts.store.networks.get(networkId)
   if (network === undefined) return
   try {
-    await disconnect(parts, network, container)
+    await leave(network)
     parts.log.warn(
       { container: container.name, network: network.name, reason },
       'a container was taken off a network of the cluster',

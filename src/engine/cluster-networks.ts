@@ -5,6 +5,7 @@ import type { NetworkRecord } from '../store/records.ts'
 import { adoptPools, releasePools } from './addresses.ts'
 import { fence } from './cluster-fencing.ts'
 import { planNetwork } from './cluster-plan.ts'
+import { foreignEndpoints } from './foreign-endpoints.ts'
 import type { Parts } from './parts.ts'
 import { tellResolvers } from './resolver-options.ts'
 import { clusterOf, isShared, reachableCluster } from './shared-networks.ts'
@@ -12,7 +13,9 @@ import { clusterOf, isShared, reachableCluster } from './shared-networks.ts'
 /** Makes a network for all hosts. Throws kind 'conflict' for a taken name, 'unavailable' while etcd is away. */
 export async function shareNetwork(parts: Parts, wanted: NetworkRecord): Promise<NetworkRecord> {
   const { state } = reachableCluster(parts, `creating network ${wanted.name}`)
-  parts.networkDriver(wanted.driver).parseOptions(wanted)
+  const driver = parts.networkDriver(wanted.driver)
+  driver.parseOptions(wanted)
+  driver.checkHost?.(wanted)
   const network = await state.createNetwork((present) => planNetwork(parts, wanted, present))
   await recordNetwork(parts, network)
   return network
@@ -140,11 +143,13 @@ class NetworkFollower {
 
   /** Removed while this host was away: no endpoint of its can have stood in the way. */
   async #lose(network: NetworkRecord): Promise<void> {
+    const reason = `network ${network.name} was removed by another host`
     for (const { endpoints } of [...this.#parts.store.containers.values()]) {
       const endpoint = endpoints.find((one) => one.network === network.id)
-      if (endpoint !== undefined)
-        await fence(this.#parts, endpoint.id, `network ${network.name} was removed by another host`)
+      if (endpoint !== undefined) await fence(this.#parts, endpoint.id, reason)
     }
+    for (const endpoint of foreignEndpoints(this.#parts.store))
+      if (endpoint.network === network.id) await fence(this.#parts, endpoint.id, reason)
     await forgetNetwork(this.#parts, network)
   }
 }

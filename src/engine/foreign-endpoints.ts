@@ -15,6 +15,12 @@ export interface ForeignEndpoint {
   readonly container: string
 }
 
+/** Looks after endpoints of others' containers. */
+export interface ForeignOwner {
+  /** Takes an endpoint off its network, if it is of those. Safe to repeat. */
+  evict(endpoint: EndpointId): Promise<void>
+}
+
 export function foreignEndpoints(store: Store): ForeignEndpoint[] {
   const pods = [...store.pods.values()].filter(({ isEngines }) => isEngines)
   const guests = [...store.guestEndpoints.values()].flatMap(({ id, network, address4, address6 }) => {
@@ -25,6 +31,19 @@ export function foreignEndpoints(store: Store): ForeignEndpoint[] {
     ...pods.map(({ endpoint, containerId }) => ({ ...endpoint, container: containerId })),
     ...guests,
   ].filter(({ network }) => store.networks.has(network))
+}
+
+/** The one whose address is under this name with the address manager: its own id, or that of a lease from before it was there. */
+export function foreignEndpointOf(store: Store, owner: string): ForeignEndpoint | undefined {
+  const lease = store.guestLeases.values().find((one) => one.owner === owner)
+  const network = lease && store.guestPools.get(lease.pool)?.shared
+  return foreignEndpoints(store).find(
+    (endpoint) =>
+      endpoint.id === owner ||
+      (lease !== undefined &&
+        endpoint.network === network &&
+        [endpoint.address4, endpoint.address6].includes(lease.address)),
+  )
 }
 
 /** The network of the cluster that another engine's stands for: no two in a cluster have a subnet in common. */

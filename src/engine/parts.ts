@@ -20,6 +20,7 @@ import type { VolumeDriver } from '../volumes/volume.ts'
 import type { Workers } from '../volumes/workers.ts'
 import type { EgressGrants } from './egress-grants.ts'
 import type { Events } from './events.ts'
+import type { ForeignOwner } from './foreign-endpoints.ts'
 import type { Locks } from './locks.ts'
 import type { MoveMarks } from './moves/marks.ts'
 import type { ClusterParts } from './shared-networks.ts'
@@ -45,6 +46,8 @@ export interface Parts {
   readonly cluster: ClusterParts | null
   /** Containers on their way from or to another host of it. */
   readonly moves: MoveMarks
+  /** Of endpoints on the daemon's networks that are no container's of its. */
+  readonly foreignOwners: ForeignOwner[]
   readonly images: ManagedImages
   /** Throws Docker's sentence for an unknown name. */
   networkDriver(name: string): NetworkDriver

@@ -7,6 +7,7 @@ import { TsnetError } from '../errors.ts'
 import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
 import { isUp } from '../netlink/link.ts'
 import type { GuestEndpoint } from '../store/guest-records.ts'
+import type { EndpointId } from '../values/id.ts'
 import { isVolumeName } from '../values/name.ts'
 import { GuestAddresses } from './addresses.ts'
 import { GuestNetworks } from './networks.ts'
@@ -187,6 +188,10 @@ export class Guest {
     const id = event.link.alias.split(':').at(-1) ?? ''
     if (guestNetworks.has(id)) return [id]
     return isGone && guestEndpoints.has(id) ? [] : null
+  }
+
+  evict(endpoint: EndpointId): Promise<void> {
+    return this.#networks.evict(endpoint)
   }
 
   #plugins(name: string): Readonly<Record<string, Kinds>> {

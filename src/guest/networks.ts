@@ -121,6 +121,12 @@ export class GuestNetworks {
     return gone.length
   }
 
+  /** Safe to repeat; the other engine finds nothing left to do when its container ends. */
+  async evict(id: EndpointId): Promise<void> {
+    const network = this.#parts.store.guestEndpoints.get(id)?.network
+    if (network !== undefined) await this.#locks.run(network, () => this.#deleteEndpoint(id))
+  }
+
   /** Makes good what somebody else has done to the links of a network of this host's, if it is one. */
   repair(id: string): Promise<void> {
     return this.#locks.run(id, async () => {

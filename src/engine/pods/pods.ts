@@ -175,6 +175,11 @@ export class Pods {
     return this.#parts.locks.run(`pod ${id}`, () => this.#release(id))
   }
 
+  /** What another host has meanwhile is not this pod's any more; the runtime's own DEL finds nothing left to do. */
+  evict(id: EndpointId): Promise<void> {
+    return this.#parts.locks.run(`pod ${id}`, () => this.#release(id))
+  }
+
   /** Safe to repeat. */
   async #release(id: EndpointId): Promise<void> {
     const { store, ipam, engine } = this.#parts

@@ -6,6 +6,7 @@ import { outside, TestCluster, underlay } from '../../helpers/cluster.ts'
 import { busyboxArchive, dockerClient, run } from '../../helpers/daemon.ts'
 import { DockerPlugin, pluginDirectory } from '../../helpers/docker-plugin.ts'
 import { type Dockerd, startDockerd } from '../../helpers/dockerd.ts'
+import { EventReader } from '../../helpers/events.ts'
 import { eventually } from '../../helpers/eventually.ts'
 
 const foreign = pluginDirectory()
@@ -124,6 +125,28 @@ describe('tsnet-overlay under the dockerds of two hosts', () => {
     await eventually(() => one.tsnet('network', 'rm', 'mesh'))
     for (const { daemon } of [one, other])
       expect(daemon.inNetns('ip', ['-o', 'link']).match(/vxlan|veth|br-\w{12}/g)).toBeNull()
+  })
+
+  it('takes a container off whose address is another host’s meanwhile', async () => {
+    await b.docker(...mesh, '--subnet', '10.201.0.0/24', 'net')
+    await b.wait('db', '--network', 'net')
+    const address = await b.addressOf('db')
+    const events = await EventReader.open(other.daemon, { type: ['network'], event: ['fence'] })
+    cluster.plug(1, false)
+    await eventually(async () => expect(await one.tsnet('node', 'ls', '-q')).toBe('h1'))
+    await one.wait('thief', '--network', 'mesh', '--ip', address)
+    cluster.plug(1, true)
+    await eventually(() => expect(events.seen).toHaveLength(1))
+    expect(events.seen[0]?.Actor.Attributes).toMatchObject({
+      name: 'mesh',
+      reason: expect.stringMatching(/^its address .* is now that of .*h1$/),
+    })
+    expect(await b.docker('exec', 'db', 'ip', '-o', 'link')).not.toContain('eth0')
+    await b.docker('rm', '-f', 'db')
+    await b.docker('network', 'rm', 'net')
+    await one.remove('thief')
+    await eventually(() => one.tsnet('network', 'rm', 'mesh'))
+    events.close()
   })
 })
 
