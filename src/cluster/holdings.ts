@@ -196,26 +196,37 @@ export class Holdings {
     await this.flush()
   }
 
-  /** Removes what stands under the lease and is not wanted, as from before a restart, but not `kept`. Throws as calls do. */
-  async prune(kept: string): Promise<void> {
+  /**
+   * Removes what stands under the lease since `revision` or longer and is not wanted, as from before a restart, but not `kept`. Throws as
+   * calls do.
+   */
+  async prune(revision: string, kept: string): Promise<void> {
     const lease = this.#lease.id
-    const { header, keys } = await this.#etcd.call('leaseTimeToLive', { ID: lease, keys: true })
-    const jobs = keys
-      .filter((key) => this.#etcd.name(key) !== kept && this.#isUnwanted(key))
-      .map((key): Job => ({ wishes: [], run: () => this.#removeUnchanged(key, lease, header.revision) }))
+    const { keys } = await this.#etcd.call('leaseTimeToLive', { ID: lease, keys: true })
+    const left = keys
+      .map((key) => this.#etcd.name(key))
+      .filter((key) => key !== kept && !this.#own.has(key) && !this.#wishes.has(key) && !this.#busy.has(key))
+    const work = this.#removeOlder(left, lease, revision)
+    // who wants one of them meanwhile would find it there still
+    const end = work.catch(() => {})
+    for (const key of left) this.#busy.set(key, end)
+    try {
+      await work
+    } finally {
+      for (const key of left) if (this.#busy.get(key) === end) this.#busy.delete(key)
+      this.#flushSoon()
+    }
+  }
+
+  async #removeOlder(names: readonly string[], lease: string, revision: string): Promise<void> {
+    const removal = async (name: string): Promise<void> => {
+      const key = this.#etcd.key(name)
+      const compare = [isUnder(key, lease), isNotAfter(key, revision)]
+      await this.#etcd.call('txn', { compare, success: [remove(key)] })
+    }
+    const jobs = names.map((name): Job => ({ wishes: [], run: () => removal(name) }))
     const [error] = await inTurns(jobs, () => {})
     if (error !== undefined) throw error
-  }
-
-  #isUnwanted(whole: Buffer): boolean {
-    const key = this.#etcd.name(whole)
-    return !this.#own.has(key) && !this.#wishes.has(key) && !this.#busy.has(key)
-  }
-
-  /** It may be wanted again meanwhile. */
-  async #removeUnchanged(key: Buffer, lease: string, revision: string): Promise<void> {
-    const compare = [isUnder(key, lease), isNotAfter(key, revision)]
-    await this.#etcd.call('txn', { compare, success: [remove(key)] })
   }
 
   /** Whether nothing is left to be written. */

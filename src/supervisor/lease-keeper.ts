@@ -52,7 +52,7 @@ export class LeaseKeeper {
   daemonLeft(): void {
     if (this.#isAlone || this.#order === null) return
     this.#isAlone = true
-    this.#startIn(Math.min(longestDelay, this.#order.time / 10))
+    this.#startIn(Math.min(longestDelay, this.#order.time / 20))
   }
 
   /** A container has ended. */
@@ -65,7 +65,10 @@ export class LeaseKeeper {
   }
 
   #start(): void {
-    if (!this.isNeeded) return this.#giveUp()
+    if (!this.isNeeded) {
+      this.#giveUp()
+      return
+    }
     const child = spawn(process.execPath, [...memoryFlags, this.#options.program], {
       stdio: ['pipe', 'ignore', 'inherit'],
       cwd: '/',

@@ -64,7 +64,8 @@ export class TestDaemon {
   readonly socket: string
   #process: ChildProcess | null = null
   #log = ''
-  readonly #flags: readonly string[]
+  /** What it is started with, besides where its folders are. */
+  readonly flags: readonly string[]
   readonly #env: Readonly<Record<string, string>>
   readonly #resolvConf: string
 
@@ -72,7 +73,7 @@ export class TestDaemon {
     this.root = mkdtempSync(join(tmpdir(), 'tsnet-test-'))
     this.netns = this.root.slice(this.root.lastIndexOf('/') + 1)
     this.socket = join(this.root, 'exec', 'tsnet.sock')
-    this.#flags = flags
+    this.flags = flags
     this.#env = env
     this.#resolvConf = resolvConf
   }
@@ -123,7 +124,7 @@ export class TestDaemon {
   }
 
   /** Starts the daemon (again) and waits until it is ready. Throws with its log when it ends first. */
-  async launch(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  async launch(env: Readonly<Record<string, string>> = {}, flags = this.flags): Promise<void> {
     const node = process.execPath
     const args = [
       `--net=/run/netns/${this.netns}`,
@@ -131,7 +132,7 @@ export class TestDaemon {
       node,
       join(repository, 'dist/daemon.mjs'),
       ...['--data-root', this.dataRoot, '--exec-root', this.execRoot],
-      ...this.#flags,
+      ...flags,
     ]
     const child = spawn('nsenter', args, {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
