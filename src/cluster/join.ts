@@ -8,7 +8,7 @@ import type { Cluster, ClusterEndpoint, LeaseKeeper, Mirror, NodeRecord, Transfe
 import { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
 import { endpointKey, networkKey, nodeKey } from './keys.ts'
-import { EtcdMirror, jsonCoding, SharedMirror, textCoding } from './mirror.ts'
+import { EtcdMirror, endpointCoding, jsonCoding, SharedMirror, textCoding } from './mirror.ts'
 import { Networks } from './networks.ts'
 import { get, isAbsent, isValue, put, readAll, remove } from './requests.ts'
 import { Session } from './session.ts'
@@ -81,12 +81,7 @@ class Membership implements Cluster {
   endpoints(network: NetworkId): Mirror<ClusterEndpoint> {
     const present = this.#endpoints.get(network)
     if (present !== undefined) return present.use()
-    const mirror = new EtcdMirror(
-      this.#etcd,
-      endpointKey(network, ''),
-      jsonCoding<ClusterEndpoint>(),
-      this.#log,
-    )
+    const mirror = new EtcdMirror(this.#etcd, endpointKey(network, ''), endpointCoding(network), this.#log)
     const shared = new SharedMirror(mirror, () => this.#endpoints.delete(network))
     this.#endpoints.set(network, shared)
     return shared.use()
@@ -149,7 +144,7 @@ class Membership implements Cluster {
       const found = new Map<string, string>()
       try {
         await readAll(this.#etcd, whole, (page) => {
-          for (const { key, value } of page) found.set(key.toString('utf8', whole.length), value.toString())
+          for (const [key, value] of page) found.set(key, value)
         })
         return found
       } catch (error) {

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IKeyValue, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { errorMessage, TsnetError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Change, Mirror } from './cluster.ts'
+import type { EndpointId, NetworkId } from '../values/id.ts'
+import type { Change, ClusterEndpoint, Mirror } from './cluster.ts'
 import type { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
 import { endOf, readAll } from './requests.ts'
@@ -14,13 +15,23 @@ const pause = 500
 /** How values stand in etcd. */
 export interface Coding<T> {
   encode(value: T): string
-  decode(text: string): T
+  decode(text: string, key: string): T
 }
 
 export const textCoding: Coding<string> = { encode: (text) => text, decode: (text) => text }
 export const jsonCoding = <T>(): Coding<T> => ({
   encode: JSON.stringify,
   decode: (text) => JSON.parse(text) as T,
+})
+
+/** As JSON. What all of a network's endpoints say, and what their keys say, is in memory once. */
+export const endpointCoding = (network: NetworkId): Coding<ClusterEndpoint> => ({
+  encode: JSON.stringify,
+  decode(text, key) {
+    const endpoint = JSON.parse(text) as ClusterEndpoint
+    const isShared = endpoint.network === network && endpoint.id === key
+    return isShared ? { ...endpoint, network, id: key as EndpointId } : endpoint
+  },
 })
 
 /** What became of a key: its text, undefined when it is gone. */
@@ -124,20 +135,21 @@ export class EtcdMirror<T> implements Mirror<T> {
     await this.#etcd.back()
   }
 
-  /** Tells the difference between what is known and what is there. */
+  /** Tells the difference between what is known and what is there; page by page while nothing is known, so that it need not be there twice. */
   async #read(): Promise<void> {
     const gone = new Set(this.#values.keys())
-    const heard: Event[] = []
+    const isFirst = gone.size === 0
+    const changed: Event[] = []
     const revision = await readAll(this.#etcd, this.#prefix, (page) => {
       this.#pages += 1
-      for (const pair of page) {
-        const key = this.#keyOf(pair)
+      for (const [key, text] of page) {
         gone.delete(key)
-        heard.push([key, pair.value.toString()])
+        if (!this.#holds(key, text)) changed.push([key, text])
       }
+      if (isFirst && !this.#closed.aborted) this.#apply(changed.splice(0))
     })
     if (this.#closed.aborted) return
-    this.#apply([...[...gone].map((key): Event => [key, undefined]), ...heard])
+    this.#apply([...[...gone].map((key): Event => [key, undefined]), ...changed])
     this.#revision = revision
     this.#whole.resolve()
   }
@@ -213,16 +225,21 @@ export class EtcdMirror<T> implements Mirror<T> {
     if (text === undefined) {
       return this.#values.delete(key) ? [{ key, before, value: undefined }] : []
     }
-    if (before !== undefined && this.#coding.encode(before) === text) return []
+    if (this.#holds(key, text)) return []
     const value = this.#decode(key, text)
     if (value === undefined) return []
     this.#values.set(key, value)
     return [{ key, before, value }]
   }
 
+  #holds(key: string, text: string): boolean {
+    const value = this.#values.get(key)
+    return value !== undefined && this.#coding.encode(value) === text
+  }
+
   #decode(key: string, text: string): T | undefined {
     try {
-      return this.#coding.decode(text)
+      return this.#coding.decode(text, key)
     } catch (error) {
       this.#log.error({ key, error: errorMessage(error) }, 'the cluster holds what cannot be read')
       return undefined

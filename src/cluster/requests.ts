@@ -1,5 +1,5 @@
 /** Parts of etcd's requests. The numbers are those of its enums (rpc.proto). */
-import type { ICompare, IKeyValue, IRequestOp } from 'etcd3/lib/rpc.js'
+import type { ICompare, IRequestOp } from 'etcd3/lib/rpc.js'
 import type { Etcd } from './etcd.ts'
 
 const EQUAL = 0
@@ -61,7 +61,18 @@ export const getAll = (prefix: Buffer, limit = 0): IRequestOp => ({
   request_range: { key: prefix, range_end: endOf(prefix), limit },
 })
 
-const pageSize = 5000
+/** Some 400 KiB of endpoints: what a page takes is free again when the next one is there. */
+const pageSize = 1000
+
+/** A key below the prefix that was asked for, with its value. */
+export type Pair = readonly [key: string, value: string]
+
+interface Page {
+  readonly pairs: readonly Pair[]
+  readonly revision: number
+  /** Where the next one begins, null after the last. */
+  readonly next: Buffer | null
+}
 
 /**
  * All below a prefix as it was at one revision, which is returned; in pages, so that neither side has to hold the whole in a
@@ -70,16 +81,26 @@ const pageSize = 5000
 export async function readAll(
   etcd: Etcd,
   prefix: Buffer,
-  onPage: (page: readonly IKeyValue[]) => void,
+  onPage: (page: readonly Pair[]) => void,
 ): Promise<number> {
-  const range = { range_end: endOf(prefix), limit: pageSize }
   let revision = 0
-  for (let key = prefix; ; ) {
-    const { header, kvs, more } = await etcd.call('range', { ...range, key, revision })
-    if (revision === 0) revision = Number(header.revision)
-    onPage(kvs)
-    const last = kvs.at(-1)
-    if (!more || last === undefined) return revision
-    key = Buffer.concat([last.key, Buffer.of(0)])
+  for (let key: Buffer | null = prefix; key !== null; ) {
+    const page: Page = await readPage(etcd, prefix, key, revision)
+    if (revision === 0) revision = page.revision
+    onPage(page.pairs)
+    key = page.next
+  }
+  return revision
+}
+
+/** Texts alone: a message is not to outlive what is made of it. */
+async function readPage(etcd: Etcd, prefix: Buffer, key: Buffer, revision: number): Promise<Page> {
+  const range = { key, range_end: endOf(prefix), limit: pageSize, revision }
+  const { header, kvs, more } = await etcd.call('range', range)
+  const last = kvs.at(-1)
+  return {
+    pairs: kvs.map((pair) => [pair.key.toString('utf8', prefix.length), pair.value.toString()] as const),
+    revision: Number(header.revision),
+    next: more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]) : null,
   }
 }

@@ -25,8 +25,8 @@ export interface Addresses {
 interface Network {
   readonly name: string
   readonly endpoints: Map<EndpointId, EndpointNames>
-  /** In lower case. */
-  readonly byName: Map<string, Set<EndpointId>>
+  /** In lower case. Of tens of thousands of names nearly all are one endpoint's, which needs no set. */
+  readonly byName: Map<string, Owners>
   readonly byAddress: Map<string, EndpointId>
 }
 
@@ -35,7 +35,7 @@ export class NameRegistry {
 
   /** Replaces what was known of the endpoint. Throws kind 'invalid' for an address that is none. */
   setEndpoint(network: NetworkId, networkName: string, endpoint: EndpointId, known: EndpointNames): void {
-    const addresses = known.addresses.map(canonicalIp)
+    const addresses = known.addresses.map(inForm)
     this.removeEndpoint(network, endpoint)
     const entry = this.#networks.get(network) ?? createNetwork(networkName)
     this.#networks.set(network, entry)
@@ -105,7 +105,8 @@ export class NameRegistry {
     if (network === undefined) return null
     const owners = network.byName.get(name) ?? network.byName.get(withoutNetwork(network, name))
     if (owners === undefined) return null
-    const addresses = [...owners].flatMap((endpoint) => network.endpoints.get(endpoint)!.addresses)
+    const all = typeof owners === 'string' ? [owners] : [...owners]
+    const addresses = all.flatMap((endpoint) => network.endpoints.get(endpoint)!.addresses)
     return {
       ipv4: addresses.filter((address) => !address.includes(':')),
       ipv6: addresses.filter((address) => address.includes(':')),
@@ -130,13 +131,25 @@ function createNetwork(name: string): Network {
   return { name, endpoints: new Map(), byName: new Map(), byAddress: new Map() }
 }
 
-function addTo(index: Map<string, Set<EndpointId>>, name: string, endpoint: EndpointId): void {
-  const owners = index.get(name) ?? new Set()
-  index.set(name, owners.add(endpoint))
+/** The text itself where it is in form, as it is in memory once. */
+function inForm(address: string): string {
+  const form = canonicalIp(address)
+  return form === address ? address : form
 }
 
-function removeFrom(index: Map<string, Set<EndpointId>>, name: string, endpoint: EndpointId): void {
+type Owners = EndpointId | Set<EndpointId>
+
+function addTo(index: Map<string, Owners>, name: string, endpoint: EndpointId): void {
   const owners = index.get(name)
-  owners?.delete(endpoint)
-  if (owners?.size === 0) index.delete(name)
+  if (owners === undefined || owners === endpoint) index.set(name, endpoint)
+  else if (typeof owners === 'string') index.set(name, new Set([owners, endpoint]))
+  else owners.add(endpoint)
+}
+
+function removeFrom(index: Map<string, Owners>, name: string, endpoint: EndpointId): void {
+  const owners = index.get(name)
+  if (owners === endpoint) index.delete(name)
+  if (owners === undefined || typeof owners === 'string') return
+  owners.delete(endpoint)
+  if (owners.size === 0) index.delete(name)
 }

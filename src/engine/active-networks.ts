@@ -56,7 +56,8 @@ export async function adoptNetwork(
   network: NetworkRecord,
   endpoints: readonly EndpointId[],
 ): Promise<void> {
-  if (endpoints.length > 0) await activate(parts, network, endpoints, false)
+  // without a cluster these are of containers that have ended
+  if (parts.cluster !== null && endpoints.length > 0) await activate(parts, network, endpoints, false)
 }
 
 async function activate(
@@ -91,25 +92,23 @@ async function dismantle(parts: Parts, network: NetworkRecord): Promise<void> {
 function followNames(parts: Parts, network: NetworkRecord): Disposable {
   const { state } = clusterOf(parts)
   const mirror = state.endpoints(network.id)
-  const known = new Set<EndpointId>()
+  const isOthers = ({ node }: ClusterEndpoint): boolean => node !== state.self.name
   const learn = (endpoint: ClusterEndpoint): void => {
-    if (endpoint.node === state.self.name) return
     const addresses = [endpoint.address4, endpoint.address6].filter((one) => one !== '').map(bareAddress)
-    known.add(endpoint.id)
     parts.names.setEndpoint(network.id, network.name, endpoint.id, { names: endpoint.names, addresses })
   }
+  const forget = ({ id }: ClusterEndpoint): void => parts.names.removeEndpoint(network.id, id)
   const consider = ({ before, value }: Pick<Change<ClusterEndpoint>, 'before' | 'value'>): void => {
-    if (value !== undefined) learn(value)
-    else if (before !== undefined && known.delete(before.id))
-      parts.names.removeEndpoint(network.id, before.id)
+    if (value !== undefined && isOthers(value)) learn(value)
+    else if (value === undefined && before !== undefined && isOthers(before)) forget(before)
   }
   const subscription = mirror.subscribe((changes) => changes.forEach(consider))
-  for (const endpoint of mirror.values.values()) learn(endpoint)
+  mirror.values.values().filter(isOthers).forEach(learn)
   return {
     [Symbol.dispose]() {
       subscription[Symbol.dispose]()
+      mirror.values.values().filter(isOthers).forEach(forget)
       mirror[Symbol.dispose]()
-      for (const id of known) parts.names.removeEndpoint(network.id, id)
     },
   }
 }

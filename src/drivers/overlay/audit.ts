@@ -27,8 +27,8 @@ export class Audit {
   readonly #forwarding = new Map<string, number>()
   /** Hardware addresses that a table leads elsewhere with. */
   readonly #misled = new Set<string>()
-  /** By address. */
-  readonly #neighbours = new Map<string, string>()
+  /** By address, whether it leads to the right hardware address. */
+  readonly #neighbours = new Map<string, boolean>()
 
   constructor(table: PeerTable) {
     this.#table = table
@@ -59,7 +59,7 @@ export class Audit {
 
   #seeNeighbour({ body }: Message): void {
     const { address, mac, state } = decodeNeighbour(body)
-    if (state === NUD_PERMANENT) this.#neighbours.set(address, mac)
+    if (state === NUD_PERMANENT) this.#neighbours.set(address, mac === this.#table.macOf(address))
   }
 
   /** What makes them right, but for keys whose changes wait anyway. Without `isWhole` nothing is known to be of no endpoint. */
@@ -85,9 +85,9 @@ export class Audit {
       if (this.#forwarding.get(entry.mac) === (inBridge | inPort)) return null
       return this.#misled.has(entry.mac) ? 'wrong' : 'gone'
     }
-    const present = this.#neighbours.get(entry.address)
-    if (present === entry.mac) return null
-    return present === undefined ? 'gone' : 'wrong'
+    const isRight = this.#neighbours.get(entry.address)
+    if (isRight === undefined) return 'gone'
+    return isRight ? null : 'wrong'
   }
 
   *#unwanted(): Generator<EntryChange> {

@@ -41,12 +41,17 @@ export class OverlayNetworks {
   constructor(cluster: Cluster) {
     this.#cluster = cluster
     this.#underlay = plainUnderlay(cluster)
-    const learn = (): void => {
+    this.#awaitHosts()
+    // if that takes too long, some are told later
+    cluster.nodes.subscribe(() => this.#awaitHosts())
+  }
+
+  #awaitHosts(): void {
+    if (this.#knowsHosts) return
+    const know = (): void => {
       this.#knowsHosts = true
     }
-    cluster.nodes.ready().then(learn, () => {})
-    // if that takes long, they are all told at once
-    cluster.nodes.subscribe(learn)
+    this.#cluster.nodes.ready().then(know, () => {})
   }
 
   /** Begins to use a network here, and goes on with it. Resolves when its endpoints elsewhere are known, if etcd can be asked. */

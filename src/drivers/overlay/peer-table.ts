@@ -24,116 +24,117 @@ export type EntryChange =
       readonly moved: boolean
     }
 
-interface Holding {
-  /** The endpoint's id. */
-  readonly owner: string
-  /** What the entry says: the host of a hardware address, or the hardware address of an IP address. */
-  readonly value: string
-  readonly isLocal: boolean
+/** An endpoint's own record is what it holds: of tens of thousands each further object counts. */
+interface Endpoint extends Place {
+  readonly id: string
 }
 
 /** So many hardware addresses are remembered that IP addresses had which are nobody's now. */
 const mostFormer = 65_536
 
 export class PeerTable {
-  readonly #places = new Map<string, Place>()
-  readonly #forwarding = new Map<string, Holding>()
-  readonly #neighbours = new Map<string, Holding>()
+  /** By id. */
+  readonly #endpoints = new Map<string, Endpoint>()
+  /** Who has a hardware address. */
+  readonly #forwarding = new Map<string, Endpoint>()
+  /** Who has an IP address. */
+  readonly #neighbours = new Map<string, Endpoint>()
   /** By the endpoint that wants something, the one that has it. */
   readonly #displaced = new Map<string, string>()
   readonly #former = new Map<string, string>()
 
   /** The host behind which a hardware address is to be, undefined for none. */
   hostOf(mac: string): string | undefined {
-    return remoteValue(this.#forwarding.get(mac))
+    return remote(this.#forwarding.get(mac))?.via
   }
 
   /** The hardware address that an IP address is to have, undefined for none. */
   macOf(address: string): string | undefined {
-    return remoteValue(this.#neighbours.get(address))
+    return remote(this.#neighbours.get(address))?.mac
   }
 
   /** Every entry that is to be there. */
   *entries(): Generator<EntryChange> {
-    for (const [mac, { value, isLocal }] of this.#forwarding)
-      if (!isLocal) yield { kind: 'forwarding', mac, via: value }
-    for (const [address, { value, isLocal }] of this.#neighbours)
-      if (!isLocal) yield { kind: 'neighbour', address, mac: value, moved: false }
+    for (const [mac, { via }] of this.#forwarding) if (via !== '') yield { kind: 'forwarding', mac, via }
+    for (const [address, { mac, via }] of this.#neighbours)
+      if (via !== '') yield { kind: 'neighbour', address, mac, moved: false }
   }
 
   /** An endpoint is there, or gone (null). Returns what changes. */
   set(id: string, place: Place | null): EntryChange[] {
-    const before = this.#places.get(id)
+    const before = this.#endpoints.get(id)
     if (before === undefined && place === null) return []
     if (before !== undefined && place !== null && isSame(before, place)) return []
-    if (place === null) this.#places.delete(id)
-    else this.#places.set(id, place)
+    const endpoint = place === null ? null : { ...place, id }
+    if (endpoint === null) this.#endpoints.delete(id)
+    else this.#endpoints.set(id, endpoint)
     this.#displaced.delete(id)
-    const given = before === undefined ? [] : this.#give(id, before, place)
-    const taken = place === null ? [] : this.#claim(id, place, true)
+    const given = before === undefined ? [] : this.#give(before, place)
+    const taken = endpoint === null ? [] : this.#claim(endpoint, true)
     return [...given, ...this.#restore(id), ...taken]
   }
 
   /** What the endpoint has and wants no more. */
-  #give(id: string, before: Place, place: Place | null): EntryChange[] {
+  #give(before: Endpoint, place: Place | null): EntryChange[] {
+    const { id, mac, addresses, via } = before
     const changes: EntryChange[] = []
-    const forwarding = this.#forwarding.get(before.mac)
-    if (forwarding?.owner === id && place?.mac !== before.mac) {
-      this.#forwarding.delete(before.mac)
-      if (!forwarding.isLocal) changes.push({ kind: 'forwarding', mac: before.mac, via: null })
+    if (this.#forwarding.get(mac)?.id === id && place?.mac !== mac) {
+      this.#forwarding.delete(mac)
+      if (via !== '') changes.push({ kind: 'forwarding', mac, via: null })
     }
-    for (const address of before.addresses) {
-      const neighbour = this.#neighbours.get(address)
-      if (neighbour?.owner !== id || place?.addresses.includes(address)) continue
+    for (const address of addresses) {
+      if (this.#neighbours.get(address)?.id !== id || place?.addresses.includes(address)) continue
       this.#neighbours.delete(address)
-      this.#remember(address, neighbour.value)
-      if (!neighbour.isLocal) changes.push({ kind: 'neighbour', address, mac: null, moved: false })
+      this.#remember(address, mac)
+      if (via !== '') changes.push({ kind: 'neighbour', address, mac: null, moved: false })
     }
     return changes
   }
 
   /** Those that this endpoint had displaced take what is free. */
   #restore(id: string): EntryChange[] {
+    if (this.#displaced.size === 0) return []
     const losers = [...this.#displaced].filter(([, winner]) => winner === id).map(([loser]) => loser)
     return losers.flatMap((loser) => {
       this.#displaced.delete(loser)
-      const place = this.#places.get(loser)
-      return place === undefined ? [] : this.#claim(loser, place, false)
+      const endpoint = this.#endpoints.get(loser)
+      return endpoint === undefined ? [] : this.#claim(endpoint, false)
     })
   }
 
   /** With `anyway` also what another endpoint of another host has. */
-  #claim(id: string, { mac, addresses, via }: Place, anyway: boolean): EntryChange[] {
+  #claim(endpoint: Endpoint, anyway: boolean): EntryChange[] {
+    const { mac, addresses, via } = endpoint
     const isLocal = via === ''
     const changes: EntryChange[] = []
     if (mac !== '') {
       const before = this.#forwarding.get(mac)
-      if (this.#take(this.#forwarding, mac, { owner: id, value: via, isLocal }, anyway))
-        changes.push(...changeOf(before, via, isLocal).map((to) => forwardingChange(mac, to)))
+      if (this.#take(this.#forwarding, mac, endpoint, anyway))
+        changes.push(...changeOf(remote(before)?.via, via, isLocal).map((to) => forwardingChange(mac, to)))
     }
     for (const address of addresses) {
       const before = this.#neighbours.get(address)
-      const former = before?.value ?? this.#former.get(address) ?? ''
-      if (!this.#take(this.#neighbours, address, { owner: id, value: mac, isLocal }, anyway)) continue
+      const former = before?.mac ?? this.#former.get(address) ?? ''
+      if (!this.#take(this.#neighbours, address, endpoint, anyway)) continue
       this.#former.delete(address)
       const moved = former !== '' && former !== mac
-      for (const to of changeOf(before, mac, isLocal))
+      for (const to of changeOf(remote(before)?.mac, mac, isLocal))
         changes.push({ kind: 'neighbour', address, mac: to, moved: moved && to !== null })
     }
     return changes
   }
 
   /** False when another endpoint keeps it. */
-  #take(holdings: Map<string, Holding>, key: string, wanted: Holding, anyway: boolean): boolean {
-    const present = holdings.get(key)
-    if (present !== undefined && present.owner !== wanted.owner) {
-      if (!anyway || (present.isLocal && !wanted.isLocal)) {
-        this.#displaced.set(wanted.owner, present.owner)
+  #take(holders: Map<string, Endpoint>, key: string, wanted: Endpoint, anyway: boolean): boolean {
+    const present = holders.get(key)
+    if (present !== undefined && present.id !== wanted.id) {
+      if (!anyway || (present.via === '' && wanted.via !== '')) {
+        this.#displaced.set(wanted.id, present.id)
         return false
       }
-      this.#displaced.set(present.owner, wanted.owner)
+      this.#displaced.set(present.id, wanted.id)
     }
-    holdings.set(key, wanted)
+    holders.set(key, wanted)
     return true
   }
 
@@ -147,13 +148,12 @@ function isSame(one: Place, other: Place): boolean {
   return one.mac === other.mac && one.via === other.via && one.addresses.join() === other.addresses.join()
 }
 
-function remoteValue(holding: Holding | undefined): string | undefined {
-  return holding === undefined || holding.isLocal ? undefined : holding.value
+function remote(holder: Endpoint | undefined): Endpoint | undefined {
+  return holder?.via === '' ? undefined : holder
 }
 
 /** What the entry is to say, null for its removal; nothing when it is right. */
-function changeOf(before: Holding | undefined, value: string, isLocal: boolean): (string | null)[] {
-  const present = remoteValue(before)
+function changeOf(present: string | undefined, value: string, isLocal: boolean): (string | null)[] {
   if (isLocal) return present === undefined ? [] : [null]
   return present === value ? [] : [value]
 }

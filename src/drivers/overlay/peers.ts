@@ -190,8 +190,13 @@ export class Peers implements Disposable {
 function placeOf(mac: string, addresses: readonly string[], via: string): Place {
   const bare = addresses.map((address) => address.split('/', 1)[0]!).filter(Boolean)
   return {
-    mac: mac === '' ? '' : formatMac(parseMac(mac)),
-    addresses: bare.map((address) => formatIp(parseIp(address))),
-    via: via === '' ? '' : formatIp(parseIp(via)),
+    mac: mac === '' ? '' : inForm(mac, formatMac(parseMac(mac))),
+    addresses: bare.map((address) => inForm(address, formatIp(parseIp(address)))),
+    via: via === '' ? '' : inForm(via, formatIp(parseIp(via))),
   }
+}
+
+/** The text itself where it is in form, as it is in memory once. */
+function inForm(text: string, form: string): string {
+  return text === form ? text : form
 }
