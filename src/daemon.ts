@@ -174,6 +174,7 @@ async function buildParts(
     log,
     store,
     supervisor,
+    mark: `tsnet${suffix}`,
     id: installationId(store),
     describeOwner: ownerName,
     onLost: (endpoint, reason) => void fence(parts, endpoint, reason),

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/client.ts'
 import { version } from '../version.ts'
+import { leaveCluster } from './left-cluster.ts'
 import { LeaseHandover } from './lease-handover.ts'
 import type { ClusterParts } from './shared-networks.ts'
 import { findUnderlay } from './underlay.ts'
@@ -13,6 +14,8 @@ export interface ClusterSurroundings {
   readonly log: Logger
   readonly store: Store
   readonly supervisor: Supervisor
+  /** By which this daemon's things in the kernel are known. */
+  readonly mark: string
   /** The installation's id. */
   readonly id: string
   /** A network's or endpoint's id in words. */
@@ -23,13 +26,16 @@ export interface ClusterSurroundings {
 
 /**
  * Joins the cluster, at once or when etcd answers. Null without one. Throws kind 'invalid' for settings that cannot be, 'conflict' when
- * another installation has the host's name.
+ * another installation has the host's name, or without a cluster when containers run on networks of one.
  */
 export async function joinAsHost(
   config: Config,
-  { log, store, supervisor, id, describeOwner, onLost }: ClusterSurroundings,
+  { log, store, supervisor, mark, id, describeOwner, onLost }: ClusterSurroundings,
 ): Promise<ClusterParts | null> {
-  if (config.cluster === '') return null
+  if (config.cluster === '') {
+    await leaveCluster({ log, store, supervisor, mark })
+    return null
+  }
   // They take 150 ms and 30 MB, which a daemon without a cluster has not to pay.
   const [{ joinCluster }, { parseClusterUrl }] = await Promise.all([
     import('../cluster/join.ts'),

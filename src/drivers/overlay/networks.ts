@@ -183,6 +183,6 @@ export class OverlayNetworks {
 }
 
 /** Built-in drivers sweep links of the daemon's own mark: this one's is its own. */
-export function markOf({ mark }: DriverContext): string {
+export function markOf({ mark }: Pick<DriverContext, 'mark'>): string {
   return `${mark}/overlay`
 }
