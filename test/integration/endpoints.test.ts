@@ -102,7 +102,7 @@ describe('a network without IPv4', () => {
     const visit = async () => (await daemon.docker('exec', 'visitor', 'wget', '-qO-', 'http://site/')).stdout
     await expect.poll(visit, { timeout: 10_000 }).toBe('hello\n')
     for (const address of ['[::1]', '127.0.0.1'])
-      expect(daemon.inNetns('wget', ['-qO-', `http://${address}:8061/`])).toBe('hello\n')
+      expect(daemon.inNetns('curl', ['-s', `http://${address}:8061/`])).toBe('hello\n')
     await client.clear()
     await docker('network', 'rm', 'six')
   })

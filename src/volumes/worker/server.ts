@@ -4,7 +4,7 @@
  */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { connect, isIP } from 'node:net'
+import { connect } from 'node:net'
 import { TsnetError } from '../../errors.ts'
 import type { MountSource } from './mount-source.ts'
 
@@ -53,38 +53,35 @@ export async function resolveServer(source: MountSource): Promise<MountSource> {
   const named = given.find(isAddress)?.replace(/^\w+=/, '')
   const host = named ?? protocol.host.exec(source.device)?.[1]
   if (host === undefined) return source
-  const address = await resolve(host)
-  await requireAnswer(source.type, host, address, given, protocol.port)
+  const port = Number(
+    given.find((option) => option.startsWith('port='))?.slice('port='.length) ?? protocol.port,
+  )
+  const byUdp = given.some((option) => /^(proto=udp6?|udp)$/.test(option))
+  const address = byUdp ? await resolve(host) : await findAnswering(source.type, host, port)
   const rest = given.filter((option) => !isAddress(option))
   const options = [`${protocol.addressOption}=${address}`, ...rest, ...protocol.defaults(given)].join(',')
   return { ...source, options }
 }
 
 async function resolve(host: string): Promise<string> {
-  if (isIP(host) !== 0) return host
   try {
     return (await lookup(host)).address
   } catch (error) {
-    throw unavailable(`error resolving passed in network volume address: lookup ${host}: ${reasonOf(error)}`)
+    throw unresolved(host, error)
   }
 }
 
 /** Milliseconds for a server to take a connection. */
 const connectDeadline = 5000
 
-async function requireAnswer(
-  type: string,
-  host: string,
-  address: string,
-  options: readonly string[],
-  usual: number,
-): Promise<void> {
-  if (options.some((option) => /^(proto=udp6?|udp)$/.test(option))) return
-  const port = Number(options.find((option) => option.startsWith('port='))?.slice('port='.length) ?? usual)
-  const socket = connect({ host: address, port })
+/** The first of the host's addresses that takes a connection: a name may have one of either family, and its server only one. */
+async function findAnswering(type: string, host: string, port: number): Promise<string> {
+  const socket = connect({ host, port })
   try {
     await once(socket, 'connect', { signal: AbortSignal.timeout(connectDeadline) })
+    return socket.remoteAddress!
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === 'getaddrinfo') throw unresolved(host, error)
     throw unavailable(`${type} server ${host} does not answer on port ${port}: ${reasonOf(error)}`)
   } finally {
     socket.destroy()
@@ -103,6 +100,10 @@ const reasons: Readonly<Record<string, string>> = {
 function reasonOf(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException
   return reasons[code] ?? message
+}
+
+function unresolved(host: string, error: unknown): TsnetError {
+  return unavailable(`error resolving passed in network volume address: lookup ${host}: ${reasonOf(error)}`)
 }
 
 function unavailable(message: string): TsnetError {
