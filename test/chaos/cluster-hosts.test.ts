@@ -70,7 +70,7 @@ const permit = async (kind: 'read' | 'readwrite') => {
 }
 
 const reach = (client: TestClient, from: string, to: string) =>
-  client.inside(from, `ping -c1 -W1 ${to} >/dev/null`)
+  client.inside(from, `ping -c1 -W2 ${to} >/dev/null`)
 
 /** Every container finds every other by its name. */
 async function whole(): Promise<void> {
