@@ -17,6 +17,14 @@ export interface EntryPlace {
   readonly bridge: number
 }
 
+/** For who looks at entries while they change. */
+export interface Looking {
+  /** All that changed since, or is to be changed. */
+  readonly changed: readonly EntryChange[]
+  /** Resolves when nothing changes any more until the end. */
+  hold(): Promise<void>
+}
+
 /** Changes made in one turn of the event loop: some 10 ms. */
 const turnSize = 1000
 
@@ -29,8 +37,10 @@ export class Entries {
   #work: Promise<void> = Promise.resolve()
   #isRunning = false
   #isHeld = false
+  /** Since somebody looks. */
+  #changed: EntryChange[] | null = null
 
-  /** What `watch` gives is not to hear of changes made here; \`onMissing\` is called when the links are not there. */
+  /** What `watch` gives is not to hear of changes made here; `onMissing` is called when the links are not there. */
   constructor(log: Logger, watch: () => EventWatch | null, onMissing: () => void) {
     this.#log = log
     this.#watch = watch
@@ -49,7 +59,10 @@ export class Entries {
 
   /** Makes changes in their order, the first of them at once. */
   change(changes: readonly EntryChange[]): void {
-    for (const one of changes) this.#waiting.push(one)
+    for (const one of changes) {
+      this.#waiting.push(one)
+      this.#changed?.push(one)
+    }
     if (this.#isHeld || this.#isRunning || this.#waiting.length === 0) return
     this.#isRunning = true
     this.#work = this.#run()
@@ -60,17 +73,24 @@ export class Entries {
     while (this.#isRunning) await this.#work
   }
 
-  /** Lets changes wait while \`body\` looks at what is there; it is told of those that wait at its end. */
-  async hold<T>(
-    body: (place: EntryPlace, waiting: () => readonly EntryChange[]) => Promise<T>,
-  ): Promise<T | null> {
+  /**
+   * Calls `body` to look at what is there, which takes it many turns. Changes go on meanwhile, and it is told of them; after `hold` they
+   * wait for its end.
+   */
+  async observe<T>(body: (place: EntryPlace, looking: Looking) => Promise<T>): Promise<T | null> {
     await this.done()
     const place = this.#place
     if (place === null) return null
-    this.#isHeld = true
+    const changed = [...this.#waiting]
+    this.#changed = changed
+    const hold = async (): Promise<void> => {
+      this.#isHeld = true
+      await this.done()
+    }
     try {
-      return await body(place, () => this.#waiting)
+      return await body(place, { changed, hold })
     } finally {
+      this.#changed = null
       this.#isHeld = false
       this.change([])
     }

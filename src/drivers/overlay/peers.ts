@@ -113,13 +113,16 @@ export class Peers implements Disposable {
   }
 
   async #auditOnce(): Promise<AuditReport> {
-    const report = await this.#entries.hold(async (place, waiting) => {
+    const report = await this.#entries.observe(async (place, { changed, hold }) => {
       const audit = new Audit(this.#table)
       await audit.read(place)
-      let found = audit.compare(waiting(), this.#isWhole)
-      if (found.report.gone > 0) {
+      let found = audit.compare(changed, this.#isWhole)
+      for (let again = 0; found.report.gone > 0 && again < 2; again++) {
+        // Of tables that stood still two readings say all.
+        if (again === 1 && changed.length === 0) break
+        if (again === 1) await hold()
         await audit.read(place)
-        found = audit.compare(waiting(), this.#isWhole)
+        found = audit.compare(changed, this.#isWhole)
       }
       this.#entries.changeNow(found.changes)
       return found.report

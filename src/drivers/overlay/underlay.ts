@@ -24,8 +24,8 @@ export function plainUnderlay(cluster: Cluster): Underlay {
   }
 }
 
-/** This host knows its own better than the mirror does. */
-function leastMtu({ self, nodes }: Cluster): number {
+/** bytes of the underlay's; this host knows its own better than the mirror does. */
+export function leastMtu({ self, nodes }: Cluster): number {
   const others = [...nodes.values.values()].filter(({ name }) => name !== self.name)
   return Math.min(self.mtu, ...others.map(({ mtu }) => mtu))
 }

@@ -7,6 +7,7 @@ import type { Neighbour } from '../../netlink/neighbour.ts'
 import { NUD_PERMANENT } from '../../sys/constants/neighbour.ts'
 import type { NetworkId } from '../../values/id.ts'
 import type { Peers } from './peers.ts'
+import { leastMtu } from './underlay.ts'
 
 /** Milliseconds between two comparisons of all, for what nobody tells of. */
 const auditInterval = 60_000
@@ -26,14 +27,16 @@ export class OverlayWatch implements Disposable {
     this.#suspect = suspect
     this.entries = this.#undo.use(watchEvents((event) => this.#hear(event), undefined, 'neighbours'))
     this.#undo.use(watchEvents((event) => this.#hear(event)))
+    let mtu = 0
     this.#undo.use(
       cluster.nodes.subscribe((changes) => {
-        // Packets may be longer or shorter now, or come from elsewhere.
-        const isOther = changes.some(
-          ({ key, before, value }) =>
-            before?.mtu !== value?.mtu || (key === cluster.self.name && before?.address !== value?.address),
+        const isMoved = changes.some(
+          ({ key, before, value }) => key === cluster.self.name && before?.address !== value?.address,
         )
-        if (isOther) this.#suspectAll()
+        // Packets may be longer or shorter now, or come from elsewhere.
+        const before = mtu
+        mtu = leastMtu(cluster)
+        if (isMoved || mtu !== before) this.#suspectAll()
       }),
     )
     const timer = setInterval(() => this.#suspectAll(), auditInterval).unref()
