@@ -96,7 +96,7 @@ export interface Transfer {
   readonly expected: ReadonlyMap<string, string | undefined>
   /** What this host holds from then on, whoever held it before; values as for `hold`. */
   readonly held: ReadonlyMap<string, string>
-  /** Under no lease; undefined for keys that go. At least one that stays, by which a repeated call knows the first. */
+  /** Under no lease; undefined for keys that go. By the first that stays a repeated call knows that it was done before. */
   readonly put: ReadonlyMap<string, string | undefined>
 }
 

@@ -181,7 +181,9 @@ class Membership implements Cluster {
     const [mark, marked] = [...wanted].find(([, value]) => value !== undefined) ?? []
     const failure = mark === undefined ? [] : [get(key(mark))]
     const answer = await this.#etcd.call('txn', { compare, success, failure })
-    const isDone = answer.succeeded || answer.responses[0]?.response_range.kvs[0]?.value.toString() === marked
+    const isRepeated =
+      mark !== undefined && answer.responses[0]?.response_range.kvs[0]?.value.toString() === marked
+    const isDone = answer.succeeded || isRepeated
     if (isDone) for (const [name, value] of held) this.#session.holdings.holdLater(name, value)
     return isDone
   }
