@@ -6,13 +6,18 @@ import type { Parts } from './parts.ts'
 import { startContainer } from './start.ts'
 import { removeContainer } from './stop.ts'
 
-/** Throws as `startContainer`. Call under the container's lock. */
-export async function attemptStart(parts: Parts, container: ContainerRecord): Promise<void> {
+/** Throws as `startContainer`; a container of `--rm` goes then, unless it `stays`. Call under the container's lock. */
+export async function attemptStart(
+  parts: Parts,
+  container: ContainerRecord,
+  { stays = false } = {},
+): Promise<void> {
   try {
     await timeAction('start', () => startContainer(parts, container.id))
   } catch (error) {
     if (error instanceof TsnetError && error.kind === 'unchanged') throw error
-    if (container.spec.autoRemove) await removeContainer(parts, recordFailure(parts, container, error), true)
+    if (container.spec.autoRemove && !stays)
+      await removeContainer(parts, recordFailure(parts, container, error), true)
     else recordFailure(parts, container, error)
     throw error
   }

@@ -3,7 +3,7 @@ import { fenceLosses } from './cluster-fencing.ts'
 import { followNetworks } from './cluster-networks.ts'
 import { foreignEndpoints } from './foreign-endpoints.ts'
 import { followArrivals } from './moves/arrivals.ts'
-import { resumeMoves } from './moves/resume.ts'
+import { decideArrivals, resumeMoves } from './moves/resume.ts'
 import type { Parts } from './parts.ts'
 import { clusterOf } from './shared-networks.ts'
 import { followUnderlay } from './underlay.ts'
@@ -15,26 +15,17 @@ export interface FollowedCluster {
   leave(): Promise<void>
 }
 
-async function followMoves(parts: Parts): Promise<void> {
-  followArrivals(parts)
-  try {
-    await resumeMoves(parts)
-  } catch (error) {
-    parts.log.error({ err: error }, 'a move of a container between hosts could not be brought to an end')
-  }
-}
-
 /** `restored` resolves when the records are in order: what is heard before is heeded then. */
 export function followCluster(parts: Parts, advertise: string, restored: Promise<void>): FollowedCluster {
   const { state, leases, handover } = clusterOf(parts)
   fenceLosses(parts, restored)
   void restored.then(() => followNetworks(parts))
-  void restored.then(() => followMoves(parts))
+  const decided = restored.then(() => followMoves(parts))
   const underlay = followUnderlay(state, advertise, parts.log)
   return {
     complete() {
       handover.restored()
-      state.prune()
+      void decided.then(() => state.prune())
     },
     async leave() {
       underlay[Symbol.dispose]()
@@ -49,4 +40,13 @@ export function followCluster(parts: Parts, advertise: string, restored: Promise
       }
     },
   }
+}
+
+/** Resolves when it is known which containers are this host's. */
+async function followMoves(parts: Parts): Promise<void> {
+  const failed = (error: unknown): void =>
+    parts.log.error({ err: error }, 'a move of a container between hosts could not be brought to an end')
+  await decideArrivals(parts).catch(failed)
+  followArrivals(parts)
+  resumeMoves(parts).catch(failed)
 }

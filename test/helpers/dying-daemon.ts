@@ -32,18 +32,20 @@ export class DyingDaemon {
 
   /**
    * Prepares, and makes the changes until the daemon dies at the first write to the journal, then at the second, and so on, until it
-   * survives all; checks after the next start of each. Returns how often it died.
+   * survives all; checks after the next start of each. Returns how often it died. `asked` gets the changes, itself unless told; with
+   * `every` it dies at every so many-th write only.
    */
   async atEachWrite(
     prepare: () => Promise<void>,
     changes: readonly (readonly string[])[],
     check: (when: string) => Promise<void>,
+    { asked = this.daemon, every = 1 }: { asked?: TestDaemon; every?: number } = {},
   ): Promise<number> {
-    for (let at = 1; ; at++) {
+    for (let at = 1; ; at += every) {
       await prepare()
       writeFileSync(this.#file, String(at))
       let completed = true
-      for (const change of changes) completed &&= (await this.daemon.tsnet(...change)).code === 0
+      for (const change of changes) completed &&= (await asked.tsnet(...change)).code === 0
       if (completed) await this.daemon.kill()
       else await this.daemon.ended()
       rmSync(this.#file, { force: true })

@@ -8,14 +8,20 @@ import { errorMessage, TsnetError } from '../../errors.ts'
 import { prepareRootfs } from '../../images/rootfs.ts'
 import type { ContainerRecord, VolumeRecord } from '../../store/records.ts'
 import type { Parts } from '../parts.ts'
-import { clusterOf } from '../shared-networks.ts'
+import { clusterOf, isConnected } from '../shared-networks.ts'
 import { logPath } from '../start.ts'
 import { unpack } from '../volume-archives.ts'
 import { withVolumeMounted } from '../volume-copies.ts'
 import { VolumeUploads } from '../volume-uploads.ts'
 import { makeVolume } from '../volumes.ts'
 import type { MoveChannel } from './channel.ts'
-import { type ArrivalNote, completeArrival, recordArrival, takeBackArrival } from './complete-arrival.ts'
+import {
+  type ArrivalNote,
+  completeArrival,
+  type PartNote,
+  recordArrival,
+  takeBackArrival,
+} from './complete-arrival.ts'
 import type { Acceptance, Arrived, Commit, Manifest, Outcome, Part } from './messages.ts'
 import { hasOwnData } from './refusals.ts'
 import { type MoveId, settleWhenever } from './settle.ts'
@@ -31,14 +37,35 @@ export async function receiveContainer(parts: Parts, channel: MoveChannel, id: M
   const manifest = await channel.receive<Manifest>()
   const { arriving } = parts.moves
   const { container } = manifest
-  const reasons = await reasonsAgainst(parts, manifest)
-  const images = manifest.images.filter((image) => !parts.store.images.has(image.id)).map((image) => image.id)
-  if (parts.store.containers.has(container.id)) reasons.push(`container ${container.id} is there already`)
-  const acceptance: Acceptance = { reasons, images }
-  channel.send(acceptance)
-  if (reasons.length > 0) return
-  arriving.set(container.id, { name: container.name, from: id.from })
-  await new Arrival(parts, channel, manifest, id).run()
+  const taken = await takeName(parts, container, id)
+  try {
+    const reasons = [...taken, ...(await reasonsAgainst(parts, manifest))]
+    const lacks = manifest.images.filter((image) => !parts.store.images.has(image.id))
+    const acceptance: Acceptance = { reasons, images: lacks.map((image) => image.id) }
+    channel.send(acceptance)
+    if (reasons.length === 0) await new Arrival(parts, channel, manifest, id).run()
+  } finally {
+    // Where etcd has yet to say whose it is it stays among them.
+    if (taken.length === 0 && !isUndecided(parts, id)) arriving.delete(container.id)
+  }
+}
+
+/** From now on nobody here is called so. Returns why that cannot be. */
+function takeName(parts: Parts, { id, name }: ContainerRecord, { from, to }: MoveId): Promise<string[]> {
+  const { store, moves, locks } = parts
+  return locks.run(`name ${name}`, async () => {
+    const present = [...store.containers.values(), ...moves.arriving.values()]
+    if (present.some((one) => one.name === name)) return [`host ${to} has a container ${name} already`]
+    if (store.containers.has(id) || moves.arriving.has(id)) return [`host ${to} has container ${id} already`]
+    moves.arriving.set(id, { name, from })
+    return []
+  })
+}
+
+function isUndecided({ store }: Parts, { move }: MoveId): boolean {
+  return store.journal
+    .entries()
+    .some(({ operation, data }) => operation === 'receive-commit' && (data as MoveId).move === move)
 }
 
 class Arrival {
@@ -95,7 +122,8 @@ class Arrival {
 
   async #takeImage(image: string, bytes: Readable): Promise<void> {
     const { store, images } = this.#parts
-    if (!store.images.has(image)) store.journal.begin('receive-part', image, { ...this.#id, kind: 'image' })
+    const note: PartNote = { ...this.#id, volume: null }
+    if (!store.images.has(image)) store.journal.begin('receive-part', image, note)
     await images.load(bytes, () => {})
     if (store.images.has(image)) return
     throw new TsnetError('internal', 'bad-move', `image ${image} has not come`)
@@ -140,8 +168,10 @@ class Arrival {
             origin,
             protected: moved.protected,
             ...(fill && { fill }),
-            commit: (made) =>
-              void store.journal.begin('receive-part', name, { ...this.#id, kind: 'volume', id: made.id }),
+            commit: ({ id }) => {
+              const note: PartNote = { ...this.#id, volume: id }
+              store.journal.begin('receive-part', name, note)
+            },
           },
         )
       })
@@ -180,6 +210,10 @@ class Arrival {
     const { state } = clusterOf(this.#parts)
     const { move, from, to } = this.#id
     const { container } = note
+    if (!isConnected(clusterOf(this.#parts))) {
+      this.#say('not-moved', `etcd is away from host ${to}`)
+      return false
+    }
     const entry = this.#parts.store.journal.begin('receive-commit', container.id, note)
     const text = `${from} ${to} ${container.id}`
     try {
@@ -199,7 +233,7 @@ class Arrival {
     } catch (error) {
       const later = undo.move()
       this.#say('unknown', errorMessage(error))
-      await settleArrival(this.#parts, note, later)
+      if (await settleArrival(this.#parts, note, later)) await completeArrival(this.#parts, note)
       return false
     }
   }
@@ -224,15 +258,17 @@ class Arrival {
 /** All that an import may want besides. */
 const wishless = { driver: '', options: {}, labels: null, replace: false, now: false } as const
 
-/** etcd did not say, or this daemon was not there to hear it. */
+/** etcd did not say, or this daemon was not there to hear it. Returns whether the container is this host's. */
 export async function settleArrival(
   parts: Parts,
   note: ArrivalNote,
   undo: AsyncDisposableStack,
-): Promise<void> {
-  if (await settleWhenever(parts, note)) {
+): Promise<boolean> {
+  const isMoved = await settleWhenever(parts, note)
+  if (!isMoved) await undo.disposeAsync()
+  else {
     undo.move()
     recordArrival(parts, note)
-    await completeArrival(parts, note)
-  } else await undo.disposeAsync()
+  }
+  return isMoved
 }

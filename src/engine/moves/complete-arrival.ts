@@ -3,12 +3,12 @@ import { errorMessage } from '../../errors.ts'
 import { removeRootfs } from '../../images/rootfs.ts'
 import type { ContainerRecord } from '../../store/records.ts'
 import type { JournalEntry } from '../../store/store.ts'
-import type { ContainerId } from '../../values/id.ts'
+import type { ContainerId, VolumeId } from '../../values/id.ts'
 import { reserveFixed } from '../addresses.ts'
 import { attemptStart } from '../attempt-start.ts'
 import type { Parts } from '../parts.ts'
-import { clusterOf } from '../shared-networks.ts'
-import { removeVolumes } from '../volume-removal.ts'
+import { VolumeUploads } from '../volume-uploads.ts'
+import { removeMoved } from './complete-departure.ts'
 import type { ImageOffer } from './messages.ts'
 import { forgetMove, type MoveId } from './settle.ts'
 import { sharedAddresses, sharedNames } from './shared-addresses.ts'
@@ -23,8 +23,9 @@ export interface ArrivalNote extends MoveId {
 }
 
 /** An image or a volume that has been made for it. */
-interface PartNote extends MoveId {
-  readonly kind: 'image' | 'volume'
+export interface PartNote extends MoveId {
+  /** The volume's id; null for an image. */
+  readonly volume: VolumeId | null
 }
 
 function entriesOf({ store }: Parts, { move }: MoveId, ...operations: readonly string[]): JournalEntry[] {
@@ -33,16 +34,18 @@ function entriesOf({ store }: Parts, { move }: MoveId, ...operations: readonly s
     .filter(({ operation, data }) => operations.includes(operation) && (data as MoveId).move === move)
 }
 
-/** From here on it is a container of this host. */
+/** From here on it is a container of this host. Safe to repeat. */
 export function recordArrival(parts: Parts, note: ArrivalNote): void {
   const { store, moves, events, cluster } = parts
   const { container } = note
   const { id, name, spec } = container
-  if (store.containers.has(id)) return
-  store.transaction(() => {
-    store.containers.put(id, container)
-    for (const entry of entriesOf(parts, note, 'receive', 'receive-part')) store.journal.clear(entry.id)
-  })
+  const isNew = !store.containers.has(id)
+  if (isNew) {
+    store.transaction(() => {
+      store.containers.put(id, container)
+      for (const entry of entriesOf(parts, note, 'receive', 'receive-part')) store.journal.clear(entry.id)
+    })
+  }
   for (const key of sharedNames(parts, container)) {
     cluster?.names.add(key)
     cluster?.state.holdLater(key, `${cluster.state.self.name} ${id}`)
@@ -51,18 +54,19 @@ export function recordArrival(parts: Parts, note: ArrivalNote): void {
     subnet.takeOver(endpoint.id, address, note.start || isFixed)
   }
   moves.arriving.delete(id)
+  if (!isNew) return
   events.emit('container', 'create', id, { name, image: spec.image })
   events.emit('container', 'move', id, { name, image: spec.image, from: note.from, to: note.to })
 }
 
 /** Returns why it does not run although it is to, '' when all is well. */
 export async function completeArrival(parts: Parts, note: ArrivalNote): Promise<string> {
-  const { store, locks } = parts
+  const { store } = parts
   await nameImages(parts, note)
   const error = note.start ? await start(parts, note.container) : await reserveOthers(parts, note.container)
-  await locks.run(note.container.id, async () => {})
-  await forgetMove(clusterOf(parts).state, note)
-  for (const entry of entriesOf(parts, note, 'receive-commit')) store.journal.clear(entry.id)
+  await forgetMove(parts, note, () => {
+    for (const entry of entriesOf(parts, note, 'receive-commit')) store.journal.clear(entry.id)
+  })
   return error
 }
 
@@ -106,12 +110,13 @@ async function nameImages({ images, store, log }: Parts, { images: offers }: Arr
 /** What has come of it goes. */
 export async function takeBackArrival(parts: Parts, container: ContainerId, id: MoveId): Promise<void> {
   const { store, dataRoot, moves } = parts
-  for (const entry of entriesOf(parts, id, 'receive-part')) {
-    const { kind } = entry.data as PartNote
-    if (kind === 'volume') await removeVolumes(parts, [entry.subject])
-    else await removeUnnamed(parts, entry.subject)
-    store.journal.clear(entry.id)
+  for (const { id: entry, subject, data } of entriesOf(parts, id, 'receive-part')) {
+    const { volume } = data as PartNote
+    if (volume === null) await removeUnnamed(parts, subject)
+    else await removeMoved(parts, { id: volume, name: subject })
+    store.journal.clear(entry)
   }
+  await new VolumeUploads(dataRoot).remove(id.move)
   await removeRootfs(dataRoot, container)
   for (const entry of entriesOf(parts, id, 'receive', 'receive-commit')) store.journal.clear(entry.id)
   moves.arriving.delete(container)

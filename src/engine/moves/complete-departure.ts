@@ -1,22 +1,27 @@
 /** What a host does that knows: the container is another one's now. Safe to repeat. */
+
+import { errorMessage } from '../../errors.ts'
 import { removeRootfs } from '../../images/rootfs.ts'
-import type { ContainerRecord } from '../../store/records.ts'
+import type { ContainerRecord, VolumeRecord } from '../../store/records.ts'
 import type { ContainerId } from '../../values/id.ts'
 import { releaseName } from '../cluster-names.ts'
 import { detachEndpoint, networkOf } from '../endpoints.ts'
 import { releaseMappings } from '../mappings.ts'
 import type { Parts } from '../parts.ts'
-import { clusterOf, isShared, sharedEndpoints } from '../shared-networks.ts'
+import { isShared, sharedEndpoints } from '../shared-networks.ts'
 import { forgetChild } from '../stop.ts'
-import { removeVolumes } from '../volume-removal.ts'
+import { removeVolume } from '../volume-removal.ts'
 import { forgetMove, type MoveId } from './settle.ts'
 import { sharedAddresses } from './shared-addresses.ts'
+
+/** The journal's step from which on the other host may have it. */
+export const asked = 'asked'
 
 /** What the journal holds of it. */
 export interface DepartureNote extends MoveId {
   readonly ran: boolean
-  /** Names of the container's volumes. */
-  readonly volumes: readonly string[]
+  /** The container's. */
+  readonly volumes: readonly Pick<VolumeRecord, 'id' | 'name'>[]
   /** The journal's. */
   readonly entry: number
 }
@@ -29,10 +34,8 @@ export async function completeDeparture(
 ): Promise<void> {
   const { store, moves } = parts
   if (container !== undefined) await giveUp(parts, container, note)
-  for (const name of note.volumes) unprotect(parts, name)
-  await removeVolumes(parts, note.volumes)
-  await forgetMove(clusterOf(parts).state, note)
-  store.journal.clear(note.entry)
+  for (const volume of note.volumes) await removeMoved(parts, volume)
+  await forgetMove(parts, note, () => store.journal.clear(note.entry))
   if (container !== undefined) moves.leaving.delete(container.id)
 }
 
@@ -55,8 +58,21 @@ async function giveUp(parts: Parts, container: ContainerRecord, { from, to }: De
   events.emit('container', 'destroy', id, { name, image: spec.image })
 }
 
-/** It is so on the other host. */
-function unprotect({ store }: Parts, name: string): void {
+/** A volume that was made for a move, or is another host's now. Another one of its name stays, and so does what somebody uses. */
+export async function removeMoved(
+  parts: Parts,
+  { id, name }: Pick<VolumeRecord, 'id' | 'name'>,
+): Promise<void> {
+  const { store, log } = parts
   const volume = store.volumes.get(name)
-  if (volume?.protected) store.volumes.put(name, { ...volume, protected: false })
+  if (volume?.id !== id) return
+  if (volume.protected) store.volumes.put(name, { ...volume, protected: false })
+  try {
+    await removeVolume(parts, name, { force: true, now: true, selected: (present) => present.id === id })
+  } catch (error) {
+    log.warn(
+      { err: errorMessage(error), volume: name },
+      'a volume that is on another host stays here as well',
+    )
+  }
 }

@@ -19,7 +19,7 @@ import { stopContainer } from '../stop.ts'
 import { openExport } from '../volume-archives.ts'
 import { volumeUsers } from '../volume-users.ts'
 import { MoveChannel } from './channel.ts'
-import { completeDeparture, type DepartureNote } from './complete-departure.ts'
+import { asked, completeDeparture, type DepartureNote } from './complete-departure.ts'
 import { connectOnce } from './link.ts'
 import type { Acceptance, Arrived, Commit, Manifest, MoveAnswer, Outcome, Part } from './messages.ts'
 import { hasOwnData, reasonsToStay, volumesOf } from './refusals.ts'
@@ -210,7 +210,7 @@ class Departure {
     const note = {
       ...this.#id,
       ran,
-      volumes: volumesOf(this.#parts, this.#container).map(({ name }) => name),
+      volumes: volumesOf(this.#parts, this.#container).map(({ id, name }) => ({ id, name })),
     }
     const entry = store.journal.begin('move', id, note)
     undo.defer(() => this.#comeBack(ran, entry))
@@ -275,7 +275,6 @@ class Departure {
     return sink
   }
 
-  /** From here on it is etcd that says where the container is. */
   async #handOver(
     channel: MoveChannel,
     answer: Promise<Outcome>,
@@ -285,6 +284,8 @@ class Departure {
     const expected = await this.#proof()
     this.#refuseUsers()
     this.#watch.signal.throwIfAborted()
+    // From here on it is etcd that says where the container is.
+    this.#parts.store.journal.step(note.entry, asked)
     const commit: Commit = { commit: this.#container, start: note.ran, expected }
     channel.send(commit)
     const { outcome, reason } = await answer.catch((error: unknown) => ({
@@ -375,7 +376,7 @@ class Departure {
     store.journal.clear(entry)
     if (!ran || container === undefined || container.state.status === 'running') return
     try {
-      await locks.run(id, () => attemptStart(this.#parts, this.#find()))
+      await locks.run(id, () => attemptStart(this.#parts, this.#find(), { stays: true }))
     } catch (error) {
       log.error(
         { err: error, container: container.name },

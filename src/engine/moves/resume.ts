@@ -4,8 +4,8 @@ import type { ContainerId } from '../../values/id.ts'
 import { attemptStart } from '../attempt-start.ts'
 import type { Parts } from '../parts.ts'
 import { settleArrival } from './arrival.ts'
-import { type ArrivalNote, takeBackArrival } from './complete-arrival.ts'
-import { completeDeparture, type DepartureNote } from './complete-departure.ts'
+import { type ArrivalNote, completeArrival, recordArrival, takeBackArrival } from './complete-arrival.ts'
+import { asked, completeDeparture, type DepartureNote } from './complete-departure.ts'
 import { type MoveId, settleWhenever } from './settle.ts'
 
 const operations: readonly string[] = ['move', 'receive', 'receive-part', 'receive-commit']
@@ -31,34 +31,44 @@ export function recallMoves(parts: Parts): void {
   }
 }
 
-/** Brings them to an end, as soon as etcd answers where it has to be asked. */
-export async function resumeMoves(parts: Parts): Promise<void> {
-  const commits = entriesOf(parts, 'receive-commit')
-  const undecided = new Set(commits.map(({ subject }) => subject))
-  const begun = entriesOf(parts, 'receive').filter(({ subject }) => !undecided.has(subject))
-  await Promise.all([
-    ...begun.map(({ subject, data }) => takeBackArrival(parts, subject as ContainerId, data as MoveId)),
-    ...commits.map(({ data }) => resumeArrival(parts, data as ArrivalNote)),
-    ...entriesOf(parts, 'move').map((entry) => resumeDeparture(parts, entry)),
-  ])
+/** What came to this host at the very end of the last daemon is its own again, with all that it has in etcd. As soon as that answers. */
+export async function decideArrivals(parts: Parts): Promise<void> {
+  await Promise.all(
+    entriesOf(parts, 'receive-commit').map(({ data }) => decideArrival(parts, data as ArrivalNote)),
+  )
 }
 
-async function resumeArrival(parts: Parts, note: ArrivalNote): Promise<void> {
+async function decideArrival(parts: Parts, note: ArrivalNote): Promise<void> {
+  if (parts.store.containers.has(note.container.id)) return recordArrival(parts, note)
   const undo = new AsyncDisposableStack()
   undo.defer(() => takeBackArrival(parts, note.container.id, note))
   await settleArrival(parts, note, undo)
 }
 
-async function resumeDeparture(parts: Parts, { id: entry, subject, data }: JournalEntry): Promise<void> {
+/** After that: brings all to an end. */
+export async function resumeMoves(parts: Parts): Promise<void> {
+  const commits = entriesOf(parts, 'receive-commit')
+  const begun = entriesOf(parts, 'receive')
+  await Promise.all([
+    ...commits.map(({ data }) => completeArrival(parts, data as ArrivalNote)),
+    ...begun.map(({ subject, data }) => takeBackArrival(parts, subject as ContainerId, data as MoveId)),
+    ...entriesOf(parts, 'move').map((entry) => resumeDeparture(parts, entry)),
+  ])
+}
+
+async function resumeDeparture(
+  parts: Parts,
+  { id: entry, subject, data, step }: JournalEntry,
+): Promise<void> {
   const { store, moves, locks } = parts
   const note: DepartureNote = { ...(data as DepartureNote), entry }
-  if (await settleWhenever(parts, note))
-    return await completeDeparture(parts, store.containers.get(subject), note)
+  const isMoved = step === asked && (await settleWhenever(parts, note))
+  if (isMoved) return await completeDeparture(parts, store.containers.get(subject), note)
   moves.leaving.delete(subject)
   store.journal.clear(entry)
   await locks.run(subject, async () => {
     const container = store.containers.get(subject)
-    if (note.ran && container !== undefined && container.state.status !== 'running')
-      await attemptStart(parts, container)
+    const isToRun = note.ran && container !== undefined && container.state.status !== 'running'
+    if (isToRun) await attemptStart(parts, container, { stays: true })
   })
 }

@@ -43,7 +43,27 @@ export async function settleWhenever(parts: Parts, id: MoveId): Promise<boolean>
   }
 }
 
-/** This host has drawn the consequences of a move that was made. */
-export async function forgetMove(state: Cluster, { move }: MoveId): Promise<void> {
-  await state.put(movedKey(state.self.name, move), undefined)
+/** This host has drawn the consequences of a move that was made: `clear` takes it out of the journal, as soon as etcd has heard. */
+export async function forgetMove(parts: Parts, { move }: MoveId, clear: () => void): Promise<void> {
+  const { state } = clusterOf(parts)
+  const forget = async (): Promise<void> => {
+    await state.put(movedKey(state.self.name, move), undefined)
+    clear()
+  }
+  try {
+    await forget()
+  } catch {
+    void repeat(forget)
+  }
+}
+
+async function repeat(attempt: () => Promise<void>): Promise<void> {
+  for (;;) {
+    await sleep(pause, undefined, { ref: false })
+    try {
+      return await attempt()
+    } catch {
+      // etcd is away still
+    }
+  }
 }

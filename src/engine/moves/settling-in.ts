@@ -60,15 +60,11 @@ export async function reasonsAgainst(parts: Parts, manifest: Manifest): Promise<
   const { container, architecture, networks, volumes, from } = manifest
   const { store } = parts
   const here = clusterOf(parts).state.self.name
-  const namesake = [...store.containers.values(), ...[...parts.moves.arriving.values()]].find(
-    ({ name }) => name === container.name,
-  )
   const missing = networks.filter((network) => counterpart(parts, network) === undefined)
   return [
     ...(architecture === process.arch
       ? []
       : [`host ${here} is ${process.arch}, host ${from} ${architecture}`]),
-    ...(namesake === undefined ? [] : [`host ${here} has a container ${container.name} already`]),
     ...volumes
       .filter(({ name }) => store.volumes.has(name))
       .map(({ name }) => `host ${here} has a volume ${name} already`),
