@@ -1,7 +1,7 @@
 /** Hosts of a cluster in this process, each with a way to etcd that can be cut alone. */
 import { execFileSync } from 'node:child_process'
 import { vi } from 'vitest'
-import type { Cluster, ClusterEndpoint, NodeRecord } from '../../src/cluster/cluster.ts'
+import type { Cluster, ClusterEndpoint, LeaseKeeper, NodeRecord } from '../../src/cluster/cluster.ts'
 import { joinCluster } from '../../src/cluster/join.ts'
 import { parseClusterUrl } from '../../src/cluster/url.ts'
 import { createLogger } from '../../src/log.ts'
@@ -13,14 +13,16 @@ const log = createLogger(process.env['TSNET_TEST_LOG'] ? 'debug' : 'silent')
 export interface HostOptions {
   readonly id?: string
   readonly patience?: number
+  readonly keeper?: LeaseKeeper
 }
 
 /** Those who have joined, to be closed together. */
 export class Hosts implements AsyncDisposable {
   readonly #joined: Cluster[] = []
 
-  async join(url: string, name: string, { id = `id-${name}`, patience = 3000 }: HostOptions = {}) {
-    const cluster = await joinCluster({ url: parseClusterUrl(url), node: nodeOf(name, id), log, patience })
+  async join(url: string, name: string, { id = `id-${name}`, patience = 3000, keeper }: HostOptions = {}) {
+    const options = { node: nodeOf(name, id), log, patience, ...(keeper && { keeper }) }
+    const cluster = await joinCluster({ url: parseClusterUrl(url), ...options })
     this.#joined.push(cluster)
     return cluster
   }
