@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import type { ClusterEndpoint, NodeRecord } from '../../src/cluster/cluster.ts'
@@ -193,6 +194,17 @@ function createOrders(self: NodeRecord) {
       const command = `busybox ping -c ${count} -i 0.2 -W ${patience} ${address}`
       const text = inSandbox(id, () => attempt(command))
       return Number(/(\d+) packets received/.exec(text)?.[1] ?? 0)
+    },
+    /** Tells of an endpoint while the network is being compared with what it should be; returns what a command prints before that is over. */
+    async tellWhileCompared(network: NetworkRecord, endpoint: ClusterEndpoint, command: string) {
+      let isOver = false
+      const compared = repair(network).finally(() => {
+        isOver = true
+      })
+      await setImmediate()
+      cluster.endpoints(network.id).tell([[endpoint.id, endpoint]])
+      const printed = isOver ? 'too late' : execute(command)
+      return { printed, faults: await compared }
     },
     /** Tells of so many endpoints of a node; returns how long they kept the processor, in seconds, and what was wrong afterwards. */
     async tellMany(network: NetworkRecord, node: string, count: number) {

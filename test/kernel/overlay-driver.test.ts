@@ -348,6 +348,11 @@ describe('many endpoints', () => {
     // a bound on the work, not on the time: the machine may be busy
     expect(spent).toBeLessThan(30)
     expect(await one.call('repair', network)).toEqual([])
+    const entry = `bridge fdb get 02:00:00:00:00:99 dev ${vxlanName(network.id)} self`
+    const late = clusterEndpoint(network.id, 'h2', { mac: '02:00:00:00:00:99' })
+    const { printed, faults: none } = await one.call('tellWhileCompared', network, late, entry)
+    expect(printed).toContain(' dst 192.0.2.3 ')
+    expect(none).toEqual([])
     await one.call('run', `bridge fdb del 02:00:00:00:00:33 dev ${vxlanName(network.id)} self`)
     expect(await one.call('repair', network)).toEqual(['1 entry for endpoints of other hosts was gone'])
     expect(await one.call('status', network)).toEqual({ mtu: 1450, repaired: 1 })
