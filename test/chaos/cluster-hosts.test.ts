@@ -119,9 +119,14 @@ async function cut(seconds: number): Promise<void> {
   cluster.plug(2, true)
 }
 
-/** Containers near each other talk all the time; how long etcd is away is in seconds. */
+/** How long etcd is away is in seconds. */
 async function withoutEtcd(servers: readonly number[], seconds: number): Promise<void> {
   await Promise.all(servers.map((index) => etcd.kill(index)))
+  await talkFor(seconds)
+}
+
+/** Containers talk all the time. */
+async function talkFor(seconds: number): Promise<void> {
   const end = performance.now() + seconds * 1000
   do {
     for (const [from, to] of [
@@ -199,10 +204,21 @@ const faults: Readonly<Record<string, Fault>> = {
       await c.daemon.launch()
     },
   },
-  'a daemon is killed and away for longer than its lease': {
+  'a daemon is dead for twice as long as its lease': {
     within: 5,
     befall: async () => {
       await c.daemon.kill()
+      // nobody has forgotten its host
+      await talkFor(30)
+      await c.daemon.launch()
+    },
+  },
+  'a daemon is dead for longer than its lease, and its supervisor, which would have kept that': {
+    within: 5,
+    befall: async () => {
+      const supervisor = c.daemon.supervisorPid()
+      await c.daemon.kill()
+      process.kill(supervisor, 'SIGKILL')
       await sleep(20_000)
       await c.daemon.launch()
     },
