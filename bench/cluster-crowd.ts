@@ -87,7 +87,6 @@ if (import.meta.main) {
       id: 'crowd',
       address: '10.99.15.1',
       mtu: 1500,
-      api: '',
       publicKey: '',
       nextPublicKey: '',
     },

@@ -15,8 +15,6 @@ export interface NodeRecord {
   readonly address: string
   /** bytes; that of the underlay's way to the others */
   readonly mtu: number
-  /** tcp://address:port of its API for the other hosts, '' when it has none. */
-  readonly api: string
   /** WireGuard's, base64; '' where the kernel has none. The next one is announced before it is in force. */
   readonly publicKey: string
   readonly nextPublicKey: string

@@ -46,7 +46,6 @@ export async function joinAsHost(
     name: config.nodeName,
     id,
     ...underlay,
-    api: apiOf(config.hosts, underlay.address),
     publicKey: '',
     nextPublicKey: '',
     version,
@@ -64,16 +63,6 @@ export async function joinAsHost(
       onLost(endpoint, `its address ${address} is now that of ${holder}`),
   })
   return { state, leases, handover, active: new Map(), names: new Set() }
-}
-
-/** Where the other hosts reach the daemon's API; '' when it listens for this host alone. */
-function apiOf(hosts: readonly string[], address: string): string {
-  const host = hosts.find(
-    (one) => one.startsWith('tcp://') && !/^tcp:\/\/(127\.|\[::1\]|localhost)/.test(one),
-  )
-  if (host === undefined) return ''
-  const own = address.includes(':') ? `[${address}]` : address
-  return host.replace(/^tcp:\/\/(0\.0\.0\.0|\[::\])/, `tcp://${own}`)
 }
 
 function keptBlocks({ settings }: Store): Parameters<typeof createClusterIpam>[0]['kept'] {

@@ -38,7 +38,6 @@ export function nodeOf(name: string, id: string): NodeRecord {
     id,
     address: '192.0.2.1',
     mtu: 1500,
-    api: '',
     publicKey: '',
     nextPublicKey: '',
     version: '0.1.0',

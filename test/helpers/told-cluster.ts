@@ -42,7 +42,6 @@ export function nodeRecord(name: string, address: string, part: Partial<NodeReco
     id: name,
     address,
     mtu: 1500,
-    api: '',
     publicKey: '',
     nextPublicKey: '',
     version: '',
