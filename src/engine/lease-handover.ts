@@ -39,9 +39,9 @@ export class LeaseHandover implements LeaseKeeper {
   take(lease: string): void {
     const { store, url } = this.#parts
     this.#lease = lease
+    this.tellAll()
     const kept: KeptLease = { id: lease, ttl: url.ttl }
     store.settings.put(setting, JSON.stringify(kept))
-    this.tellAll()
   }
 
   /** All that runs is announced. */

@@ -1,4 +1,5 @@
 /** Pods of runtimes on two hosts, on an overlay network of the cluster, by tsnet as their CNI plugin. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { TestClient } from '../../helpers/client.ts'
 import { TestCluster } from '../../helpers/cluster.ts'
@@ -11,7 +12,7 @@ interface Result {
   readonly ips: readonly { address: string; gateway?: string }[]
 }
 
-const cluster = await TestCluster.start({ hosts: 2, parameters: { ttl: '2' } })
+const cluster = await TestCluster.start({ hosts: 2, parameters: { ttl: '3' } })
 const clients = cluster.hosts.map((host) => new TestClient(host))
 const runtimes = cluster.hosts.map((host) => new Runtime(host.netns))
 
@@ -35,7 +36,7 @@ const request = (at: number) => ({
   },
 })
 
-it('have addresses of the cluster’s and reach each other and its containers, over a crash of a daemon', async () => {
+it('have addresses of the cluster’s and reach each other and its containers, also while a daemon is away', async () => {
   const requests = [request(0), request(1)]
   const results: Result[] = []
   for (const [at, one] of requests.entries()) {
@@ -50,7 +51,11 @@ it('have addresses of the cluster’s and reach each other and its containers, o
   ping(1, addresses[0]!)
   await clients[1]!.wait('web', '--network', 'mesh')
   ping(0, await clients[1]!.addressOf('web', 'mesh'))
-  await cluster.hosts[0]!.kill()
+  await cluster.hosts[0]!.terminate()
+  // for longer than its lease
+  await sleep(4500)
+  ping(1, addresses[0]!)
+  expect(await clients[1]!.tsnet('node', 'ls', '-q')).toBe('h1\nh2')
   await cluster.hosts[0]!.launch()
   ping(0, addresses[1]!)
   ping(1, addresses[0]!)
