@@ -69,6 +69,12 @@ export interface ClusterHealth {
   readonly error: string
 }
 
+export interface HostUsage {
+  /** On which the host has endpoints. */
+  readonly networks: number
+  readonly endpoints: number
+}
+
 /** A key under this host's lease that another host has taken while this one was away. */
 export interface LostHolding {
   readonly key: string
@@ -147,6 +153,8 @@ export interface Cluster {
   prune(): void
   /** Called when keys under this host's lease turned out to be another's after its lease was lost. */
   onLost(listener: (lost: readonly LostHolding[]) => void): void
+  /** What each host has, by its name, read from a majority; nothing of hosts that have no endpoints. */
+  usage(): Promise<ReadonlyMap<string, HostUsage>>
   /** Every key below a prefix (which ends with a slash), without the prefix, with its value, read from a majority. */
   list(prefix: string): Promise<ReadonlyMap<string, string>>
   /** Follows the keys below a prefix, which ends with a slash, values as text. */

@@ -4,13 +4,21 @@ import type { Logger } from '../log.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { NetworkId } from '../values/id.ts'
 import { endingCertificates, followCertificates } from './certificates.ts'
-import type { Cluster, ClusterEndpoint, LeaseKeeper, Mirror, NodeRecord, Transfer } from './cluster.ts'
+import type {
+  Cluster,
+  ClusterEndpoint,
+  HostUsage,
+  LeaseKeeper,
+  Mirror,
+  NodeRecord,
+  Transfer,
+} from './cluster.ts'
 import { Etcd } from './etcd.ts'
 import { isCompacted } from './failures.ts'
 import { endpointKey, networkKey, nodeKey } from './keys.ts'
 import { EtcdMirror, endpointCoding, jsonCoding, SharedMirror, textCoding } from './mirror.ts'
 import { Networks } from './networks.ts'
-import { get, isAbsent, isValue, put, readAll, remove } from './requests.ts'
+import { get, isAbsent, isValue, type Pair, put, readAll, remove } from './requests.ts'
 import { Session } from './session.ts'
 import type { ClusterUrl } from './url.ts'
 
@@ -139,14 +147,40 @@ class Membership implements Cluster {
   }
 
   async list(prefix: string): Promise<ReadonlyMap<string, string>> {
-    const whole = this.#etcd.key(prefix)
+    const found = new Map<string, string>()
+    await this.#visit(prefix, found, ([key, value]) => found.set(key, value))
+    return found
+  }
+
+  async usage(): Promise<ReadonlyMap<string, HostUsage>> {
+    const hosts = new Map<string, string>()
+    await this.#visit(nodeKey(''), hosts, ([name, , lease]) => hosts.set(lease, name), true)
+    const found = new Map<string, { networks: Set<string>; endpoints: number }>()
+    const count = ([key, , lease]: Pair): void => {
+      const host = hosts.get(lease)
+      if (host === undefined) return
+      const own = found.getOrInsertComputed(host, () => ({ networks: new Set(), endpoints: 0 }))
+      own.networks.add(key.slice(0, key.indexOf('/')))
+      own.endpoints += 1
+    }
+    await this.#visit('endpoints/', found, count, true)
+    return new Map(
+      [...found].map(([host, { networks, endpoints }]) => [host, { networks: networks.size, endpoints }]),
+    )
+  }
+
+  /** Hands over all pairs; anew, into an empty `into`, when etcd forgets meanwhile what it was asked for. */
+  async #visit(
+    prefix: string,
+    into: { clear(): void },
+    visit: (pair: Pair) => void,
+    keysOnly = false,
+  ): Promise<void> {
     for (;;) {
-      const found = new Map<string, string>()
+      into.clear()
       try {
-        await readAll(this.#etcd, whole, (page) => {
-          for (const [key, value] of page) found.set(key, value)
-        })
-        return found
+        await readAll(this.#etcd, this.#etcd.key(prefix), (page) => page.forEach(visit), keysOnly)
+        return
       } catch (error) {
         if (!isCompacted(error)) throw error
       }

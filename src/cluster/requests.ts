@@ -1,5 +1,5 @@
 /** Parts of etcd's requests. The numbers are those of its enums (rpc.proto). */
-import type { ICompare, IRequestOp } from 'etcd3/lib/rpc.js'
+import type { ICompare, IRangeRequest, IRequestOp } from 'etcd3/lib/rpc.js'
 import type { Etcd } from './etcd.ts'
 
 const EQUAL = 0
@@ -64,8 +64,8 @@ export const getAll = (prefix: Buffer, limit = 0): IRequestOp => ({
 /** Some 400 KiB of endpoints: what a page takes is free again when the next one is there. */
 const pageSize = 1000
 
-/** A key below the prefix that was asked for, with its value. */
-export type Pair = readonly [key: string, value: string]
+/** A key below the prefix that was asked for, with its value, and the lease that it stands under, '0' for none. */
+export type Pair = readonly [key: string, value: string, lease: string]
 
 interface Page {
   readonly pairs: readonly Pair[]
@@ -75,17 +75,18 @@ interface Page {
 }
 
 /**
- * All below a prefix as it was at one revision, which is returned; in pages, so that neither side has to hold the whole in a
+ * All below a prefix as it was at one revision, which is returned, without values if these are not wanted; in pages, so that neither side has to hold the whole in a
  * message. They come in the order of keys by themselves: asked for it, etcd reads all to its end for each page. Throws what `isCompacted` knows when etcd forgot that revision meanwhile.
  */
 export async function readAll(
   etcd: Etcd,
   prefix: Buffer,
   onPage: (page: readonly Pair[]) => void,
+  keys_only = false,
 ): Promise<number> {
   let revision = 0
   for (let key: Buffer | null = prefix; key !== null; ) {
-    const page: Page = await readPage(etcd, prefix, key, revision)
+    const page: Page = await readPage(etcd, prefix, { key, revision, keys_only })
     if (revision === 0) revision = page.revision
     onPage(page.pairs)
     key = page.next
@@ -94,12 +95,14 @@ export async function readAll(
 }
 
 /** Texts alone: a message is not to outlive what is made of it. */
-async function readPage(etcd: Etcd, prefix: Buffer, key: Buffer, revision: number): Promise<Page> {
-  const range = { key, range_end: endOf(prefix), limit: pageSize, revision }
+async function readPage(etcd: Etcd, prefix: Buffer, from: IRangeRequest): Promise<Page> {
+  const range = { ...from, range_end: endOf(prefix), limit: pageSize }
   const { header, kvs, more } = await etcd.call('range', range)
   const last = kvs.at(-1)
   return {
-    pairs: kvs.map((pair) => [pair.key.toString('utf8', prefix.length), pair.value.toString()] as const),
+    pairs: kvs.map(
+      ({ key, value, lease }) => [key.toString('utf8', prefix.length), value.toString(), lease] as const,
+    ),
     revision: Number(header.revision),
     next: more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]) : null,
   }

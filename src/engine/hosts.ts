@@ -1,5 +1,5 @@
 /** The hosts of the cluster, as the API shows them. */
-import type { ClusterEndpoint } from '../cluster/cluster.ts'
+import type { HostUsage } from '../cluster/cluster.ts'
 import { errorMessage, TsnetError } from '../errors.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { HostInfo, Hosts, NetworkPeer } from './engine.ts'
@@ -56,15 +56,9 @@ async function listHosts(parts: Parts): Promise<HostInfo[]> {
 async function countEndpoints(
   parts: Parts,
   { state }: ClusterParts,
-): Promise<Map<string, { networks: number; endpoints: number }> | null> {
+): Promise<ReadonlyMap<string, HostUsage> | null> {
   try {
-    const found = await state.list('endpoints/')
-    const endpoints = [...found.values()].map((text) => JSON.parse(text) as ClusterEndpoint)
-    const counted = [...Map.groupBy(endpoints, ({ node }) => node)].map(
-      ([node, own]) =>
-        [node, { networks: new Set(own.map(({ network }) => network)).size, endpoints: own.length }] as const,
-    )
-    return new Map(counted)
+    return await state.usage()
   } catch (error) {
     parts.log.debug({ err: errorMessage(error) }, 'endpoints of the cluster could not be counted')
     return null

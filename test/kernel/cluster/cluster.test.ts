@@ -220,6 +220,22 @@ describe('endpoints', () => {
     expect(Math.max(...batches)).toBeGreaterThanOrEqual(100)
   })
 
+  test('are counted by host, over more than a page of them', async () => {
+    const [mesh, other] = await Promise.all(
+      ['mesh', 'other'].map((name) => a.createNetwork(() => networkOf(name))),
+    )
+    for (let index = 0; index < 1200; index += 1) a.announce(endpointOf(mesh!, 'a', `web${index}`))
+    b.announce(endpointOf(mesh!, 'b', 'db'))
+    b.announce(endpointOf(other!, 'b', 'db'))
+    await Promise.all([a.settled(), b.settled()])
+    expect(new Map(await c.usage())).toEqual(
+      new Map([
+        ['a', { networks: 1, endpoints: 1200 }],
+        ['b', { networks: 2, endpoints: 2 }],
+      ]),
+    )
+  })
+
   test('that another listener chokes on still reach the others', async () => {
     const network = await a.createNetwork(() => networkOf('mesh'))
     using seen = b.endpoints(network.id)
