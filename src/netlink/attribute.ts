@@ -58,6 +58,15 @@ export function attributeNested(type: number, ...parts: readonly Buffer[]): Buff
 /** Reads attributes from `start` to the buffer's end. Of several of one type the last counts. Throws NetlinkDecodeError. */
 export function decodeAttributes(buffer: Buffer, start = 0): Attributes {
   const attributes = new Map<number, Buffer>()
+  visitAttributes(buffer, start, (type, payload) => void attributes.set(type, payload))
+  return attributes
+}
+
+function visitAttributes(
+  buffer: Buffer,
+  start: number,
+  visit: (type: number, payload: Buffer) => void,
+): void {
   let at = start
   while (at + nlattr.size <= buffer.length) {
     const length = buffer.readUInt16LE(at + nlattr.offsets.len)
@@ -65,10 +74,16 @@ export function decodeAttributes(buffer: Buffer, start = 0): Attributes {
       throw new NetlinkDecodeError(`attribute of ${length} bytes among ${buffer.length - at} left`, at)
     }
     const type = buffer.readUInt16LE(at + nlattr.offsets.type) & NLA_TYPE_MASK
-    attributes.set(type, buffer.subarray(at + nlattr.size, at + length))
+    visit(type, buffer.subarray(at + nlattr.size, at + length))
     at += alignNetlink(length)
   }
-  return attributes
+}
+
+/** The payloads of attributes in their order, where a list has no types; none when it is absent. */
+export function decodeAttributeList(payload: Buffer | undefined): Buffer[] {
+  const payloads: Buffer[] = []
+  if (payload !== undefined) visitAttributes(payload, 0, (_type, part) => void payloads.push(part))
+  return payloads
 }
 
 /** A nested attribute's own attributes; none when it is absent. */

@@ -4,6 +4,7 @@
  */
 import {
   NDA_DST,
+  NDA_IFINDEX,
   NDA_LLADDR,
   NDA_MASTER,
   NTF_MASTER,
@@ -17,7 +18,7 @@ import { RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH } from '../sys/constants/rtnet
 import { AF_BRIDGE } from '../sys/constants/socket.ts'
 import { formatIp, parseIp } from '../values/ip.ts'
 import { formatMac, parseMac } from '../values/mac.ts'
-import { attribute, decodeAttributes } from './attribute.ts'
+import { attribute, attributeU32, decodeAttributes } from './attribute.ts'
 import type { Request } from './message.ts'
 import { ndmsg } from './neighbour.ts'
 import type { RouteSocket } from './socket.ts'
@@ -47,9 +48,9 @@ export function setForwarding(socket: RouteSocket, port: number, mac: string): v
 
 /**
  * Makes a bridge know that a hardware address is behind its VXLAN port, and the port that it is behind the host \`via\`, in place of what
- * they knew. No traffic of other ports takes it away (NTF_STICKY).
+ * they knew. No traffic of other ports takes it away (NTF_STICKY). A link-local address is one of the link `through`, else 0.
  */
-export function remoteForwarding(port: number, mac: string, via: string): Request {
+export function remoteForwarding(port: number, mac: string, via: string, through = 0): Request {
   // To the bridge NOARP says that the entry is static, where PERMANENT would make it the bridge's own; VXLAN wants one of the others.
   const state = NUD_NOARP | NUD_REACHABLE
   const flags = NTF_SELF | NTF_MASTER | NTF_STICKY
@@ -60,6 +61,7 @@ export function remoteForwarding(port: number, mac: string, via: string): Reques
       ndmsg.encode({ family: AF_BRIDGE, ifindex: port, state, flags }),
       attribute(NDA_LLADDR, parseMac(mac)),
       attribute(NDA_DST, parseIp(via)),
+      ...(through === 0 ? [] : [attributeU32(NDA_IFINDEX, through)]),
     ]),
     subject: `${mac} behind ${via} by port ${port}`,
   }

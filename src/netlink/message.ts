@@ -32,6 +32,8 @@ export interface Request {
   /** NLM_F_* beside NLM_F_REQUEST, which every request has. */
   readonly flags: number
   readonly body: Buffer
+  /** What error messages call the request where its type is none of rtnetlink's. */
+  readonly name?: string
   /** The object, for error messages: a link's name, an address. */
   readonly subject: string
 }
@@ -50,7 +52,8 @@ const names = new Map(
 
 /** 'RTM_NEWLINK br-x': what error messages call a request. */
 export function describeRequest(request: Request): string {
-  return `${names.get(request.type) ?? `message ${request.type}`} ${request.subject}`.trimEnd()
+  const name = request.name ?? names.get(request.type) ?? `message ${request.type}`
+  return `${name} ${request.subject}`.trimEnd()
 }
 
 export function encodeMessage(type: number, flags: number, sequence: number, body: Buffer): Buffer {

@@ -138,7 +138,7 @@ test('the settings of a VXLAN device are read back', () => {
   const settings = { vni: 9, port: 4790, learning: true }
   createLink(socket, { name: 'v4', kind: vxlan({ ...settings, local: '192.0.2.1' }) })
   createLink(socket, { name: 'v6', kind: vxlan({ ...settings, local: '2001:db8::1', vni: 10 }) })
-  expect(decodeVxlan(getLink(socket, 'v4').data)).toEqual({ ...settings, local: '192.0.2.1' })
+  expect(decodeVxlan(getLink(socket, 'v4').data)).toEqual({ ...settings, local: '192.0.2.1', link: 0 })
   expect(decodeVxlan(getLink(socket, 'v6').data)).toMatchObject({ vni: 10, local: '2001:db8::1' })
 })
 

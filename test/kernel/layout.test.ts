@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { ifaddrmsg } from '../../src/netlink/address.ts'
 import { nlattr } from '../../src/netlink/attribute.ts'
 import { nfgenmsg } from '../../src/netlink/conntrack.ts'
+import { genlmsghdr } from '../../src/netlink/generic.ts'
 import { ifinfomsg } from '../../src/netlink/link.ts'
 import { nlmsgerr, nlmsghdr } from '../../src/netlink/message.ts'
 import { ndmsg } from '../../src/netlink/neighbour.ts'
@@ -31,6 +32,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   fcntl: ['fcntl.h', 'sys/file.h', 'unistd.h', 'linux/close_range.h', 'linux/openat2.h'],
   fsconfig: ['sys/mount.h', 'linux/mount.h'],
   fs: ['linux/fs.h'],
+  genetlink: ['linux/genetlink.h'],
   if: ['linux/if.h'],
   if_addr: ['linux/if_addr.h'],
   if_link: ['linux/if_link.h'],
@@ -54,6 +56,7 @@ const headersOf: Readonly<Record<string, readonly string[]>> = {
   stat: ['sys/stat.h', 'dirent.h'],
   unistd: ['sys/syscall.h'],
   veth: ['linux/veth.h'],
+  wireguard: ['linux/wireguard.h'],
 }
 
 /** Constants whose name or form is not C's: how C writes them. */
@@ -95,6 +98,7 @@ const layouts: readonly { c: string; prefix: string; header: string; layout: Lay
   { c: 'struct ifinfomsg', prefix: 'ifi_', header: 'linux/rtnetlink.h', layout: ifinfomsg },
   { c: 'struct ifaddrmsg', prefix: 'ifa_', header: 'linux/if_addr.h', layout: ifaddrmsg },
   { c: 'struct rtmsg', prefix: 'rtm_', header: 'linux/rtnetlink.h', layout: rtmsg },
+  { c: 'struct genlmsghdr', prefix: '', header: 'linux/genetlink.h', layout: genlmsghdr },
   { c: 'struct nfgenmsg', prefix: '', header: 'linux/netfilter/nfnetlink.h', layout: nfgenmsg },
   { c: 'struct ndmsg', prefix: 'ndm_', header: 'linux/neighbour.h', layout: ndmsg },
   { c: 'struct tcmsg', prefix: 'tcm_', header: 'linux/rtnetlink.h', layout: tcmsg },

@@ -1,6 +1,7 @@
 /** <linux/netlink.h>, and SOL_NETLINK of <sys/socket.h> */
 export const NETLINK_ROUTE = 0
 export const NETLINK_NETFILTER = 12
+export const NETLINK_GENERIC = 16
 export const SOL_NETLINK = 270
 
 export const NETLINK_ADD_MEMBERSHIP = 1

@@ -85,6 +85,9 @@ describe('kinds', () => {
     expect(vxlan({ ...common, local: '2001:db8::1' }).data.subarray(8, 28)).toEqual(
       bytes('14 00 11 00  20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01'), // IFLA_VXLAN_LOCAL6
     )
+    expect(vxlan({ ...common, local: 'fe80::1', link: 9 }).data.subarray(8, 16)).toEqual(
+      bytes('08 00 03 00  09 00 00 00'), // IFLA_VXLAN_LINK
+    )
   })
 
   test('a bridge port is set up through the bridge’s family', () => {

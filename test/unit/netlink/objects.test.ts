@@ -131,6 +131,11 @@ describe('events', () => {
     expect(events[2]).toMatchObject({ forwarding: { port: 7, via: '192.0.2.1', fixed: true } })
   })
 
+  test('a host behind a link-local address is one of a link', () => {
+    const { body } = remoteForwarding(7, '02:00:00:00:00:05', 'fe80::1', 9)
+    expect(body.subarray(-8)).toEqual(bytes('08 00 08 00  09 00 00 00')) // NDA_IFINDEX
+  })
+
   test('a port that leaves its bridge is not taken for a link that is gone', () => {
     const port = encodeLink(7, { name: 'veth0' })
     port[0] = 7 // AF_BRIDGE
