@@ -183,7 +183,7 @@ async function buildParts(
   const builtIn = {
     network: sourceOf<NetworkDriver>([
       ...builtinDrivers(),
-      ...(cluster === null ? [] : [createOverlayDriver(cluster.state)]),
+      ...(cluster === null ? [] : [createOverlayDriver(cluster.state, cluster.keys)]),
       new CniDriver({ ...config.cni, state: join(dataRoot, 'cni') }, (id) => store.networks.has(id)),
     ]),
     ipam: sourceOf(builtinIpams),

@@ -36,5 +36,7 @@ export const moveAnswerKey = (id: string, node: string): string => `move-answers
  * removes its own when it has drawn the consequences.
  */
 export const movedKey = (node: string, id: string): string => `moved/${node}/${id}`
+/** `<node> <key>`: the node knows the key that `owner` is to have next, under the former's lease. */
+export const rotationKey = (owner: string, node: string): string => `rotations/${owner}/${node}`
 /** Raised by every network that is added, so that two of these cannot pass each other. */
 export const networksGeneration = 'generation/networks'

@@ -102,6 +102,8 @@ export interface NetworkDriver<O = unknown> {
   parseOptions(network: NetworkSpec): O
   /** Throws kind 'invalid' for what an endpoint of this driver cannot have, such as options that it does not know. Pure. */
   checkEndpoint(network: NetworkSpec, endpoint: EndpointWish): void
+  /** Throws kind 'unsupported' for a network that this host cannot have part in, in words for who creates it. Quick. */
+  checkHost?(network: NetworkSpec): void
   /**
    * What leads out of a network for endpoints with an address of `pool`: a next hop, '0.0.0.0' or '::' for the link itself,
    * '' when nothing does. Pure.

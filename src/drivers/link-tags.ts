@@ -4,7 +4,7 @@ import { removeLink } from '../netlink/link-removal.ts'
 import type { EndpointId, NetworkId } from '../values/id.ts'
 
 /** The ifalias of a link that belongs to `owner`; `mark` is the daemon's. */
-export function tagOf(mark: string, owner: NetworkId | EndpointId | 'retired'): string {
+export function tagOf(mark: string, owner: NetworkId | EndpointId | 'retired' | 'tunnel'): string {
   return `${mark}:${owner}`
 }
 

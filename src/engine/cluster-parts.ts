@@ -1,12 +1,14 @@
 /** What a daemon that is given a cluster has more than others. */
+import { join } from 'node:path'
 import type { Config } from '../config.ts'
+import { openTunnelKeys } from '../drivers/overlay/encryption.ts'
 import { createClusterIpam } from '../ipam/cluster/index.ts'
 import type { Logger } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { Supervisor } from '../supervisor/client.ts'
 import { version } from '../version.ts'
-import { leaveCluster } from './left-cluster.ts'
 import { LeaseHandover } from './lease-handover.ts'
+import { leaveCluster } from './left-cluster.ts'
 import type { ClusterParts } from './shared-networks.ts'
 import { findUnderlay } from './underlay.ts'
 
@@ -42,12 +44,13 @@ export async function joinAsHost(
     import('../cluster/url.ts'),
   ])
   const underlay = findUnderlay(config.advertise)
+  const keys = openTunnelKeys(join(config.dataRoot, 'wireguard.keys'))
   const node = {
     name: config.nodeName,
     id,
     ...underlay,
-    publicKey: '',
-    nextPublicKey: '',
+    publicKey: keys?.current.publicKey ?? '',
+    nextPublicKey: keys?.next?.publicKey ?? '',
     version,
     joinedAt: new Date().toISOString(),
   }
@@ -62,7 +65,7 @@ export async function joinAsHost(
     onLost: (endpoint, address, holder) =>
       onLost(endpoint, `its address ${address} is now that of ${holder}`),
   })
-  return { state, leases, handover, active: new Map(), names: new Set() }
+  return { state, leases, keys, handover, active: new Map(), names: new Set() }
 }
 
 function keptBlocks({ settings }: Store): Parameters<typeof createClusterIpam>[0]['kept'] {

@@ -1,5 +1,6 @@
 /** Which networks a cluster shares, and the errors of a daemon without one. */
 import type { Cluster } from '../cluster/cluster.ts'
+import type { TunnelKeys } from '../drivers/overlay/keys.ts'
 import { TsnetError } from '../errors.ts'
 import type { ClusterIpam } from '../ipam/cluster/index.ts'
 import type { EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
@@ -13,6 +14,8 @@ import type { Verifier } from './verifier.ts'
 export interface ClusterParts {
   readonly state: Cluster
   readonly leases: ClusterIpam
+  /** This host's keys for encrypted networks, null when it cannot encrypt. */
+  readonly keys: TunnelKeys | null
   readonly handover: LeaseHandover
   /** Networks that have endpoints on this host, and therefore links and rules. */
   readonly active: Map<NetworkId, ActiveNetwork>

@@ -39,6 +39,11 @@ export function vxlanName(network: NetworkId): string {
   return `vx-${shortId(network)}`
 }
 
+/** A daemon's device for encrypted networks: `wg-` and the daemon's mark. */
+export function tunnelName(mark: string): string {
+  return `wg-${mark}`.slice(0, maxLength)
+}
+
 /** What a link is called from its birth until it has its alias and its name, both in one request. */
 export function bornName(id: NetworkId | EndpointId): string {
   return `ts${id.slice(0, maxLength - 2)}`

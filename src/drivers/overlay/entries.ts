@@ -15,6 +15,8 @@ export interface EntryPlace {
   /** The VXLAN device. */
   readonly port: number
   readonly bridge: number
+  /** The link by which the VXLAN device reaches the other hosts, 0 for any. */
+  readonly through: number
 }
 
 /** For who looks at entries while they change. */
@@ -129,12 +131,12 @@ export class Entries {
   }
 }
 
-function requestsFor({ port, bridge }: EntryPlace, change: EntryChange): Request[] {
+function requestsFor({ port, bridge, through }: EntryPlace, change: EntryChange): Request[] {
   if (change.kind === 'neighbour') {
     const { address, mac } = change
     return [mac === null ? neighbourRemoval(bridge, address) : permanentNeighbour(bridge, address, mac)]
   }
   const { mac, via } = change
-  if (via !== null) return [remoteForwarding(port, mac, via)]
+  if (via !== null) return [remoteForwarding(port, mac, via, through)]
   return [forwardingRemoval(port, mac, 'port'), forwardingRemoval(port, mac, 'bridge')]
 }

@@ -15,6 +15,8 @@ import { bridgeRules } from '../bridging/rules.ts'
 import type { NetworkDriver } from '../driver.ts'
 import { parseRates, rateOptions } from '../endpoint-rates.ts'
 import { refuseEndpointOptions } from '../network-options.ts'
+import { requireEncryption } from './encryption.ts'
+import type { TunnelKeys } from './keys.ts'
 import { markOf, OverlayNetworks, type OverlayStatus } from './networks.ts'
 import { type OverlayOptions, parseOverlayOptions } from './options.ts'
 
@@ -25,11 +27,11 @@ export interface OverlayDriver extends NetworkDriver<OverlayOptions> {
   statusOf(network: NetworkRecord): OverlayStatus | null
 }
 
-/** Works in the network namespace that the daemon runs in. */
-export function createOverlayDriver(cluster: Cluster): OverlayDriver {
+/** Works in the network namespace that the daemon runs in. `keys` are the host's, null when it cannot encrypt. */
+export function createOverlayDriver(cluster: Cluster, keys: TunnelKeys | null = null): OverlayDriver {
   const retired = new RetiredBridges()
   const announcer = new Announcer()
-  const networks = new OverlayNetworks(cluster)
+  const networks = new OverlayNetworks(cluster, keys)
   return {
     name: 'overlay',
     capabilities: { scope: 'global', addresses: 'ipam', gateway: 'always', ports: 'engine' },
@@ -37,6 +39,9 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
     checkEndpoint(network, { options }) {
       refuseEndpointOptions('overlay', network, options, Object.values(rateOptions))
       parseRates(options)
+    },
+    checkHost(network) {
+      if (parseOverlayOptions(network).encrypted) requireEncryption(network, keys)
     },
     gatewayFor: gatewayOf,
 
@@ -89,10 +94,17 @@ export function createOverlayDriver(cluster: Cluster): OverlayDriver {
     async sweep(context, wanted, endpoints) {
       const ids = new Set<string>([...wanted, ...endpoints].map(({ id }) => id))
       networks.keep(ids)
+      const keepsTunnel = wanted.some((network) => parseOverlayOptions(network).encrypted)
       for (const { id, network, address4, address6 } of endpoints)
         networks.find(network.id)?.claim(id, '', [address4, address6])
       using socket = openRouteSocket()
-      const removed = await sweepLinks(socket, markOf(context), ids, 'vxlan')
+      const removed = await sweepLinks(
+        socket,
+        markOf(context),
+        keepsTunnel ? ids.add('tunnel') : ids,
+        'vxlan',
+        'wireguard',
+      )
       if (removed.length > 0) context.log.info({ links: removed }, 'removed left-over links')
     },
 

@@ -19,8 +19,10 @@ export interface VxlanSpec {
   readonly mark: string
   readonly network: NetworkRecord
   readonly vni: number
-  /** The underlay address. */
+  /** The address that packets to the other hosts come from. */
   readonly local: string
+  /** The index of the link by which they go, 0 for any. */
+  readonly through: number
   /** The network's bridge. */
   readonly master: Link
   /** Whether containers of other hosts are out of reach, as all neighbours are. */
@@ -75,8 +77,8 @@ function findVxlan(socket: RouteSocket, { mark, network }: VxlanSpec): Link | nu
  * That outer packets may be cut, the kernel's default, is a net below the MTU: where br_netfilter is loaded, a bridge loses the messages by which
  * a sender would hear that they must not be (seen with Linux 6.18).
  */
-function settingsOf({ vni, local }: VxlanSpec): VxlanSettings {
-  return { vni, local, port: vxlanPort, learning: false }
+function settingsOf({ vni, local, through }: VxlanSpec): VxlanSettings {
+  return { vni, local, link: through, port: vxlanPort, learning: false }
 }
 
 function createVxlan(socket: RouteSocket, spec: VxlanSpec): Link {

@@ -12,11 +12,13 @@ import type { RetiredBridges } from '../bridging/retired.ts'
 import type { DriverContext, StandingEndpoint } from '../driver.ts'
 import { badOption } from '../network-options.ts'
 import { describeReport } from './audit.ts'
+import type { TunnelKeys } from './keys.ts'
 import { ensureVxlan, removeVxlan, type VxlanSpec, vxlanFaults } from './links.ts'
 import { parseOverlayOptions, vniOption } from './options.ts'
 import { Peers } from './peers.ts'
+import { Tunnel } from './tunnel.ts'
 import { Turns } from './turns.ts'
-import { plainUnderlay, type Underlay } from './underlay.ts'
+import { encryptedUnderlay, plainUnderlay, type Underlay } from './underlay.ts'
 import { OverlayWatch } from './watch.ts'
 
 /** How a network is on this host. */
@@ -29,7 +31,9 @@ export interface OverlayStatus {
 
 export class OverlayNetworks {
   readonly #cluster: Cluster
-  readonly #underlay: Underlay
+  readonly #plain: Underlay
+  readonly #encrypted: Underlay
+  readonly #tunnel: Tunnel
   readonly #used = new Map<NetworkId, Peers>()
   /** The links of a network change in several steps. */
   readonly #turns = new Turns()
@@ -38,9 +42,11 @@ export class OverlayNetworks {
   /** Whether the cluster has told of all hosts. */
   #knowsHosts = false
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: Cluster, keys: TunnelKeys | null) {
     this.#cluster = cluster
-    this.#underlay = plainUnderlay(cluster)
+    this.#plain = plainUnderlay(cluster)
+    this.#encrypted = encryptedUnderlay(cluster)
+    this.#tunnel = new Tunnel({ cluster, keys, knowsHosts: () => this.#knowsHosts, markOf })
     this.#awaitHosts()
     // if that takes too long, some are told later
     cluster.nodes.subscribe(() => this.#awaitHosts())
@@ -79,7 +85,7 @@ export class OverlayNetworks {
       cluster: this.#cluster,
       network,
       log,
-      underlay: this.#underlay,
+      underlay: this.#underlayOf(network),
       watch: () => this.#watch?.entries ?? null,
       suspect: () => this.#suspect(network.id),
     })
@@ -99,6 +105,7 @@ export class OverlayNetworks {
     await this.#turns.run(network.id, async () => {
       using socket = openRouteSocket()
       await removeVxlan(socket, mark, network)
+      if (isEncrypted(network)) await this.#tunnel.release(socket, context, network.id)
       for (const link of ownBridges(socket, { mark, network, name: bridgeName(network.id) }))
         retired.retire({ ...context, mark }, socket, link)
     })
@@ -123,22 +130,26 @@ export class OverlayNetworks {
   statusOf(network: NetworkRecord): OverlayStatus | null {
     const peers = this.find(network.id)
     if (peers === null) return null
-    const mtu = fitMtu(network, parseOverlayOptions(network).mtu, () => this.#underlay.mtu())
+    const mtu = fitMtu(network, parseOverlayOptions(network).mtu, () => this.#underlayOf(network).mtu())
     return { mtu, repaired: peers.repaired }
   }
 
   follow(suspect: (network: NetworkId) => void): Disposable {
     this.#suspect = suspect
-    this.#watch = new OverlayWatch(this.#cluster, this.#used, suspect)
-    return this.#watch
+    const undo = new DisposableStack()
+    this.#watch = undo.use(new OverlayWatch(this.#cluster, this.#used, suspect))
+    const rotation = this.#tunnel.exchangeKeys(() => this.#partners())
+    if (rotation !== null) undo.use(rotation)
+    return undo
   }
 
   /** The bridge with its port to the other hosts. */
   async #ensureLinks(context: DriverContext, network: NetworkRecord): Promise<Link> {
     using socket = openRouteSocket()
     const bridge = ensureBridge(socket, this.#bridgeSpec(socket, context, network))
-    const { index, fresh } = await ensureVxlan(socket, this.#vxlanSpec(context, network, bridge))
-    this.peersOf(context, network).bind({ port: index, bridge: bridge.index }, fresh)
+    const through = isEncrypted(network) ? await this.#tunnel.use(socket, context, network, bridge.mtu) : 0
+    const { index, fresh } = await ensureVxlan(socket, this.#vxlanSpec(context, network, bridge, through))
+    this.peersOf(context, network).bind({ port: index, bridge: bridge.index, through }, fresh)
     return bridge
   }
 
@@ -152,7 +163,11 @@ export class OverlayNetworks {
     using socket = openRouteSocket()
     const spec = this.#bridgeSpec(socket, context, network)
     const faults = repairBridge(socket, spec, endpoints)
-    faults.push(...vxlanFaults(socket, this.#vxlanSpec(context, network, getLink(socket, spec.name))))
+    if (isEncrypted(network)) faults.push(...this.#tunnel.faults(socket, context))
+    const through = isEncrypted(network) ? this.#tunnel.index : 0
+    faults.push(
+      ...vxlanFaults(socket, this.#vxlanSpec(context, network, getLink(socket, spec.name), through)),
+    )
     await this.#ensureLinks(context, network)
     return faults
   }
@@ -162,24 +177,38 @@ export class OverlayNetworks {
     const name = bridgeName(network.id)
     // Before all hosts are known, what an earlier daemon knew of them stands in the bridge.
     const known = this.#knowsHosts ? Number.POSITIVE_INFINITY : (findLink(socket, name)?.mtu ?? 65_535)
-    const mtu = fitMtu(network, options.mtu, () => Math.min(this.#underlay.mtu(), known))
+    const mtu = fitMtu(network, options.mtu, () => Math.min(this.#underlayOf(network).mtu(), known))
     return { mark: markOf(context), network, options, name, mtu, toldNeighbours: true }
   }
 
-  #vxlanSpec(context: DriverContext, network: NetworkRecord, master: Link): VxlanSpec {
+  #vxlanSpec(context: DriverContext, network: NetworkRecord, master: Link, through: number): VxlanSpec {
     const { vni, interContainer } = parseOverlayOptions(network)
     if (vni === 0) {
       const what = `network ${network.name} has no VXLAN number`
       throw badOption(`${what}: give it one with ${vniOption}, which no other network has`)
     }
-    const local = this.#underlay.local()
-    return { mark: markOf(context), network, vni, local, master, isolated: !interContainer }
+    const local = this.#underlayOf(network).local()
+    return { mark: markOf(context), network, vni, local, through, master, isolated: !interContainer }
+  }
+
+  /** The hosts that encrypted packets of this one's go to. */
+  #partners(): ReadonlySet<string> {
+    const encrypted = [...this.#used.values()].filter(({ place }) => (place?.through ?? 0) !== 0)
+    return new Set(encrypted.flatMap((peers) => [...peers.hosts()]))
+  }
+
+  #underlayOf(network: NetworkRecord): Underlay {
+    return isEncrypted(network) ? this.#encrypted : this.#plain
   }
 
   #forget(network: NetworkId): void {
     this.#used.get(network)?.[Symbol.dispose]()
     this.#used.delete(network)
   }
+}
+
+function isEncrypted(network: NetworkRecord): boolean {
+  return parseOverlayOptions(network).encrypted
 }
 
 /** Built-in drivers sweep links of the daemon's own mark: this one's is its own. */

@@ -6,20 +6,24 @@ import {
   bridgingParsers,
   checkGatewayModes,
 } from '../bridging/options.ts'
-import { badOption, type OptionParsers, parseNetworkOptions } from '../network-options.ts'
+import { badOption, type OptionParsers, parseBoolean, parseNetworkOptions } from '../network-options.ts'
 
 export interface OverlayOptions extends BridgingOptions {
   /** The network's number in the packets between hosts, 0 before it has one. */
   readonly vni: number
+  /** Whether nobody between the hosts can read its packets, or send any. */
+  readonly encrypted: boolean
 }
 
 /** What a network has its number in; it is given one when it is made. */
 export const vniOption = 'com.docker.network.driver.overlay.vxlanid_list'
 
-const defaults: OverlayOptions = { ...bridgingDefaults, vni: 0 }
+const defaults: OverlayOptions = { ...bridgingDefaults, vni: 0, encrypted: false }
 
 const parsers: OptionParsers<OverlayOptions> = {
   [vniOption]: (value) => ({ vni: parseVnis(value) }),
+  // Without a value it is meant, as in Docker.
+  encrypted: (value) => ({ encrypted: value === '' || parseBoolean(value) }),
   ...bridgingParsers,
 }
 

@@ -57,6 +57,14 @@ export class Peers implements Disposable {
     return this.#entries.place
   }
 
+  /** The other hosts that have endpoints on the network. */
+  hosts(): ReadonlySet<string> {
+    const { self } = this.#parts.cluster
+    return new Set(
+      [...this.#mirror.values.values()].map(({ node }) => node).filter((node) => node !== self.name),
+    )
+  }
+
   /** Entries that were put right since the start. */
   get repaired(): number {
     return this.#repaired

@@ -1,6 +1,7 @@
 /** How the packets of overlay networks travel from host to host. */
 import type { Cluster, NodeRecord } from '../../cluster/cluster.ts'
 import { ipFamily } from '../../values/ip.ts'
+import { tunnelAddress } from './tunnel-peers.ts'
 
 export interface Underlay {
   /** The address that this host's packets come from. It may change. */
@@ -21,6 +22,27 @@ export function plainUnderlay(cluster: Cluster): Underlay {
     local: () => cluster.self.address,
     mtu: () => leastMtu(cluster) - overhead[family()],
     addressOf: ({ address }) => (ipFamily(address) === family() ? address : ''),
+  }
+}
+
+/** bytes around each packet in the tunnel, whose addresses are of IPv6 */
+export const tunnelOverhead = overhead[6]
+
+/** bytes around each packet of the tunnel: WireGuard's header and tag, UDP's, and IP's of either family */
+const wireguardOverhead = { 4: 16 + 16 + 8 + 20, 6: 16 + 16 + 8 + 40 } as const
+
+/** The longest packet, in bytes, that passes through the tunnel to every host uncut. */
+export function tunnelMtu(cluster: Cluster): number {
+  return leastMtu(cluster) - wireguardOverhead[ipFamily(cluster.self.address)]
+}
+
+/** Through the tunnel, by the hosts' addresses there. */
+export function encryptedUnderlay(cluster: Cluster): Underlay {
+  const { addressOf } = plainUnderlay(cluster)
+  return {
+    local: () => tunnelAddress(cluster.self.name),
+    mtu: () => tunnelMtu(cluster) - tunnelOverhead,
+    addressOf: (node) => (addressOf(node) === '' ? '' : tunnelAddress(node.name)),
   }
 }
 

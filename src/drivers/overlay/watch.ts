@@ -1,5 +1,6 @@
 /** Signs that somebody else has changed what overlay networks need: their links to other hosts, entries, the hosts themselves. */
 import type { Cluster } from '../../cluster/cluster.ts'
+import type { Address } from '../../netlink/address.ts'
 import { type EventWatch, type NetlinkEvent, watchEvents } from '../../netlink/events.ts'
 import type { Forwarding } from '../../netlink/forwarding.ts'
 import { isUp, type Link } from '../../netlink/link.ts'
@@ -55,13 +56,22 @@ export class OverlayWatch implements Disposable {
     if (event.type === 'lost') this.#suspectAll()
     else if (event.type === 'link') this.#hearLink(event.link)
     else if (event.type === 'link-removed') this.#hearRemoved(event.link)
+    else if (event.type === 'address-removed') this.#hearAddress(event.address)
     else if ('forwarding' in event) this.#hearForwarding(event.type === 'forwarding', event.forwarding)
     else if ('neighbour' in event) this.#hearNeighbour(event.type === 'neighbour', event.neighbour)
   }
 
   #hearLink(link: Link): void {
     for (const [id, { place }] of this.#networks)
-      if (place?.port === link.index && (link.master !== place.bridge || !isUp(link))) this.#suspect(id)
+      if (
+        (place?.port === link.index && (link.master !== place.bridge || !isUp(link))) ||
+        (place?.through === link.index && !isUp(link))
+      )
+        this.#suspect(id)
+  }
+
+  #hearAddress({ index }: Address): void {
+    for (const [id, { place }] of this.#networks) if (place?.through === index) this.#suspect(id)
   }
 
   #hearRemoved(link: Link): void {

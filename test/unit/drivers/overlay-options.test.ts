@@ -9,6 +9,17 @@ test('a network has no number before it is given one, and is otherwise as one on
   expect(parse({ 'com.docker.network.bridge.enable_icc': 'false' }).interContainer).toBe(false)
 })
 
+test.each([
+  ['', true],
+  ['true', true],
+  ['1', true],
+  ['false', false],
+])('encrypted=%s means %s, as docker’s option without a value is meant', (value, encrypted) => {
+  expect(parse({ encrypted: value }).encrypted).toBe(encrypted)
+  expect(parse({}).encrypted).toBe(false)
+  expect(() => parse({ encrypted: 'maybe' })).toThrow('option encrypted: "maybe" is not true or false')
+})
+
 test('of several numbers, one for each subnet as with Docker, the first is that of all', () => {
   expect(parse({ [vniOption]: '4100' }).vni).toBe(4100)
   expect(parse({ [vniOption]: '4100,4101' }).vni).toBe(4100)
