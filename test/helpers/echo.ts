@@ -1,7 +1,11 @@
 /** Programs that tell who talks to whom: servers in containers, clients in any network namespace. */
+import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
+import { isIPv6, Socket, type SocketConstructorOpts } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inNetns, openNetns } from '../../src/sys/netns.ts'
+import { openInetSocket } from '../../src/sys/socket.ts'
 import type { TestClient } from './client.ts'
-import { run } from './daemon.ts'
 
 /** Answers on each of `tcp/80 udp/53 …` with `<host name> <the client's address>`, on `talk/90` by TCP with what it is told. */
 const server = `
@@ -22,23 +26,6 @@ for (const [protocol, port] of process.argv.slice(1).map((arg) => arg.split('/')
   }
 }`
 
-/** Prints what it is told; exits with 1 when refused, with 2 when nobody answers. */
-const client = `
-const [protocol, address, port, local] = process.argv.slice(1)
-setTimeout(() => process.exit(2), 1000)
-const print = (text) => { process.stdout.write(String(text)); process.exit() }
-const refuse = (error) => { process.stdout.write(error.code); process.exit(1) }
-if (protocol === 'tcp') {
-  const options = { host: address, port: Number(port) }
-  require('net').connect(options).on('data', print).on('error', refuse).on('close', () => process.exit(3))
-} else {
-  const socket = require('dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4')
-  socket.on('message', print).on('error', refuse)
-  socket.bind(Number(local ?? 0), () => {
-    socket.connect(Number(port), address, () => socket.send('?'))
-  })
-}`
-
 /** Mounts that let the node of this machine run in any container. */
 export const nodeMounts = ['/lib', '/lib64', '/usr/lib', process.execPath].flatMap((path) => [
   '-v',
@@ -47,7 +34,7 @@ export const nodeMounts = ['/lib', '/lib64', '/usr/lib', process.execPath].flatM
 
 /** Starts a container of the image `box` whose host name is its name, and that answers on `ports`. */
 export async function startServer(
-  { docker }: TestClient,
+  { docker, inspect }: TestClient,
   name: string,
   ports: readonly string[],
   ...args: readonly string[]
@@ -57,17 +44,29 @@ export async function startServer(
     ...['run', '-d', '--name', name, ...own, ...nodeMounts, ...args],
     ...['box', '/node', '-e', server, ...ports],
   )
-  const listening = `cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6`
+  const { Pid } = (await inspect('container', name)).State
   const wanted = ports.map(
     (port) => `:${Number(port.split('/')[1]).toString(16).toUpperCase().padStart(4, '0')} `,
   )
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const open = await docker('exec', name, 'sh', '-c', listening)
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const open = ['tcp', 'tcp6', 'udp', 'udp6'].map((list) => readText(`/proc/${Pid}/net/${list}`)).join('')
     if (wanted.every((port) => open.includes(port))) return
-    await sleep(20)
+    await sleep(10)
   }
   throw new Error(`the server ${name} does not listen: ${await docker('logs', name)}`)
 }
+
+/** '' for a process that has ended. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+/** Milliseconds for which an answer is waited for. */
+const patience = 1000
 
 /**
  * What a server says to a client in the namespace at `netns`; 'ECONNREFUSED' when it is refused, '' when nobody answers within a
@@ -80,7 +79,42 @@ export async function ask(
   port: number,
   local = 0,
 ): Promise<string> {
-  const command = ['-e', client, protocol, address, String(port), String(local)]
-  const { stdout } = await run('nsenter', [`--net=${netns}`, process.execPath, ...command])
-  return stdout
+  const family = isIPv6(address) ? 6 : 4
+  const type = protocol === 'tcp' ? 'stream' : 'datagram'
+  const any = { family, type, address: family === 6 ? '::' : '0.0.0.0', port: local } as const
+  using namespace = openNetns(netns)
+  const fd = inNetns(namespace, () => openInetSocket(any)).release()
+  return protocol === 'tcp' ? await askTcp(fd, address, port) : await askUdp(fd, family, address, port)
+}
+
+async function askTcp(fd: number, host: string, port: number): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  // not yet connected: nothing is to be read
+  const socket = new Socket({ fd, manualStart: true } as SocketConstructorOpts)
+  const timer = setTimeout(() => resolve(''), patience)
+  socket.on('data', (data) => resolve(data.toString()))
+  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+  socket.on('close', () => resolve(''))
+  socket.connect({ host, port })
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    socket.destroy()
+  }
+}
+
+async function askUdp(fd: number, family: 4 | 6, host: string, port: number): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const socket = createSocket(`udp${family}`)
+  const timer = setTimeout(() => resolve(''), patience)
+  socket.on('message', (data) => resolve(data.toString()))
+  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+  socket.bind({ fd }, () => socket.connect(port, host, () => socket.send('?')))
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    socket.close()
+  }
 }
