@@ -2,6 +2,7 @@
  * A network of the cluster has links and rules on a host only while it has endpoints there: they are made for the first and go with
  * the last. What a daemon leaves behind that ends in between is swept at the next start.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Change, ClusterEndpoint } from '../cluster/cluster.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import type { EndpointId } from '../values/id.ts'
@@ -71,10 +72,12 @@ async function activate(
   const driver = parts.networkDriver(network.driver)
   await using undo = new AsyncDisposableStack()
   undo.defer(() => dismantle(parts, network))
+  // Others' endpoints are asked for while the kernel makes the links.
+  const follower = undo.use(followNames(parts, network))
+  await setImmediate()
   const rules = await driver.createNetwork(driverContext(parts), network)
   parts.networkRules.set(network.id, rules)
   if (withRules) await parts.firewall.apply({ add: rules, remove: [] })
-  const follower = followNames(parts, network)
   active.set(network.id, { users: new Set(endpoints), follower, verifier: new Verifier(parts, network) })
   undo.move()
 }
