@@ -68,6 +68,18 @@ export class ToldCluster {
     return mirror
   }
 
+  /** What hosts hold. */
+  readonly shared = new Map<string, string>()
+
+  async list(prefix: string): Promise<ReadonlyMap<string, string>> {
+    const found = [...this.shared].filter(([key]) => key.startsWith(prefix))
+    return new Map(found.map(([key, value]) => [key.slice(prefix.length), value]))
+  }
+
+  describe(change: Partial<NodeRecord>): void {
+    this.self = { ...this.self, ...change }
+  }
+
   health() {
     return { state: this.state, since: '', error: '' }
   }

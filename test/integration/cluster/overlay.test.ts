@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { probeFeature } from '../../../src/sys/features.ts'
 import { TestClient } from '../../helpers/client.ts'
 import { outside, TestCluster, underlay } from '../../helpers/cluster.ts'
 import { busyboxArchive, TestDaemon } from '../../helpers/daemon.ts'
 import { eventually } from '../../helpers/eventually.ts'
+import { requires } from '../../helpers/requires.ts'
 
 const cluster = await TestCluster.start()
 const clients = cluster.hosts.map((host) => new TestClient(host))
@@ -107,6 +109,29 @@ describe('a network of the cluster', () => {
       /network lan overlaps 10\.203\.0\.0\/16 of network mesh, which is the cluster's/,
     )
   })
+
+  requires('a kernel without WireGuard', !probeFeature('wireguard').isAvailable)(
+    'that is encrypted is refused by a host that cannot encrypt, when it is made and when a container joins it',
+    async () => {
+      const refused =
+        /network mesh is encrypted between hosts, which this host cannot do: wireguard is not available \(Linux \S+\): the kernel knows no links of kind wireguard; it needs Linux 5\.6 with CONFIG_WIREGUARD: load that and start the daemon again, or use a network without the option encrypted/
+      expect(await a.refusal('network', 'create', '-d', 'overlay', '--opt', 'encrypted', 'mesh')).toMatch(
+        refused,
+      )
+      await mesh()
+      const { Id } = await known(b, 'mesh')
+      const key = `/tsnet/networks/${Id}`
+      // as a host leaves it that can
+      const record = JSON.parse(await cluster.etcd.ctl('get', '--print-value-only', key))
+      const options = { ...record.options, encrypted: '' }
+      await cluster.etcd.ctl('put', key, JSON.stringify({ ...record, options }))
+      await eventually(async () =>
+        expect((await b.inspect('network', 'mesh')).Options).toHaveProperty('encrypted'),
+      )
+      expect(await b.refusal('run', '--network', 'mesh', 'box', 'true')).toMatch(refused)
+      expect(links(b)).toEqual([])
+    },
+  )
 
   it('cannot have a subnet that overlaps another’s', async () => {
     await mesh('--subnet', '10.200.0.0/16')
