@@ -2,7 +2,19 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -333,12 +345,20 @@ export function netnsOf(pid: number): string {
 export function busyboxArchive(): Buffer {
   const root = mkdtempSync(join(tmpdir(), 'tsnet-rootfs-'))
   try {
-    const script = `set -e; cd "$1"; mkdir -p bin etc tmp data var/www; cp /bin/busybox bin/busybox
-      for applet in $(bin/busybox --list); do [ "$applet" = busybox ] || ln -s busybox "bin/$applet"; done
-      printf 'root:x:0:0:root:/root:/bin/sh\\nweb:x:1000:1000::/home/web:/bin/sh\\n' > etc/passwd
-      printf 'root:x:0:\\nweb:x:1000:\\nextra:x:2000:web\\n' > etc/group
-      echo from-image > data/seed; chown 1000:1000 data/seed; chmod 1777 tmp`
-    execFileSync('sh', ['-c', script, 'sh', root])
+    for (const folder of ['bin', 'etc', 'tmp', 'data', 'var/www'])
+      mkdirSync(join(root, folder), { recursive: true })
+    const program = join(root, 'bin/busybox')
+    copyFileSync('/bin/busybox', program)
+    const applets = execFileSync(program, ['--list'], { encoding: 'utf8' }).trim().split('\n')
+    for (const applet of applets) if (applet !== 'busybox') symlinkSync('busybox', join(root, 'bin', applet))
+    writeFileSync(
+      join(root, 'etc/passwd'),
+      'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n',
+    )
+    writeFileSync(join(root, 'etc/group'), 'root:x:0:\nweb:x:1000:\nextra:x:2000:web\n')
+    writeFileSync(join(root, 'data/seed'), 'from-image\n')
+    chownSync(join(root, 'data/seed'), 1000, 1000)
+    chmodSync(join(root, 'tmp'), 0o1777)
     return execFileSync('tar', ['-C', root, '-cf', '-', '.'], { maxBuffer: 64 << 20 })
   } finally {
     rmSync(root, { recursive: true, force: true })
