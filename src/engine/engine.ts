@@ -120,7 +120,7 @@ export interface MoveWatch {
 
 export interface MovedContainer {
   readonly container: ContainerRecord
-  /** Why it does not run there although it ran here, '' when all is well. */
+  /** Why it is not known to run there although it ran here, '' when all is well. */
   readonly error: string
 }
 

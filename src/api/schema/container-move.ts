@@ -10,6 +10,6 @@ export const ContainerMove = Type.Object({
 export interface ContainerMoved {
   Id: string
   Name: string
-  /** Why it does not run there although it ran here, '' when all is well. */
+  /** Why it is not known to run there although it ran here, '' when all is well. */
   Error: string
 }

@@ -14,7 +14,7 @@ export const command = defineCommand({
     const { Name, Error: error } = (await showProgress(stream, process.stderr)) as ContainerMoved
     print(Name)
     if (error === '') return 0
-    printError(`${Name} is on host ${flags.to}, but does not run there: ${error}`)
+    printError(`${Name} is on host ${flags.to}, but is not known to run there: ${error}`)
     return 1
   },
 })

@@ -94,7 +94,6 @@ class Arrival {
       const note = this.#noteOf(commit)
       const isMoved = await this.#commit(commit, note, undo)
       if (!isMoved) return
-      undo.move()
       const arrived: Arrived = { error: await completeArrival(this.#parts, note) }
       this.#channel.send(arrived)
     } catch (error) {
@@ -227,14 +226,15 @@ class Arrival {
         ]),
       })
       this.#say(isMoved ? 'moved' : 'not-moved', 'what is its own in the cluster has changed meanwhile')
-      if (isMoved) recordArrival(this.#parts, note)
-      else this.#parts.store.journal.clear(entry)
+      if (isMoved) {
+        undo.move()
+        recordArrival(this.#parts, note)
+      } else this.#parts.store.journal.clear(entry)
       return isMoved
     } catch (error) {
       const later = undo.move()
       this.#say('unknown', errorMessage(error))
-      if (await settleArrival(this.#parts, note, later)) await completeArrival(this.#parts, note)
-      return false
+      return await settleArrival(this.#parts, note, later)
     }
   }
 

@@ -56,11 +56,11 @@ async function addressOf({ state }: ClusterParts, host: string): Promise<string>
   await state.nodes.ready()
   const node = state.nodes.values.get(host)
   if (host === state.self.name)
-    throw new TsnetError('conflict', 'same-host', `it is on host ${host} already: give another one`)
+    throw new TsnetError('conflict', 'same-host', `host ${host} is this one: give another one to move to`)
   if (node === undefined) {
     const others = [...state.nodes.values.keys()].filter((name) => name !== state.self.name)
-    const known = others.length === 0 ? 'no other' : others.sort().join(', ')
-    throw new TsnetError('not-found', 'no-such-host', `host ${host} is not in the cluster: there is ${known}`)
+    const known = others.length === 0 ? 'this one is alone' : `the others are ${others.sort().join(', ')}`
+    throw new TsnetError('not-found', 'no-such-host', `host ${host} is not in the cluster: ${known}`)
   }
   if (node.version === version) return node.address
   throw new TsnetError(
@@ -293,7 +293,7 @@ class Departure {
       reason: errorMessage(error),
     }))
     if (outcome === 'moved') return await this.#leave(channel, note, undo)
-    if (outcome === 'unknown') return await this.#settle(note, reason, undo)
+    if (outcome === 'unknown') return await this.#settle(channel, note, reason, undo)
     throw new TsnetError('conflict', 'not-moved', `container ${this.#container.name} stays here: ${reason}`)
   }
 
@@ -329,22 +329,30 @@ class Departure {
   }
 
   async #leave(
-    channel: MoveChannel | null,
+    channel: MoveChannel,
     note: DepartureNote,
     undo: AsyncDisposableStack,
   ): Promise<MovedContainer> {
     undo.move()
     await completeDeparture(this.#parts, this.#container, note)
-    const arrived = channel === null ? null : await channel.receive<Arrived>().catch(errorMessage)
-    const error = typeof arrived === 'string' ? arrived : (arrived?.error ?? '')
-    return { container: this.#container, error }
+    try {
+      const { error } = await channel.receive<Arrived>()
+      return { container: this.#container, error }
+    } catch (error) {
+      return { container: this.#container, error: errorMessage(error) }
+    }
   }
 
-  /** The other host was lost at the very moment, or etcd was. */
-  async #settle(note: DepartureNote, reason: string, undo: AsyncDisposableStack): Promise<MovedContainer> {
+  /** The other host was lost at the very moment, or etcd was: what becomes of it may be known long after its client has given up. */
+  async #settle(
+    channel: MoveChannel,
+    note: DepartureNote,
+    reason: string,
+    undo: AsyncDisposableStack,
+  ): Promise<MovedContainer> {
     const comeBack = undo.move()
     const settled = settleWhenever(this.#parts, this.#id).then(async (isMoved) => {
-      if (isMoved) return await this.#leave(null, note, comeBack)
+      if (isMoved) return await this.#leave(channel, note, comeBack)
       await comeBack.disposeAsync()
       throw new TsnetError(
         'unavailable',
@@ -353,11 +361,13 @@ class Departure {
       )
     })
     settled.catch(() => {})
-    const late = AbortSignal.timeout(settlePatience)
-    const given = new Promise<never>((_, reject) =>
-      late.addEventListener('abort', () => reject(this.#unsettled(reason))),
-    )
-    return await Promise.race([settled, given])
+    const given = Promise.withResolvers<never>()
+    const timer = setTimeout(() => given.reject(this.#unsettled(reason)), settlePatience)
+    try {
+      return await Promise.race([settled, given.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   #unsettled(reason: string): TsnetError {

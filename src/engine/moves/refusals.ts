@@ -48,10 +48,14 @@ function volumeReasons(parts: Parts, container: ContainerRecord, volume: VolumeR
     ...placeReasons(volume),
     ...others.map((other) => `volume ${name} is that of container ${other.name} as well`),
     ...borrowersOf(parts, name).map(() => `volume ${name} is in use by another engine`),
-    ...(snapshots.length > 0
-      ? [`volume ${name} has ${snapshots.length} snapshots, which would be lost: remove them first`]
-      : []),
+    ...(snapshots.length > 0 ? [`volume ${name} ${tellSnapshots(snapshots.length)}`] : []),
   ]
+}
+
+function tellSnapshots(count: number): string {
+  return count === 1
+    ? 'has 1 snapshot, which would be lost: remove it first'
+    : `has ${count} snapshots, which would be lost: remove them first`
 }
 
 function placeReasons({ name, options }: VolumeRecord): string[] {

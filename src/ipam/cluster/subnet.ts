@@ -321,7 +321,8 @@ export class SharedSubnet {
     const { cluster, save } = this.#options
     if (this.holdings.has(address)) {
       if (this.holdings.leave(address, who, owner)) save()
-    } else if (this.holdings.release(address, owner)) cluster.release(addressKey(this.holdings.network, address))
+    } else if (this.holdings.release(address, owner))
+      cluster.release(addressKey(this.holdings.network, address))
   }
 
   /** What stands in etcd for an address that this host has taken over with an endpoint. */
@@ -338,6 +339,7 @@ export class SharedSubnet {
       this.holdings.takeBack(address)
       this.holdings.take(address, owner)
       // Of a block of this host's its own lease tells.
+      cluster.holdLater(...this.claimOf(owner, address, this.#options.describeOwner(owner)))
       cluster.release(addressKey(network, address))
       save()
     } else this.#claimAgain(address, owner)

@@ -58,7 +58,12 @@ async function checkOne(when: string): Promise<void> {
     expect(await other.tsnet('volume', 'ls', '-q')).toBe('')
     expect(await other.inside(`stays${1 - at}`, 'ping -c 1 -W 1 web')).toContain('1 packets received')
     const keys = [...(await cluster.etcd.read('/tsnet/')).entries()]
-    expect(keys.filter(([key]) => /^\/tsnet\/move/.test(key)).map(String).join()).toBe('')
+    expect(
+      keys
+        .filter(([key]) => /^\/tsnet\/move/.test(key))
+        .map(String)
+        .join(),
+    ).toBe('')
     const names = keys.filter(([key]) => key.endsWith('/web')).map(([, value]) => value.split(' ')[0])
     expect(names).toEqual([at === 0 ? 'h1' : 'h2'])
   }, when)
