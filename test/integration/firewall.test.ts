@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 import { ask, startServer } from '../helpers/echo.ts'
+import { EventReader } from '../helpers/events.ts'
 
 const foreign = `table inet foreign {
   set somebody { type ipv4_addr; elements = { 192.0.2.77 }; }
@@ -50,22 +52,16 @@ describe.each(['nftables', 'iptables'])('a daemon whose firewall is of %s', (bac
       : [['the tables of iptables', 'iptables -F; iptables -t nat -F; ip6tables -F; ip6tables -t nat -F']]),
   ])('has its rules back after somebody flushed %s, once, and says so', async (_what, harm) => {
     const standing = ownRules()
-    const until = `${Math.ceil(Date.now() / 1000) + 3}`
-    const told = daemon.docker(
-      'events',
-      '--filter',
-      'type=daemon',
-      '--until',
-      until,
-      '--format',
-      '{{.Action}}',
-    )
+    const told = await EventReader.open(daemon, { type: ['daemon'] })
     expect(await served()).toMatch(/^web /)
     sh(harm)
     expect(ownRules()).not.toEqual(standing)
     await vi.waitFor(() => expect(ownRules()).toEqual(standing), { timeout: 5000, interval: 50 })
     expect(await served()).toMatch(/^web /)
-    expect((await told).stdout).toBe('repair\n')
+    // whether it is told once more
+    await sleep(1000)
+    told.close()
+    expect(told.seen.map(({ Action }) => Action)).toEqual(['repair'])
     execFileSync('nsenter', [`--net=/run/netns/${daemon.netns}`, 'nft', '-f', '-'], { input: foreign })
   })
 
