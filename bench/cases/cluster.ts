@@ -77,6 +77,7 @@ const disconnect = ({ socket }: TestDaemon, network: string, container: string) 
 /** A container that is on another network joins one; the clock stops when the other hosts' kernels have it as well. */
 async function* newcomers({ hosts }: TestCluster): AsyncGenerator<Row> {
   const [a, ...others] = hosts as [TestDaemon, ...TestDaemon[]]
+  await createMesh(hosts, 'lonely', { Subnet: '10.42.0.0/24' })
   await send(a.socket, 'POST', '/networks/create', { Name: 'near' })
   await startOn(a, 'joins', 'bridge')
   for (const [index, host] of hosts.entries()) await startOn(host, `stays${index}`, 'mesh')
@@ -95,6 +96,11 @@ async function* newcomers({ hosts }: TestCluster): AsyncGenerator<Row> {
     title: 'connect to a network of the cluster, over the API, beside one of the host’s',
     unit: 'ms',
     contestants,
+  }
+  yield {
+    title: 'the same where it is the first endpoint on its host, for which the network’s links are made',
+    unit: 'ms',
+    contestants: [{ name: 'tsnet', sample: () => sample('lonely') }],
   }
 
   let round = 0

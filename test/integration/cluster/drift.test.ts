@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { TestClient } from '../../helpers/client.ts'
-import { TestCluster } from '../../helpers/cluster.ts'
+import { TestCluster, underlay } from '../../helpers/cluster.ts'
 import { busyboxArchive } from '../../helpers/daemon.ts'
 import { EventReader } from '../../helpers/events.ts'
 import { eventually } from '../../helpers/eventually.ts'
@@ -48,6 +48,24 @@ it.each([
     await reaches()
   } finally {
     events.close()
+  }
+})
+
+it('TCP gets through where the way is narrower than the hosts’ links, though bridged frames pass iptables', async () => {
+  const host = a.daemon
+  host.inNetns('sh', ['-c', 'echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables'])
+  host.inNetns('ip', ['route', 'add', `${underlay.v4}.12`, 'dev', 'underlay', 'mtu', '1400'])
+  try {
+    // Without an end of what it is to send itself it stays until all is there.
+    const open = `mkfifo /tmp/open; exec 3<>/tmp/open`
+    const received = b.inside('w2', `${open}; timeout 20 nc -l -p 5001 <&3 | wc -c`)
+    await eventually(() => a.inside('w1', 'head -c 4000000 /dev/zero | timeout 20 nc w2 5001'))
+    expect((await received).trim()).toBe('4000000')
+    // It was told how long packets may be.
+    const told = await a.inside('w1', "awk '/^Icmp: [0-9]/ {print $5}' /proc/net/snmp")
+    expect(Number(told)).toBeGreaterThan(0)
+  } finally {
+    host.inNetns('ip', ['route', 'del', `${underlay.v4}.12`])
   }
 })
 
