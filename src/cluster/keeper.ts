@@ -13,8 +13,8 @@ export interface KeeperOrder {
   readonly lease: string
 }
 
-/** The milliseconds of a call, as the daemon has it. */
-const patience = 3000
+/** The milliseconds of a call, as the daemon has it; a short lease leaves less. */
+const longestCall = 3000
 
 async function readOrder(): Promise<KeeperOrder> {
   process.stdin.setEncoding('utf8')
@@ -24,8 +24,9 @@ async function readOrder(): Promise<KeeperOrder> {
 
 /** While etcd is away the lease does not end, or is near its end: tries are made well within its time, each at all servers. */
 async function keep({ url, lease }: KeeperOrder): Promise<void> {
-  const etcd = await Etcd.load({ url, patience, onTrouble: () => {}, isGuest: true })
   const time = url.ttl * 1000
+  const patience = Math.min(longestCall, time / 4)
+  const etcd = await Etcd.load({ url, patience, onTrouble: () => {}, isGuest: true })
   let said = ''
   for (;;) {
     let pause = time / 3

@@ -204,12 +204,12 @@ const faults: Readonly<Record<string, Fault>> = {
       await c.daemon.launch()
     },
   },
-  'a daemon is dead for twice as long as its lease': {
+  'a daemon is dead for three times as long as its lease': {
     within: 5,
     befall: async () => {
       await c.daemon.kill()
       // nobody has forgotten its host
-      await talkFor(30)
+      await talkFor(45)
       await c.daemon.launch()
     },
   },
