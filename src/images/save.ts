@@ -33,6 +33,8 @@ export function saveImages(depot: Depot, refs: readonly string[]): Readable {
   const archive = pack()
   const writing = depot.work(() => writeArchive(depot.content, wanted, archive))
   writing.catch((error: Error) => archive.destroy(error))
+  // Who reads it hears of it. That nobody does any more is an error as well, and nobody's to hear.
+  archive.on('error', () => {})
   for (const { record } of wanted) depot.announce('save', record)
   return Readable.from(archive, { objectMode: false })
 }
@@ -155,6 +157,7 @@ async function writeEntry(archive: Pack, name: string, source: Readable, size: n
     error ? reject(error) : resolve(),
   )
   source.on('error', reject)
+  sink.on('error', reject)
   source.pipe(sink as unknown as NodeJS.WritableStream)
   try {
     await promise

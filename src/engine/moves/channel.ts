@@ -65,6 +65,8 @@ export class MoveChannel implements Disposable {
   /** Sends all of a stream. Throws what that throws, and kind 'unavailable' when the other host is gone. */
   async sendStream(source: Readable, onBytes: (sent: number) => void): Promise<void> {
     let sent = 0
+    // What it throws is thrown below; one that is given up has an error as well.
+    source.on('error', () => {})
     this.#write(kinds.begin, Buffer.alloc(0))
     for await (const bytes of source as AsyncIterable<Buffer>) {
       this.ended.throwIfAborted()
