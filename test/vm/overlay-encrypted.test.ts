@@ -238,5 +238,12 @@ test('the device goes with the last endpoint, and a host’s key from the others
   await vi.waitFor(() => expect(device(a.daemon).peers).toEqual([]), patience)
   await a.remove('w1', 'p1')
   await a.docker('network', 'rm', 'mesh')
-  expect(ip(a, '-o link show type wireguard') + ip(a, '-o link show type vxlan')).toBe('')
+  const links = (): string => ip(a, '-o link show type wireguard') + ip(a, '-o link show type vxlan')
+  expect(links()).toBe('')
+  // as a daemon leaves it that is killed
+  await a.daemon.kill()
+  ip(a, `link add ${tunnelOf(a)} type wireguard`)
+  ip(a, `link set ${tunnelOf(a)} alias ${a.daemon.mark}/overlay:tunnel`)
+  await a.daemon.launch()
+  await vi.waitFor(() => expect(links()).toBe(''), patience)
 })

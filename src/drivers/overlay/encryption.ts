@@ -14,17 +14,14 @@ export function openTunnelKeys(path: string): TunnelKeys | null {
 }
 
 /** Throws kind 'unsupported', saying what is missing and what would bring it. */
-export function requireEncryption(network: Pick<NetworkSpec, 'name'>, keys: TunnelKeys | null): void {
-  if (keys !== null) return
+export function requireEncryption(network: Pick<NetworkSpec, 'name'>): void {
   const missing = needed.map(probeFeature).find(({ isAvailable }) => !isAvailable)
-  const what =
-    missing === undefined
-      ? 'its kernel has learned it since the daemon started: start the daemon again'
-      : `${missing.name} is not available (Linux ${release()}): ${missing.reason}; it needs ${missing.needs}: ` +
-        'load that and start the daemon again, or use a network without the option encrypted'
+  if (missing === undefined) return
+  const { name, reason, needs } = missing
   throw new TsnetError(
     'unsupported',
     'cannot-encrypt',
-    `network ${network.name} is encrypted between hosts, which this host cannot do: ${what}`,
+    `network ${network.name} is encrypted between hosts, which this host cannot do: ${name} is not available (Linux ${release()}): ` +
+      `${reason}; it needs ${needs}: load that and start the daemon again, or use a network without the option encrypted`,
   )
 }

@@ -41,7 +41,7 @@ export function createOverlayDriver(cluster: Cluster, keys: TunnelKeys | null = 
       parseRates(options)
     },
     checkHost(network) {
-      if (parseOverlayOptions(network).encrypted) requireEncryption(network, keys)
+      if (parseOverlayOptions(network).encrypted) requireEncryption(network)
     },
     gatewayFor: gatewayOf,
 

@@ -51,8 +51,9 @@ export class Rotation implements Disposable {
   }
 
   #heed(publicKey: string): void {
-    const { keys, switchKey, log } = this.#parts
-    if (keys.next?.publicKey !== publicKey) return
+    const { cluster, keys, switchKey, log } = this.#parts
+    // What stands there from before a restart is not what this host has said.
+    if (keys.next?.publicKey !== publicKey || cluster.self.publicKey !== publicKey) return
     try {
       switchKey()
       log()?.info({ publicKey }, 'this host has another key for encrypted networks')

@@ -29,6 +29,16 @@ export function peersOf(node: NodeRecord, self: Pick<NodeRecord, 'name' | 'addre
   ].filter(({ publicKey }) => isKey(publicKey))
 }
 
+/** Those of all hosts. What two have the same key for is one host that has changed its name: the later one counts. */
+export function allPeers(
+  nodes: Iterable<NodeRecord>,
+  self: Pick<NodeRecord, 'name' | 'address'>,
+): WireguardPeer[] {
+  const inOrder = [...nodes].sort((one, other) => (one.joinedAt < other.joinedAt ? -1 : 1))
+  const byKey = inOrder.flatMap((node) => peersOf(node, self)).map((peer) => [peer.publicKey, peer] as const)
+  return [...new Map(byKey).values()]
+}
+
 export interface PeerDifference {
   readonly changes: readonly WireguardPeerChange[]
   /** How many peers were not there, were not as they should be, belonged to no host. */

@@ -5,7 +5,7 @@
 import type { Change, Cluster, NodeRecord } from '../../cluster/cluster.ts'
 import { rotationKey } from '../../cluster/keys.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
-import { setWireguard } from '../../netlink/wireguard.ts'
+import { setWireguard, type WireguardPeerChange } from '../../netlink/wireguard.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { NetworkId } from '../../values/id.ts'
 import { tunnelName } from '../../values/interface-name.ts'
@@ -14,7 +14,7 @@ import { requireEncryption } from './encryption.ts'
 import type { TunnelKeys } from './keys.ts'
 import { Rotation } from './rotation.ts'
 import { ensureTunnel, removeTunnel, type TunnelSpec, tunnelFaults } from './tunnel-device.ts'
-import { changesOf, peersOf, tunnelAddress } from './tunnel-peers.ts'
+import { allPeers, changesOf, peersOf, tunnelAddress } from './tunnel-peers.ts'
 import { Turns } from './turns.ts'
 import { tunnelMtu, tunnelOverhead } from './underlay.ts'
 
@@ -51,7 +51,7 @@ export class Tunnel {
     network: NetworkRecord,
     mtu: number,
   ): Promise<number> {
-    requireEncryption(network, this.#parts.keys)
+    requireEncryption(network)
     return await this.#turns.run('', async () => {
       this.#users.set(network.id, mtu)
       this.#context = context
@@ -92,12 +92,15 @@ export class Tunnel {
 
   /** The next key is the one in force, from this very moment on. */
   #switchKey(keys: TunnelKeys): void {
-    const { cluster } = this.#parts
-    if (this.#index !== 0 && keys.next !== null) {
-      setWireguard(this.#index, { privateKey: keys.next.privateKey })
-      this.#greet([...cluster.nodes.values.values()])
+    try {
+      if (this.#index !== 0 && keys.next !== null) {
+        setWireguard(this.#index, { privateKey: keys.next.privateKey })
+        this.#greet([...this.#parts.cluster.nodes.values.values()])
+      }
+    } finally {
+      // A device that is gone gets it when it is made again.
+      keys.advance()
     }
-    keys.advance()
   }
 
   /**
@@ -126,19 +129,15 @@ export class Tunnel {
       address: tunnelAddress(cluster.self.name),
       mtu: Math.max(tunnelMtu(cluster), least),
       key: keys.current,
-      peers: [...cluster.nodes.values.values()].flatMap((node) => peersOf(node, cluster.self)),
+      peers: allPeers(cluster.nodes.values.values(), cluster.self),
       isWhole: knowsHosts(),
     }
   }
 
   #follow(changes: readonly Change<NodeRecord>[]): void {
     if (this.#index === 0) return
-    const { self } = this.#parts.cluster
     try {
-      const peers = changes.flatMap(({ before, value }) => {
-        const [former = [], present = []] = [before, value].map((node) => node && peersOf(node, self))
-        return changesOf(former, present)
-      })
+      const peers = this.#changesOf(changes)
       if (peers.length > 0) setWireguard(this.#index, { peers })
       this.#confirm(changes.flatMap(({ value }) => value ?? []))
       for (const { key, value } of changes) if (value === undefined) this.#withdraw(key)
@@ -146,6 +145,17 @@ export class Tunnel {
       // The device may be gone, which is made good.
       this.#context?.log.warn({ err: error }, 'the keys of other hosts could not be followed')
     }
+  }
+
+  #changesOf(changes: readonly Change<NodeRecord>[]): WireguardPeerChange[] {
+    const { self, nodes } = this.#parts.cluster
+    const found = changes.flatMap(({ before, value }) => {
+      const [former = [], present = []] = [before, value].map((node) => node && peersOf(node, self))
+      return changesOf(former, present)
+    })
+    if (!found.some(({ isGone }) => isGone)) return found
+    const kept = new Set(allPeers(nodes.values.values(), self).map(({ publicKey }) => publicKey))
+    return found.filter(({ isGone, publicKey }) => !isGone || !kept.has(publicKey))
   }
 
   /** Tells hosts that their next keys are known here. */

@@ -96,6 +96,13 @@ test('a host without anybody to talk to does not wait', async () => {
   expect(keys.current.publicKey).toBe(next)
 })
 
+test('what this host has said before it was restarted, and says no more, is not heeded', () => {
+  const before = keys.current
+  keys.prepare()
+  cluster.nodes.tell([['h1', { ...cluster.self, publicKey: keys.next!.publicKey }]])
+  expect(keys.current).toEqual(before)
+})
+
 test('what is heard of the key in force changes nothing', () => {
   const before = keys.current
   keys.prepare()

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
+  allPeers,
   changesOf,
   comparePeers,
   describePeers,
@@ -40,6 +41,16 @@ describe('a host’s keys', () => {
   ])('%s is no peer', (_, node) => {
     expect(peersOf(node, self)).toEqual([])
   })
+})
+
+test('a host that has changed its name has its key and its new address, while its old name is there still', () => {
+  const late = {
+    ...nodeRecord('h3', '192.0.2.2', { publicKey: key(1) }),
+    joinedAt: '2026-02-01T00:00:00.000Z',
+  }
+  const renamed = [{ publicKey: key(1), endpoint, allowed: [`${tunnelAddress('h3')}/128`] }]
+  expect(allPeers([h2(1), late], self)).toEqual(renamed)
+  expect(allPeers([late, h2(1)], self)).toEqual(renamed)
 })
 
 describe('what changes', () => {
