@@ -35,14 +35,18 @@ function countUsers(containers: Iterable<ContainerRecord>): VolumeUsers {
   return users
 }
 
-/** Runs `body` under the locks of `subjects` while none of the containers that refer to the volume starts, ends or goes. */
+/**
+ * Runs `body` under the locks of `subjects` while none of the containers that refer to the volume starts, ends or goes. Throws kind
+ * 'conflict' when one is being moved to another host.
+ */
 export async function whileUsersStay<T>(
-  parts: Pick<Parts, 'store' | 'locks'>,
+  parts: Pick<Parts, 'store' | 'locks' | 'moves'>,
   volume: string,
   subjects: readonly string[],
   body: () => Promise<T>,
 ): Promise<T> {
   for (;;) {
+    for (const user of volumeUsers(parts).get(volume) ?? []) parts.moves.refuseLeaving(user)
     const users = userIds(parts, volume)
     const done = await parts.locks.runAll(users, () =>
       parts.locks.runAll(subjects, async () => {

@@ -1,38 +1,27 @@
 /** A container leaves this host for another one of the cluster. */
-import { randomBytes } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
-import { moveAnswerKey, moveKey } from '../../cluster/keys.ts'
+import { moveKey } from '../../cluster/keys.ts'
 import { errorMessage, TsnetError } from '../../errors.ts'
 import { usesImage } from '../../images/image-users.ts'
 import type { ContainerRecord } from '../../store/records.ts'
 import { newId } from '../../values/id.ts'
-import { version } from '../../version.ts'
 import { attemptStart } from '../attempt-start.ts'
 import { networkOf } from '../endpoints.ts'
 import type { MovedContainer, MoveWatch } from '../engine.ts'
 import type { Parts } from '../parts.ts'
 import { type ClusterParts, reachableCluster } from '../shared-networks.ts'
-import { logPath } from '../start.ts'
 import { stopContainer } from '../stop.ts'
-import { openExport } from '../volume-archives.ts'
 import { volumeUsers } from '../volume-users.ts'
-import { MoveChannel } from './channel.ts'
+import type { MoveChannel } from './channel.ts'
 import { asked, completeDeparture, type DepartureNote } from './complete-departure.ts'
-import { connectOnce } from './link.ts'
-import type { Acceptance, Arrived, Commit, Manifest, MoveAnswer, Outcome, Part } from './messages.ts'
-import { hasOwnData, reasonsToStay, volumesOf } from './refusals.ts'
-import { settleWhenever } from './settle.ts'
+import { meetHost } from './meeting.ts'
+import type { Acceptance, Arrived, Commit, Manifest, Outcome } from './messages.ts'
+import { reasonsToStay, volumesOf } from './refusals.ts'
+import { type MoveId, settleWhenever } from './settle.ts'
 import { sharedAddresses, sharedNames } from './shared-addresses.ts'
+import { Shipment } from './shipment.ts'
 
-/** Milliseconds that the other host has to answer in etcd. */
-const answerPatience = 5000
 /** Milliseconds for which whoever asked for a move waits while etcd is away in the middle of it. */
 const settlePatience = 10_000
-/** Milliseconds without any sign of the worker, or of the other host. */
-const exportDeadline = 300_000
-
 /**
  * Moves a container with its volumes, addresses and names. Throws before anything is stopped when it cannot go, kind 'conflict' with
  * all reasons; when it fails later the container is here as before, and runs if it ran.
@@ -45,29 +34,8 @@ export async function moveContainer(
 ): Promise<MovedContainer> {
   const cluster = reachableCluster(parts, `moving container ${container.name}`)
   parts.moves.refuseLeaving(container)
-  const address = await addressOf(cluster, host)
   parts.moves.leaving.set(container.id, host)
-  const departure = new Departure(parts, cluster, container, host, watch)
-  return await departure.run(address)
-}
-
-/** Throws kind 'not-found' for a host that is not there. */
-async function addressOf({ state }: ClusterParts, host: string): Promise<string> {
-  await state.nodes.ready()
-  const node = state.nodes.values.get(host)
-  if (host === state.self.name)
-    throw new TsnetError('conflict', 'same-host', `host ${host} is this one: give another one to move to`)
-  if (node === undefined) {
-    const others = [...state.nodes.values.keys()].filter((name) => name !== state.self.name)
-    const known = others.length === 0 ? 'this one is alone' : `the others are ${others.sort().join(', ')}`
-    throw new TsnetError('not-found', 'no-such-host', `host ${host} is not in the cluster: ${known}`)
-  }
-  if (node.version === version) return node.address
-  throw new TsnetError(
-    'conflict',
-    'other-version',
-    `host ${host} runs tsnet ${node.version}, this one ${version}: containers move between equal versions`,
-  )
+  return await new Departure(parts, cluster, container, host, watch).run()
 }
 
 class Departure {
@@ -92,17 +60,17 @@ class Departure {
     this.#watch = watch
   }
 
-  get #id() {
+  get #id(): MoveId {
     return { move: this.#move, from: this.#cluster.state.self.name, to: this.#host }
   }
 
-  async run(address: string): Promise<MovedContainer> {
+  async run(): Promise<MovedContainer> {
     const { moves } = this.#parts
     const { id } = this.#container
     await using undo = new AsyncDisposableStack()
     undo.defer(() => void moves.leaving.delete(id))
     undo.defer(() => this.#cluster.state.release(moveKey(this.#host, this.#move)))
-    using channel = await this.#meet(address)
+    using channel = await meetHost(this.#cluster.state, this.#id)
     const end = (): void => channel[Symbol.dispose]()
     this.#watch.signal.addEventListener('abort', end)
     undo.defer(() => this.#watch.signal.removeEventListener('abort', end))
@@ -119,30 +87,6 @@ class Departure {
       throw error
     }
     return await this.#handOver(channel, outcome, await sending, undo)
-  }
-
-  /** The other host says where it waits for this one. */
-  async #meet(address: string): Promise<MoveChannel> {
-    const { state } = this.#cluster
-    const secret = randomBytes(32)
-    using answers = state.mirror(moveAnswerKey(this.#move, ''))
-    await answers.ready()
-    const answered = Promise.withResolvers<string>()
-    using _ = answers.subscribe(() => answered.resolve(answers.values.get(this.#host) ?? ''))
-    const offer = JSON.stringify({ secret: secret.toString('base64') })
-    await state.hold(moveKey(this.#host, this.#move), `${state.self.name} ${offer}`)
-    const timer = setTimeout(() => answered.resolve(''), answerPatience)
-    const answer = await answered.promise
-    clearTimeout(timer)
-    if (answer === '') {
-      throw new TsnetError(
-        'unavailable',
-        'host-silent',
-        `host ${this.#host} has not answered within ${answerPatience / 1000} s: see whether its daemon runs`,
-      )
-    }
-    const { port } = JSON.parse(answer.slice(answer.indexOf(' ') + 1)) as MoveAnswer
-    return new MoveChannel(await connectOnce(address, port, secret), this.#host)
   }
 
   /** Throws kind 'conflict' with all that is against it on either host. */
@@ -177,29 +121,11 @@ class Departure {
     images: readonly string[],
     undo: AsyncDisposableStack,
   ): Promise<DepartureNote> {
-    const { images: depot, dataRoot } = this.#parts
-    for (const image of images) {
-      await this.#send(channel, { part: 'image', name: image }, await depot.save([image]))
-    }
+    const shipment = new Shipment(this.#parts, channel, this.#watch)
+    for (const image of images) await shipment.sendImage(image)
     const note = await this.#stop(undo)
-    const { id } = this.#container
-    const root = join(dataRoot, 'containers', id, 'upper')
-    if (existsSync(root)) await this.#send(channel, { part: 'root', name: '' }, this.#archiveOf(root))
-    const log = logPath(this.#parts, id)
-    if (existsSync(log)) await this.#send(channel, { part: 'log', name: '' }, createReadStream(log))
-    for (const volume of volumesOf(this.#parts, this.#container)) {
-      const data = hasOwnData(volume)
-        ? await openExport(this.#parts, volume.name, null, {})
-        : Readable.from([])
-      await this.#send(channel, { part: 'volume', name: volume.name }, data)
-    }
+    await shipment.sendContainer(this.#container)
     return note
-  }
-
-  async #send(channel: MoveChannel, part: Part, bytes: Readable): Promise<void> {
-    const what = part.name || part.part
-    channel.send(part)
-    await channel.sendStream(bytes, (sent) => this.#watch.sent(what, sent))
   }
 
   /** Written down before, so that it comes back whatever happens. */
@@ -259,20 +185,6 @@ class Departure {
       )
       this.#container = { ...this.#container, endpoints }
     }
-  }
-
-  #archiveOf(root: string): Readable {
-    const sink = new PassThrough({ highWaterMark: 1 << 20 })
-    const label = { name: '', driver: '', labels: {}, options: {} }
-    const subject = `move ${this.#container.name}`
-    this.#parts.workers
-      .run('export-volume', { root, label, resume: null }, { subject, deadline: exportDeadline, sink })
-      .then(
-        () => sink.end(),
-        (error: Error) => sink.destroy(error),
-      )
-    sink.on('error', () => {})
-    return sink
   }
 
   async #handOver(

@@ -10,6 +10,7 @@ import { volumeUsers } from '../volume-users.ts'
 /** Empty when it can. What only the other host knows is not among them. */
 export function reasonsToStay(parts: Parts, container: ContainerRecord): string[] {
   return [
+    ...(container.state.status === 'removing' ? ['it is being removed'] : []),
     ...networkReasons(parts, container),
     ...container.mounts.filter(({ type }) => type === 'bind').map(bindReason),
     ...volumesOf(parts, container).flatMap((volume) => volumeReasons(parts, container, volume)),
