@@ -36,8 +36,9 @@ export interface TunnelSpec {
 export function ensureTunnel(socket: RouteSocket, spec: TunnelSpec): number {
   const link = findTunnel(socket, spec) ?? createTunnel(socket, spec)
   const { index } = link
-  const { mark, mtu, address } = spec
+  const { mark, address } = spec
   const alias = tagOf(mark, 'tunnel')
+  const mtu = wantedMtu(spec, link)
   if (link.alias !== alias || link.mtu !== mtu) setLink(socket, index, { alias, mtu })
   const present = addressesOf(socket, link)
   if (!present.includes(ownCidr(address))) addAddress(socket, index, ownCidr(address))
@@ -65,10 +66,11 @@ function completeKeys(index: number, { key, peers, isWhole }: TunnelSpec): void 
 
 /** What is wrong with the device, in words. */
 export function tunnelFaults(socket: RouteSocket, spec: TunnelSpec): string[] {
-  const { name, mark, mtu, address, key, peers, isWhole } = spec
+  const { name, mark, address, key, peers, isWhole } = spec
   const link = findTunnel(socket, spec)
   if (link === null) return [`link ${name} to the other hosts was gone`]
   const present = readWireguard(link.index)
+  const mtu = wantedMtu(spec, link)
   return [
     ...(link.alias === tagOf(mark, 'tunnel') ? [] : [`link ${name} was without its alias`]),
     ...(isUp(link) ? [] : [`link ${name} was down`]),
@@ -79,6 +81,11 @@ export function tunnelFaults(socket: RouteSocket, spec: TunnelSpec): string[] {
     ...keyFaults(name, present, key),
     ...describePeers(comparePeers(present, peers, isWhole)),
   ]
+}
+
+/** Before all hosts are known, what an earlier daemon knew of them stands in the device. */
+function wantedMtu({ mtu, isWhole }: TunnelSpec, present: Link): number {
+  return isWhole ? mtu : Math.min(mtu, present.mtu)
 }
 
 function keyFaults(name: string, { publicKey, port }: WireguardDevice, key: KeyPair): string[] {
