@@ -1,5 +1,5 @@
 /** A container's network side: one network namespace, pinned below the exec-root so that it lives without processes. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setLink } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
@@ -94,4 +94,10 @@ export function writeSysctls(netns: Fd, values: Readonly<Record<string, string>>
   inNetns(netns, () => {
     for (const [name, value] of Object.entries(values)) writeFileSync(join(directory, name), value)
   })
+}
+
+/** Throws ENOENT when there is no such setting. */
+export function readSysctl(netns: Fd, name: string): string {
+  const path = join(procSys(), name)
+  return inNetns(netns, () => readFileSync(path, 'utf8').trim())
 }

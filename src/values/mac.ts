@@ -1,6 +1,7 @@
 /** Ethernet addresses. */
 import { randomBytes } from 'node:crypto'
 import { TsnetError } from '../errors.ts'
+import { formatIp } from './ip.ts'
 
 /** Six bytes from `02:42:ac:11:00:02`, or the same with hyphens, in any case. Throws kind 'invalid'. */
 export function parseMac(text: string): Uint8Array {
@@ -41,4 +42,12 @@ export function randomMac(): string {
 /** An address of the same space that always belongs to the same id, whose digits are random. */
 export function macOf(id: string): string {
   return formatMac(Uint8Array.of(0x02, ...Buffer.from(id.slice(0, 10), 'hex')))
+}
+
+/** The link-local address that an interface makes of its own (RFC 4291, appendix A). */
+export function linkLocalOf(mac: string): string {
+  const bytes = parseMac(mac)
+  const [first = 0, ...vendor] = bytes.subarray(0, 3)
+  const prefix = [0xfe, 0x80, 0, 0, 0, 0, 0, 0]
+  return formatIp(Uint8Array.of(...prefix, first ^ 0x02, ...vendor, 0xff, 0xfe, ...bytes.subarray(3)))
 }

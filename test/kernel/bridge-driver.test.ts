@@ -346,6 +346,22 @@ describe('endpoints', () => {
     expect(inNetns(sandbox.netns, (() => sysctl(solicitations)) as () => never)).toBe('0')
   })
 
+  test('have one link-local address, the kernel’s own of their hardware address, unless their sysctls make it otherwise', async () => {
+    const network = networkRecord()
+    await bridgeDriver.createNetwork(context, network)
+    const linkLocals = async (address: number, sysctls: Record<string, string>): Promise<string[]> => {
+      const sandbox = places.open()
+      const endpoint = endpointSpec(network, address, { mac: `02:00:00:00:00:0${address}`, sysctls })
+      await bridgeDriver.attach(context, endpoint, sandbox)
+      const [{ addr_info }] = ipJson<InterfaceView>('addr show dev eth0', sandbox) as [InterfaceView]
+      return addr_info.map(({ local }) => local).filter((local) => local.startsWith('fe80:'))
+    }
+    expect(await linkLocals(2, {})).toEqual(['fe80::ff:fe00:2'])
+    expect(await linkLocals(3, { 'net/ipv6/conf/eth0/addr_gen_mode': '1' })).toEqual([])
+    const stable = await linkLocals(4, { 'net/ipv6/conf/eth0/stable_secret': '2001:db8::1' })
+    expect(stable).toEqual([expect.not.stringMatching(/ff:fe/)])
+  })
+
   test('with a reused address are reached at once, though the host knew another hardware address', async () => {
     const network = networkRecord()
     await bridgeDriver.createNetwork(context, network)

@@ -2,14 +2,15 @@
 import { getLink, type Link } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import type { Announcer } from '../../sandbox/announcer.ts'
-import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { readSysctl, type Sandbox } from '../../sandbox/sandbox.ts'
+import type { Labels } from '../../store/records.ts'
 import { hostVethName } from '../../values/interface-name.ts'
-import { formatMac, parseMac, randomMac } from '../../values/mac.ts'
+import { formatMac, linkLocalOf, parseMac, randomMac } from '../../values/mac.ts'
 import { configureEndpoint } from '../configure-endpoint.ts'
 import type { Attachment, EndpointSpec } from '../driver.ts'
 import { parseRates } from '../endpoint-rates.ts'
 import type { BridgingOptions } from './options.ts'
-import { createPort, forgetNeighbours, limitPort, removePort } from './ports.ts'
+import { createPair, forgetNeighbours, joinBridge, limitPort, removePort } from './ports.ts'
 import { applyRates } from './rates.ts'
 
 export interface AttachSpec {
@@ -32,28 +33,20 @@ export async function attachEndpoint(
   const mac = endpoint.mac === '' ? randomMac() : formatMac(parseMac(endpoint.mac))
   await using undo = new AsyncDisposableStack()
   undo.defer(async () => void (await removePort(socket, mark, id)))
-  const port = await createPort(socket, sandbox, {
-    mark,
-    id,
-    master,
-    interfaceName,
-    mac,
-    isolated: !options.interContainer,
-    onlyOwnMac: endpoint.onlyOwnMac,
-  })
-  const { index } = configureEndpoint(sandbox, {
-    ...endpoint,
-    sysctls: { ...quiet(endpoint), ...endpoint.sysctls },
-  })
+  const { onlyOwnMac } = endpoint
+  const port = { mark, id, master, interfaceName, mac, isolated: !options.interContainer, onlyOwnMac }
+  const near = await createPair(socket, sandbox, port)
+  const { index } = configureEndpoint(sandbox, quiet(sandbox, endpoint, mac))
+  using inside = openRouteSocket(sandbox.netns)
   const rates = parseRates(endpoint.options)
-  if (rates.in !== null || rates.out !== null) {
-    using inside = openRouteSocket(sandbox.netns)
-    applyRates(socket, port, inside, index, rates)
-  }
-  // To be asked for a link makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c): at the port's, so that it
-  // passes frames, and then at the bridge's, which sends nothing itself before its first port does.
-  for (const link of [port, master.index]) getLink(socket, link)
+  if (rates.in !== null || rates.out !== null) applyRates(socket, near, inside, index, rates)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
+  // Last of all: what the interface then says to all its neighbours keeps the kernel from other changes of links.
+  joinBridge(socket, near, port)
+  // To be asked for a link makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c): at the port's, so that it
+  // passes frames, then at the bridge's, which sends nothing itself before its first port does, and at the container's.
+  for (const link of [near, master.index]) getLink(socket, link)
+  getLink(inside, index)
   const { announcements: times, announcementInterval: interval } = options
   announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
   undo.move()
@@ -75,14 +68,26 @@ export function reconfigureEndpoint(
 }
 
 /**
- * Settings under which an interface asks all its neighbours nothing when it comes up, which a bridge carries to each of its ports: whether
- * somebody has its address, which is made of a hardware address of our choice, and, where the gateway is known, who is a router.
+ * The endpoint with what lets its interface come up in silence, as a bridge carries to each of its ports what it says to all. It asks
+ * neither whether somebody has its address, which is made of a hardware address of our choice, nor, where the gateway is known, who is a
+ * router. And it has its link-local address before it is up, or it would tell of its groups twice as often, once more when it has got the
+ * address (addrconf_dad_completed() in net/ipv6/addrconf.c).
  */
-function quiet({ interfaceName, address6, gateway6 }: EndpointSpec): Record<string, string> {
-  if (address6 === '') return {}
+function quiet(sandbox: Sandbox, endpoint: EndpointSpec, mac: string): EndpointSpec {
+  const { interfaceName, address6, gateway6, linkLocal, sysctls } = endpoint
+  if (address6 === '') return endpoint
   const ipv6 = `net/ipv6/conf/${interfaceName}`
-  return {
+  const silence = {
     [`${ipv6}/accept_dad`]: '0',
     ...(gateway6 === '' ? {} : { [`${ipv6}/router_solicitations`]: '0' }),
   }
+  const own = makesUsualLinkLocal(sandbox, ipv6, sysctls) ? [linkLocalOf(mac)] : []
+  return { ...endpoint, linkLocal: [...linkLocal, ...own], sysctls: { ...silence, ...sysctls } }
+}
+
+/** Whether the kernel makes the address of the hardware address (IN6_ADDR_GEN_MODE_EUI64 of <linux/if_link.h>). */
+function makesUsualLinkLocal(sandbox: Sandbox, ipv6: string, sysctls: Labels): boolean {
+  const mode = `${ipv6}/addr_gen_mode`
+  const isToldOtherwise = mode in sysctls || `${ipv6}/stable_secret` in sysctls
+  return !isToldOtherwise && readSysctl(sandbox.netns, mode) === '0'
 }

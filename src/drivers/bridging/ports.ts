@@ -37,10 +37,10 @@ export interface PortSpec {
 const queues = 1
 
 /**
- * Makes the pair: the host's end a port of the bridge, the far end in the sandbox, down. A left-over pair is replaced. Returns the port's
- * index.
+ * Makes the pair, the far end in the sandbox, both down and the host's end no port yet. A left-over pair is replaced. Returns the index
+ * of the host's end.
  */
-export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
+export async function createPair(socket: RouteSocket, sandbox: Sandbox, port: PortSpec): Promise<number> {
   const name = hostVethName(port.id)
   const { mtu } = port.master
   const both = { mtu, queues }
@@ -55,8 +55,6 @@ export async function createPort(socket: RouteSocket, sandbox: Sandbox, port: Po
   }
   const { index } = getLink(socket, name)
   switchOffIpv6(name)
-  // No frame passes before the far end is up.
-  joinBridge(socket, index, port)
   return index
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatMac, parseMac, parseUnicastMac, randomMac } from '../../../src/values/mac.ts'
+import { formatMac, linkLocalOf, parseMac, parseUnicastMac, randomMac } from '../../../src/values/mac.ts'
 
 test('colons, hyphens and upper case name the same address', () => {
   expect(formatMac(parseMac('02:42:AC:11:00:02'))).toBe('02:42:ac:11:00:02')
@@ -35,4 +35,9 @@ test('random addresses are unicast, locally administered and differ', () => {
   const macs = Array.from({ length: 200 }, randomMac)
   expect(macs.every((mac) => (parseMac(mac)[0]! & 3) === 2)).toBe(true)
   expect(new Set(macs).size).toBe(200)
+})
+
+test('a link-local address has the hardware address with its local bit turned, in two halves', () => {
+  expect(linkLocalOf('02:00:00:00:00:01')).toBe('fe80::ff:fe00:1')
+  expect(linkLocalOf('34:56:78:9a:bc:de')).toBe('fe80::3656:78ff:fe9a:bcde')
 })
