@@ -1,5 +1,6 @@
 /** What every firewall backend does. Run as root; the whole file's process lives in a throw-away namespace. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -365,11 +366,15 @@ export function describeFirewall(backend: Firewall['backend']): void {
       })
 
       it('routed answers pings, which nat does not', async () => {
-        const ping = (address: string) =>
-          inNetns(lab.client.netns, () => spawnSync('busybox', ['ping', '-c1', '-W1', address]).status)
-        expect([ping('172.30.1.2'), ping('fd00:30:1::2')]).toEqual([1, 1])
+        const ping = async (address: string): Promise<unknown> => {
+          const start = () => spawn('busybox', ['ping', '-c1', '-W1', address], { stdio: 'ignore' }) as never
+          const [code] = await once(inNetns<ChildProcess>(lab.client.netns, start), 'exit')
+          return code
+        }
+        const pings = () => Promise.all([ping('172.30.1.2'), ping('fd00:30:1::2')])
+        expect(await pings()).toEqual([1, 1])
         await withA({ mode: 'routed' })
-        expect([ping('172.30.1.2'), ping('fd00:30:1::2')]).toEqual([0, 0])
+        expect(await pings()).toEqual([0, 0])
       })
 
       it('isolated keeps the host and its containers apart', async () => {

@@ -1,11 +1,12 @@
 /** Programs that tell who talks to whom: servers in containers, clients in any network namespace. */
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
-import { isIPv6, Socket, type SocketConstructorOpts } from 'node:net'
+import { isIPv6 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inNetns, openNetns } from '../../src/sys/netns.ts'
 import { openInetSocket } from '../../src/sys/socket.ts'
 import type { TestClient } from './client.ts'
+import { giveUpAfter, readTcp } from './probe.ts'
 
 /** Answers on each of `tcp/80 udp/53 …` with `<host name> <the client's address>`, on `talk/90` by TCP with what it is told. */
 const server = `
@@ -88,33 +89,24 @@ export async function ask(
 }
 
 async function askTcp(fd: number, host: string, port: number): Promise<string> {
-  const { promise, resolve } = Promise.withResolvers<string>()
-  // not yet connected: nothing is to be read
-  const socket = new Socket({ fd, manualStart: true } as SocketConstructorOpts)
-  const timer = setTimeout(() => resolve(''), patience)
-  socket.on('data', (data) => resolve(data.toString()))
-  socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
-  socket.on('close', () => resolve(''))
-  socket.connect({ host, port })
   try {
-    return await promise
-  } finally {
-    clearTimeout(timer)
-    socket.destroy()
+    return await readTcp(fd, host, port, patience)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? ''
   }
 }
 
 async function askUdp(fd: number, family: 4 | 6, host: string, port: number): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
   const socket = createSocket(`udp${family}`)
-  const timer = setTimeout(() => resolve(''), patience)
+  const stop = giveUpAfter(patience, () => resolve(''))
   socket.on('message', (data) => resolve(data.toString()))
   socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
   socket.bind({ fd }, () => socket.connect(port, host, () => socket.send('?')))
   try {
     return await promise
   } finally {
-    clearTimeout(timer)
+    stop()
     socket.close()
   }
 }

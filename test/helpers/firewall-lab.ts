@@ -6,7 +6,7 @@
  *     far 198.51.100.2 ── 198.51.100.1 (away) ├── br-b 172.30.2.1 ── b1 .2
  *                                             └── br-i 172.30.3.1 ── i1 .2   (internal)
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import dgram from 'node:dgram'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
@@ -18,6 +18,7 @@ import type { Fd } from '../../src/sys/fd.ts'
 import { check, libc } from '../../src/sys/libc.ts'
 import { createNetns, inNetns, removeNetns, warmThreadPool } from '../../src/sys/netns.ts'
 import { openInetSocket } from '../../src/sys/socket.ts'
+import { giveUpAfter, readTcp } from './probe.ts'
 
 /** Moves this process's main thread, for good, into a new network namespace with loopback up. */
 export async function enterThrowAwayNetns(): Promise<void> {
@@ -92,18 +93,20 @@ export class Place {
     await new Promise<void>((resolve) => socket.bind({ fd: fd.release() }, () => resolve()))
   }
 
-  /** What a TCP client here reads from `address`:`port`; 'nothing' when it cannot connect within a second. */
-  tcp(address: string, port: number): Promise<string> {
-    return inClient(() => inNetns(this.netns, () => ncClient(address, port) as never))
+  /** What a TCP client here reads from `address`:`port`; 'nothing' when nobody answers in time. */
+  tcp(address: string, port: number, time = patience): Promise<string> {
+    return askByTcp(
+      inNetns(this.netns, () => open(address, 'stream')),
+      address,
+      port,
+      time,
+    )
   }
 
   /** The same by UDP. */
   async udp(address: string, port: number): Promise<string> {
-    const family = net.isIPv6(address) ? 6 : 4
     return await askByUdp(
-      inNetns(this.netns, () =>
-        openInetSocket({ family, type: 'datagram', address: family === 4 ? '0.0.0.0' : '::', port: 0 }),
-      ),
+      inNetns(this.netns, () => open(address, 'datagram')),
       address,
       port,
     )
@@ -116,17 +119,18 @@ export class Place {
   }
 }
 
-function ncClient(address: string, port: number) {
-  return spawn('busybox', ['nc', '-w', '1', address, `${port}`], { stdio: ['ignore', 'pipe', 'ignore'] })
+/** Milliseconds for which an answer is waited for: who answers is in this process too. */
+const patience = 400
+
+/** A socket of the present namespace. */
+function open(address: string, type: 'stream' | 'datagram'): Fd {
+  return net.isIPv6(address)
+    ? openInetSocket({ family: 6, type, address: '::', port: 0 })
+    : openInetSocket({ family: 4, type, address: '0.0.0.0', port: 0 })
 }
 
-async function inClient(start: () => ReturnType<typeof ncClient>): Promise<string> {
-  const child = start()
-  let text = ''
-  child.stdout.on('data', (chunk) => {
-    text += chunk
-  })
-  await new Promise((resolve) => child.on('close', resolve))
+async function askByTcp(fd: Fd, address: string, port: number, time = patience): Promise<string> {
+  const text = await readTcp(fd.release(), address, port, time).catch(() => '')
   return text === '' ? 'nothing' : text
 }
 
@@ -136,7 +140,7 @@ async function askByUdp(fd: Fd, address: string, port: number): Promise<string> 
   const answer = new Promise<string>((resolve) => {
     socket.on('message', (message) => resolve(message.toString()))
     socket.on('error', () => resolve('nothing'))
-    setTimeout(() => resolve('nothing'), 1000)
+    giveUpAfter(patience, () => resolve('nothing'))
   })
   socket.send('hello', port, address)
   const text = await answer
@@ -146,15 +150,9 @@ async function askByUdp(fd: Fd, address: string, port: number): Promise<string> 
 
 /** What a client on the host itself reads. */
 export const host = {
-  tcp: (address: string, port: number) => inClient(() => ncClient(address, port)),
-  udp: (address: string, port: number) =>
-    askByUdp(
-      net.isIPv6(address)
-        ? openInetSocket({ family: 6, type: 'datagram', address: '::', port: 0 })
-        : openInetSocket({ family: 4, type: 'datagram', address: '0.0.0.0', port: 0 }),
-      address,
-      port,
-    ),
+  tcp: (address: string, port: number, time = patience) =>
+    askByTcp(open(address, 'stream'), address, port, time),
+  udp: (address: string, port: number) => askByUdp(open(address, 'datagram'), address, port),
 }
 
 export interface Lab {
@@ -203,8 +201,8 @@ async function becomeNeighbours(places: Readonly<Record<string, Place>>): Promis
   }
   const far = ['2001:db8::2', '2001:db8:1::2', 'fd00:30:1::2', 'fd00:30:1::3', 'fd00:30:2::2', 'fd00:30:3::2']
   await Promise.all([
-    ...Object.entries(gateways).map(([name, gateway]) => places[name]!.tcp(gateway, 9)),
-    ...far.map((address) => host.tcp(address, 9)),
+    ...Object.entries(gateways).map(([name, gateway]) => places[name]!.tcp(gateway, 9, 1500)),
+    ...far.map((address) => host.tcp(address, 9, 1500)),
   ])
 }
 
