@@ -76,6 +76,8 @@ export class LeaseHandover implements LeaseKeeper {
 
   #call<M extends Method>(method: M, params: Methods[M]['params']): void {
     this.#parts.supervisor.call(method, params).catch((error: unknown) => {
+      // Another supervisor is told all; one of an older version has refused the lease itself.
+      if (method !== 'keep') return
       this.#parts.log.warn({ err: errorMessage(error) }, 'the lease will end with this daemon')
     })
   }
