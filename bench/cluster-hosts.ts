@@ -1,6 +1,7 @@
 /** Three hosts and three servers of etcd in namespaces of their own, and beside the cluster's network one that is made by hand. */
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TestCluster, underlay } from '../test/helpers/cluster.ts'
 import type { TestDaemon } from '../test/helpers/daemon.ts'
@@ -43,6 +44,10 @@ export async function startOn({ socket }: TestDaemon, name: string, network: str
   const body = { Image: IMAGE, Cmd: ['sleep', '1000'], HostConfig: { NetworkMode: network } }
   await send(socket, 'POST', `/containers/create?name=${name}`, body)
   await send(socket, 'POST', `/containers/${name}/start`)
+  return await inspectOn(socket, name)
+}
+
+async function inspectOn(socket: string, name: string): Promise<Running> {
   const inspected = (await send(socket, 'GET', `/containers/${name}/json`)).json() as unknown as {
     State: { Pid: number }
     NetworkSettings: { Networks: Record<string, { IPAddress: string }> }
@@ -53,6 +58,21 @@ export async function startOn({ socket }: TestDaemon, name: string, network: str
 
 const ip = (netns: string, ...lines: readonly string[]): void => {
   for (const line of lines) execFileSync('ip', ['-n', netns, ...line.split(' ')])
+}
+
+/** One that ends at once when it is told to, with so many MiB in a volume that nothing makes smaller. Returns its address. */
+export async function startWithVolume(
+  { socket, dataRoot }: TestDaemon,
+  name: string,
+  network: string,
+  mebibytes: number,
+): Promise<string> {
+  const HostConfig = { NetworkMode: network, Binds: [`${name}:/data`] }
+  const body = { Image: IMAGE, Cmd: ['sleep', '1000'], StopTimeout: 0, HostConfig }
+  await send(socket, 'POST', `/containers/create?name=${name}`, body)
+  writeFileSync(join(dataRoot, 'volumes', name, '_data', 'bulk'), randomBytes(mebibytes << 20))
+  await send(socket, 'POST', `/containers/${name}/start`)
+  return (await inspectOn(socket, name)).address
 }
 
 /** As in any manual: a VXLAN device to the one other host, a bridge, a veth pair into a namespace. Returns the namespaces. */

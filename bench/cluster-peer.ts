@@ -16,6 +16,10 @@ export type PeerQuestion =
   | { readonly bulk: string; readonly mebibytes: number }
   /** How long so many exchanges of a byte take, one after the other. */
   | { readonly echo: string; readonly count: number }
+  /** From now on an address is looked for all the time; answers when that has begun. */
+  | { readonly seek: string }
+  /** When it was found, in milliseconds since 1970, until now. */
+  | { readonly found: true }
 
 function serve(socket: Socket): void {
   socket.setNoDelay()
@@ -61,16 +65,45 @@ async function exchange(address: string, count: number): Promise<number> {
   return took
 }
 
+const SEEK_MS = 5
+
+/** Whoever refuses a connection is there. */
+class Seeker {
+  readonly found: number[] = []
+  readonly #timer: NodeJS.Timeout
+
+  constructor(address: string) {
+    this.#timer = setInterval(() => this.#look(address), SEEK_MS)
+  }
+
+  #look(address: string): void {
+    const socket = connect({ port: PEER_PORT, host: address })
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') this.found.push(performance.timeOrigin + performance.now())
+    })
+    setTimeout(() => socket.destroy(), 100)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+let seeker: Seeker | null = null
+
+async function answer(question: PeerQuestion): Promise<number | number[]> {
+  if ('bulk' in question) return await sendBulk(question.bulk, question.mebibytes)
+  if ('echo' in question) return await exchange(question.echo, question.count)
+  seeker?.stop()
+  const { found = [] } = seeker ?? {}
+  seeker = 'seek' in question ? new Seeker(question.seek) : null
+  return found
+}
+
 if (import.meta.main) {
   const server = createServer({ allowHalfOpen: true }, serve).listen(PEER_PORT, '0.0.0.0')
   await once(server, 'listening')
-  process.on('message', async (question: PeerQuestion) => {
-    const took =
-      'bulk' in question
-        ? await sendBulk(question.bulk, question.mebibytes)
-        : await exchange(question.echo, question.count)
-    process.send?.(took)
-  })
+  process.on('message', async (question: PeerQuestion) => process.send?.(await answer(question)))
   process.on('disconnect', () => process.exit(0))
   process.send?.('ready')
 }

@@ -14,6 +14,7 @@ import {
   startHosts,
   startOn,
   startPeer,
+  startWithVolume,
 } from '../cluster-hosts.ts'
 import type { PeerQuestion } from '../cluster-peer.ts'
 import { endProcess } from '../command.ts'
@@ -29,6 +30,7 @@ const BULK_MIB = 64
 /** Enough that a noisy machine does not decide between two ways that differ by hundredths. */
 const WAY_ROUNDS = 40
 const EXCHANGES = 500
+const MOVE_ROUNDS = 6
 const HAND = 'VXLAN by hand'
 /** For hosts whose network has 50,000 endpoints. */
 const DEADLINE_MS = 60_000
@@ -118,6 +120,48 @@ async function* newcomers({ hosts }: TestCluster): AsyncGenerator<Row> {
   yield { title, unit: 'ms', contestants: [{ name: 'tsnet', sample: known }] }
 }
 
+interface Moves {
+  /** Milliseconds of the whole move. */
+  readonly whole: number
+  /** Milliseconds for which a third host's container had no answer from it. */
+  readonly gap: number
+}
+
+/** To and fro between two hosts, and looked for from a third. */
+async function* moves(stage: Stage, { hosts }: TestCluster): AsyncGenerator<Row> {
+  const [a, b, c] = hosts as [TestDaemon, TestDaemon, TestDaemon]
+  const { pid } = await startOn(c, 'seeks', 'mesh')
+  await using ends = new AsyncDisposableStack()
+  const seeker = ends.adopt(await startPeer(stage.root, `/proc/${pid}/ns/net`), endProcess)
+  const tell = (question: PeerQuestion) => ask(seeker, question) as Promise<number[]>
+  const address = await startWithVolume(a, 'moves', 'mesh', BULK_MIB)
+  let from = a
+  const move = async (): Promise<Moves> => {
+    const to = from === a ? b : a
+    await tell({ seek: address })
+    const body = { To: to === a ? 'h1' : 'h2' }
+    const whole = await timed(() => send(from.socket, 'POST', '/tsnet/v1/containers/moves/move', body))
+    from = to
+    const inspected = (await send(to.socket, 'GET', '/containers/moves/json')).json()
+    const { StartedAt } = inspected['State'] as { StartedAt: string }
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const found = await tell({ found: true })
+    const gaps = found.map((at, index) => ({ at, gap: at - (found[index - 1] ?? at) }))
+    const { at, gap } = gaps.reduce((one, other) => (other.gap > one.gap ? other : one))
+    // It may be reached before its program runs.
+    if (at - Date.parse(StartedAt) > 1000) throw new Error('bench: a moved container was reached late')
+    return { whole, gap }
+  }
+  const row = (title: string, key: keyof Moves): Row => ({
+    title,
+    unit: 'ms',
+    rounds: MOVE_ROUNDS,
+    contestants: [{ name: 'tsnet', sample: async () => (await move())[key] }],
+  })
+  yield row(`a container with a volume of ${BULK_MIB} MiB moves to another host`, 'whole')
+  yield row('for so long a container of a third host does not reach it', 'gap')
+}
+
 async function untilHas(host: TestDaemon, network: string, entries: number): Promise<void> {
   const end = performance.now() + DEADLINE_MS
   for (let there = 0; there < entries; there = countEntries(host, network)) {
@@ -205,6 +249,7 @@ export default {
       await createMesh(cluster.hosts, 'mesh', { Subnet: '10.41.0.0/24' })
       yield* ways(stage, cluster)
       yield* newcomers(cluster)
+      yield* moves(stage, cluster)
       yield* crowd(stage, cluster)
     } finally {
       await cluster.stop()
