@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { EventReader } from '../helpers/events.ts'
 
 const daemon = await TestDaemon.start()
 const { docker, wait, inside, addressOf } = new TestClient(daemon)
@@ -61,15 +62,14 @@ it('an interface that somebody takes out of its bridge is put back', async () =>
 })
 
 it('each repair is an event of the network that says what was wrong', async () => {
-  const since = String(Math.floor(Date.now() / 1000))
-  const events = daemon.dockerWith(
-    { timeout: 8000 },
-    ...['events', '--since', since, '--until', String(Number(since) + 3), '--filter', 'type=network'],
-    ...['--format', '{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.faults}}'],
-  )
-  await delay(300)
+  const events = await EventReader.open(daemon, { type: ['network'] })
   ip('link', 'set', bridge, 'down')
-  expect((await events).stdout).toMatch(/^repair drift bridge br-drift was down/m)
+  await until(() => events.seen.length > 0)
+  events.close()
+  expect(events.seen[0]).toMatchObject({
+    Action: 'repair',
+    Actor: { Attributes: { name: 'drift', faults: expect.stringMatching(/^bridge br-drift was down/) } },
+  })
 })
 
 it('a network that is removed does not come back', async () => {

@@ -398,11 +398,9 @@ describe('isolation', () => {
     const reaches = async (from: string, to: string): Promise<boolean> =>
       (await daemon.docker('exec', from, 'ping', '-c1', '-W1', to)).code === 0
     const right = await addressOf('right-1', 'right')
-    expect(await reaches('left-1', right)).toBe(false)
     expect(await resolve('left-1', 'right-1')).toBe('')
     expect(await inside('inner-1', 'ip route')).not.toContain('default')
     expect(await reaches('inner-1', 'inner-2')).toBe(true)
-    expect(await reaches('inner-1', right)).toBe(false)
     // not even with a route of its own
     await docker(
       'run',
@@ -418,7 +416,8 @@ describe('isolation', () => {
       '60',
     )
     await inside('sly', 'ip route add default via 10.92.0.1')
-    expect(await reaches('sly', right)).toBe(false)
+    const tries = ['left-1', 'inner-1', 'sly'].map((from) => reaches(from, right))
+    expect(await Promise.all(tries)).toEqual([false, false, false])
     expect((await inspect('network', 'inner')).Internal).toBe(true)
     await remove('left-1', 'right-1', 'inner-1', 'inner-2', 'sly')
     await docker('network', 'rm', 'left', 'right', 'inner')
