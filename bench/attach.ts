@@ -16,16 +16,18 @@ import { warmThreadPool } from '../src/sys/netns.ts'
 import { type EndpointId, type NetworkId, newId } from '../src/values/id.ts'
 
 export interface AttachResult {
-  readonly median_ms: number
-  readonly p95_ms: number
-  /** Of which the namespace with its loopback and sysctls. */
+  readonly attach_median_ms: number
+  readonly attach_p95_ms: number
+  /** The namespace with its loopback and sysctls, which an attach finds ready. */
   readonly sandbox_median_ms: number
   readonly detach_median_ms: number
   readonly rounds: number
 }
 
-/** Milliseconds after which endpoints have announced themselves for the last time. */
+/** Milliseconds after which the last of many endpoints have announced themselves and told of their groups for the last time. */
 const announcing = 3000
+/** The same for a few. */
+const telling = 1100
 
 const bridgeDriver = createBridgeDriver()
 
@@ -78,56 +80,84 @@ function quantile(values: readonly number[], part: number): number {
   return Number((sorted[Math.floor((sorted.length - 1) * part)] ?? 0).toFixed(3))
 }
 
-/** Attaches `rounds` endpoints beside `before` others, all standing at the end, then detaches them. */
-export async function benchAttach(rounds = 100, before = 0): Promise<AttachResult> {
-  await warmThreadPool()
-  const context: DriverContext = {
+interface Standing {
+  readonly sandbox: Sandbox
+  readonly spec: EndpointSpec
+}
+
+/** A network with endpoints that stand, beside which others come and go. */
+export class AttachBench implements AsyncDisposable {
+  readonly #context: DriverContext = {
     mark: 'tsnet',
     log: createLogger('silent'),
     signal: new AbortController().signal,
   }
-  const execRoot = mkdtempSync(join(tmpdir(), 'tsnet-bench-'))
-  const standing: { sandbox: Sandbox; spec: EndpointSpec }[] = []
-  const all: number[] = []
-  const sandboxes: number[] = []
-  const detached: number[] = []
-  await bridgeDriver.createNetwork(context, network)
-  try {
-    for (let round = -before; round < rounds; round++) {
-      // a daemon's event loop turns between two of them
-      await sleep(round === 0 && before > 0 ? announcing : 1)
-      const spec = endpoint(before + round)
-      const start = performance.now()
-      const sandbox = openSandbox({ execRoot, id: spec.id })
-      const opened = performance.now()
-      standing.push({ sandbox, spec })
-      await bridgeDriver.attach(context, spec, sandbox)
-      if (round < 0) continue
-      all.push(performance.now() - start)
-      sandboxes.push(opened - start)
-    }
-  } finally {
-    for (const [place, { sandbox, spec }] of standing.entries()) {
-      const start = performance.now()
-      await bridgeDriver.detach(context, spec, sandbox)
-      if (place < rounds) detached.push(performance.now() - start)
-      sandbox[Symbol.dispose]()
-      removeSandbox(execRoot, sandbox.id)
-    }
-    await bridgeDriver.removeNetwork(context, network)
-    await bridgeDriver.settle?.()
-    rmSync(execRoot, { recursive: true })
+  readonly #execRoot = mkdtempSync(join(tmpdir(), 'tsnet-bench-'))
+  readonly #standing: Standing[] = []
+  /** How many endpoints there have been: each has addresses that none had before. */
+  #made = 0
+
+  static async open(beside: number): Promise<AttachBench> {
+    await warmThreadPool()
+    const bench = new AttachBench()
+    await bridgeDriver.createNetwork(bench.#context, network)
+    for (let count = 0; count < beside; count++) bench.#standing.push((await bench.#attach()).standing)
+    if (beside > 0) await sleep(announcing)
+    return bench
   }
-  return {
-    median_ms: quantile(all, 0.5),
-    p95_ms: quantile(all, 0.95),
-    sandbox_median_ms: quantile(sandboxes, 0.5),
-    detach_median_ms: quantile(detached, 0.5),
-    rounds,
+
+  /** Attaches so many endpoints one after the other, and then detaches them. */
+  async sample(rounds: number): Promise<AttachResult> {
+    const made = []
+    for (let round = 0; round < rounds; round++) made.push(await this.#attach())
+    if (this.#standing.length > 0) await sleep(telling)
+    const detached: number[] = []
+    for (const { standing } of made) detached.push(await this.#detach(standing))
+    const attached = made.map((one) => one.attached)
+    const opened = made.map((one) => one.opened)
+    return {
+      attach_median_ms: quantile(attached, 0.5),
+      attach_p95_ms: quantile(attached, 0.95),
+      sandbox_median_ms: quantile(opened, 0.5),
+      detach_median_ms: quantile(detached, 0.5),
+      rounds,
+    }
+  }
+
+  async #attach(): Promise<{ standing: Standing; opened: number; attached: number }> {
+    // a daemon's event loop turns between two of them
+    await sleep(1)
+    const spec = endpoint(this.#made++)
+    const start = performance.now()
+    const sandbox = openSandbox({ execRoot: this.#execRoot, id: spec.id })
+    const opened = performance.now()
+    await bridgeDriver.attach(this.#context, spec, sandbox)
+    return {
+      standing: { sandbox, spec },
+      opened: opened - start,
+      attached: performance.now() - opened,
+    }
+  }
+
+  async #detach({ sandbox, spec }: Standing): Promise<number> {
+    const start = performance.now()
+    await bridgeDriver.detach(this.#context, spec, sandbox)
+    const took = performance.now() - start
+    sandbox[Symbol.dispose]()
+    removeSandbox(this.#execRoot, sandbox.id)
+    return took
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#standing) await this.#detach(one)
+    await bridgeDriver.removeNetwork(this.#context, network)
+    await bridgeDriver.settle?.()
+    rmSync(this.#execRoot, { recursive: true })
   }
 }
 
 if (import.meta.main) {
-  const [rounds, before] = process.argv.slice(2).map(Number)
-  console.log(JSON.stringify(await benchAttach(rounds, before)))
+  const [rounds = 100, beside = 0] = process.argv.slice(2).map(Number)
+  await using bench = await AttachBench.open(beside)
+  console.log(JSON.stringify(await bench.sample(rounds)))
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { benchAttach } from '../attach.ts'
-import type { Case, Contestant } from '../case.ts'
+import { AttachBench } from '../attach.ts'
+import type { Case, Contestant, Row } from '../case.ts'
 import type { Engine } from '../engines/engine.ts'
 import { IMAGE } from '../image.ts'
 import { send, timed } from '../request.ts'
@@ -61,13 +61,28 @@ const overApi = (engines: readonly Engine[], verb: 'connect' | 'disconnect'): Co
   engines.map((engine) => ({ name: engine.name, sample: () => sampleConnect(engine, verb) }))
 
 /** `openSandbox` makes namespaces, so this is the one case that does kernel work in the benchmark's own process. */
-const own = (part: 'attach' | 'detach', beside = 0): Contestant => ({
+const own = (bench: AttachBench, part: 'attach' | 'detach'): Contestant => ({
   name: 'tsnet',
-  sample: async () => {
-    const result = await benchAttach(IN_A_ROW, beside)
-    return part === 'attach' ? result.median_ms - result.sandbox_median_ms : result.detach_median_ms
-  },
+  sample: async () => (await bench.sample(IN_A_ROW))[`${part}_median_ms`],
 })
+
+/** Both rows beside the same standing endpoints, which take some seconds to attach. */
+async function* ownRows(beside: number, others: (verb: 'ADD' | 'DEL') => Contestant[]): AsyncGenerator<Row> {
+  await using bench = await AttachBench.open(beside)
+  const where = beside === 0 ? '' : `, beside ${beside} others`
+  // a sample beside others waits a second for them
+  const rest = { unit: 'ms', ...(beside > 0 && { rounds: 10 }) } as const
+  yield {
+    title: `attach, driver alone${where}`,
+    ...rest,
+    contestants: [own(bench, 'attach'), ...others('ADD')],
+  }
+  yield {
+    title: `detach, driver alone${where}`,
+    ...rest,
+    contestants: [own(bench, 'detach'), ...others('DEL')],
+  }
+}
 
 export default {
   name: 'attach',
@@ -75,17 +90,12 @@ export default {
   title: 'An endpoint on a bridge',
   about:
     'Driver alone: a veth pair into a standing namespace, addresses and routes of both families, in process, median of ' +
-    `${IN_A_ROW} in a row; beside it a call of the CNI bridge plugin with host-local, which is a program per call. Over the ` +
-    'API: a running container is joined to a further network, which adds the engine’s own work.',
+    `${IN_A_ROW} in a row; beside it a call of the CNI bridge plugin with host-local, which is a program per call. Then on a ` +
+    `network where ${BESIDE} stand already. Over the API: a running container is joined to a further network, which adds the engine’s own work.`,
   async *rows(stage) {
-    const cni = (verb: 'ADD' | 'DEL') => ({ name: 'CNI bridge', sample: async () => sampleCni(stage, verb) })
-    yield { title: 'attach, driver alone', unit: 'ms', contestants: [own('attach'), cni('ADD')] }
-    yield { title: 'detach, driver alone', unit: 'ms', contestants: [own('detach'), cni('DEL')] }
+    yield* ownRows(0, (verb) => [{ name: 'CNI bridge', sample: async () => sampleCni(stage, verb) }])
     execFileSync('ip', ['link', 'delete', BRIDGE.bridge])
-    for (const part of ['attach', 'detach'] as const) {
-      const title = `${part}, driver alone, beside ${BESIDE} others`
-      yield { title, unit: 'ms', contestants: [own(part, BESIDE)], rounds: 1 }
-    }
+    yield* ownRows(BESIDE, () => [])
 
     const engines = await stage.engines('tsnet', 'dockerd', 'podman')
     for (const { socket } of engines) {
