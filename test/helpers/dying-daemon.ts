@@ -33,15 +33,16 @@ export class DyingDaemon {
   /**
    * Prepares, and makes the changes until the daemon dies at the first write to the journal, then at the second, and so on, until it
    * survives all; checks after the next start of each. Returns how often it died. `asked` gets the changes, itself unless told; with
-   * `every` it dies at every so many-th write only.
+   * `writes` it dies at these only.
    */
   async atEachWrite(
     prepare: () => Promise<void>,
     changes: readonly (readonly string[])[],
     check: (when: string) => Promise<void>,
-    { asked = this.daemon, every = 1 }: { asked?: TestDaemon; every?: number } = {},
+    { asked = this.daemon, writes }: { asked?: TestDaemon; writes?: readonly number[] } = {},
   ): Promise<number> {
-    for (let at = 1; ; at += every) {
+    let deaths = 0
+    for (const at of writes ?? everyNumber()) {
       await prepare()
       writeFileSync(this.#file, String(at))
       let completed = true
@@ -51,8 +52,10 @@ export class DyingDaemon {
       rmSync(this.#file, { force: true })
       await this.daemon.launch()
       await check(`killed at journal write ${at}`)
-      if (completed) return at - 1
+      if (completed) break
+      deaths++
     }
+    return deaths
   }
 
   /**
@@ -72,4 +75,8 @@ export class DyingDaemon {
     if (code !== 0) throw new Error(`after death ${at}: ${stderr}`)
     return died
   }
+}
+
+function* everyNumber(): Generator<number> {
+  for (let number = 1; ; number++) yield number
 }

@@ -15,14 +15,15 @@ beforeAll(async () => {
   const input = busyboxArchive()
   // The other one gets the image with the first container.
   await Promise.all([a, c].map(({ daemon }) => daemon.dockerWith({ input }, 'import', '-', 'box')))
-  await a.tsnet('network', 'create', '-d', 'overlay', '--subnet', '10.77.0.0/24', 'mesh')
+  await a.tsnet('network', 'create', '-d', 'overlay', '--ipv6', '--subnet', '10.77.0.0/24', 'mesh')
   await Promise.all(clients.map((client) => eventually(() => client.inspect('network', 'mesh'))))
   await c.wait('asks', '--network', 'mesh')
 })
 afterAll(() => cluster.stop())
 
-const serving =
-  'echo lives; echo start >> /starts; trap "exit 0" TERM; httpd -p 80 -h /data; sleep 600 & wait'
+/** Ends when it is told to, which a bare `sleep` does not. */
+const ending = 'trap "exit 0" TERM; sleep 600 & wait'
+const serving = `echo lives; echo start >> /starts; httpd -p 80 -h /data; ${ending}`
 
 /** What of a container is to be the same on every host. */
 function sameOf({ Id, Created, Config, Image, HostConfig, NetworkSettings }: ContainerInspect): unknown {
@@ -126,23 +127,13 @@ describe('moved on, and back', () => {
   })
 
   it('a stopped container stays stopped, and has its fixed address when it starts', async () => {
-    await a.tsnet(
-      'create',
-      '--name',
-      'still',
-      '--network',
-      'mesh',
-      '--ip',
-      '10.77.0.99',
-      'box',
-      'sleep',
-      '600',
-    )
+    const fixed = ['--network', 'mesh', '--ip', '10.77.0.99']
+    await a.tsnet('create', '--name', 'still', ...fixed, 'box', 'sleep', '600')
     await moves(a, 'still', 'h2')
     expect((await b.inspect('container', 'still')).State.Status).toBe('created')
-    expect(
-      await c.refusal('run', '--rm', '--network', 'mesh', '--ip', '10.77.0.99', 'box', 'true'),
-    ).toContain('10.77.0.99 is held by container still on h2')
+    expect(await c.refusal('run', '--rm', ...fixed, 'box', 'true')).toContain(
+      '10.77.0.99 is held by container still on h2',
+    )
     await b.tsnet('start', 'still')
     expect(await c.inside('asks', 'ping -c 1 -W 2 still')).toContain('10.77.0.99')
     await b.remove('still')
@@ -150,20 +141,8 @@ describe('moved on, and back', () => {
 
   it('one on a network of the host alone is on that of the same name, with an address there', async () => {
     for (const client of [a, b]) await client.tsnet('network', 'create', 'near')
-    await a.tsnet(
-      'run',
-      '-d',
-      '--rm',
-      '--name',
-      'both',
-      '--network',
-      'near',
-      '-p',
-      '8099:80',
-      'box',
-      'sleep',
-      '600',
-    )
+    const published = ['--network', 'near', '-p', '8099:80']
+    await a.tsnet('run', '-d', '--rm', '--name', 'both', ...published, 'box', 'sh', '-c', ending)
     await a.tsnet('network', 'connect', 'mesh', 'both')
     const { Id } = await b.inspect('network', 'near')
     await moves(a, 'both', 'h2')
@@ -224,7 +203,7 @@ describe('what cannot move', () => {
 })
 
 describe('a move that fails', () => {
-  const slow = 'trap "echo bye; sleep 3; exit 0" TERM; echo on >> /starts; sleep 600 & wait'
+  const slow = 'trap "echo bye; sleep 2; exit 0" TERM; echo on >> /starts; sleep 600 & wait'
   /** Its program has been told to end so many times. */
   const stopping = (times: number) =>
     eventually(async () => expect(await a.tsnet('logs', 'web')).toBe(Array(times).fill('bye').join('\n')))
