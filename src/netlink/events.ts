@@ -1,4 +1,5 @@
 /** What changes in a namespace, as the kernel tells it to its multicast groups (rtnetlink(7), RTNLGRP_*). */
+import { readlinkSync } from 'node:fs'
 import { NETLINK_ROUTE } from '../sys/constants/netlink.ts'
 import {
   RTM_DELADDR,
@@ -26,7 +27,7 @@ import {
   receiveNetlink,
 } from '../sys/netlink-socket.ts'
 import { inNetns } from '../sys/netns.ts'
-import { watchReadable } from '../sys/readable.ts'
+import { type ReadableWatch, watchReadable } from '../sys/readable.ts'
 import { type Address, decodeAddress } from './address.ts'
 import { decodeForwarding, type Forwarding } from './forwarding.ts'
 import { decodeLink, ifinfomsg, type Link } from './link.ts'
@@ -53,46 +54,103 @@ const groups = {
   neighbours: [RTNLGRP_NEIGH],
 } as const
 
-export interface EventWatch extends Disposable {
-  /** Runs changes of one's own that the listener is not to hear of; nor does it hear of others' meanwhile. */
-  unheard<T>(act: () => T): T
+type Listener = (event: NetlinkEvent) => void
+
+/** A socket, and who hears what comes in by it. */
+class Source {
+  readonly socket: Fd
+  readonly listeners = new Set<Listener>()
+  readonly #watch: ReadableWatch
+  #isDelivering = false
+
+  constructor(socket: Fd, about: keyof typeof groups) {
+    this.socket = socket
+    for (const group of groups[about]) joinNetlinkGroup(socket, group)
+    this.#watch = watchReadable(socket, () => this.deliver())
+    this.#watch.unref()
+  }
+
+  /** Passes on all that waits. */
+  deliver(): void {
+    if (this.#isDelivering) return
+    this.#isDelivering = true
+    try {
+      deliver(this.socket, (event) => {
+        for (const listener of this.listeners) listener(event)
+      })
+    } finally {
+      this.#isDelivering = false
+    }
+  }
+
+  close(): void {
+    this.#watch.stop()
+    this.socket.close()
+  }
 }
 
+/** By what they are about and the namespace: several parts of a daemon hear of each link, which is read once for all of them. */
+const sources = new Map<string, Source>()
+
 /**
- * Calls `listener` from the event loop for each change of links and their addresses, of routes, or of neighbours and forwarding entries,
- * in the thread's own namespace, or in `netns`, from now on until the returned handle is disposed of. The process may end while it
- * watches.
+ * Calls `listener` from the event loop for each change of links and their addresses, or of routes, in the thread's own namespace, or in
+ * `netns`, from now on until the returned handle is disposed of. The process may end while it watches.
  */
-export function watchEvents(
-  listener: (event: NetlinkEvent) => void,
-  netns?: Fd,
-  about: keyof typeof groups = 'links',
-): EventWatch {
-  const socket =
-    netns === undefined
-      ? openNetlinkSocket(NETLINK_ROUTE)
-      : inNetns(netns, () => openNetlinkSocket(NETLINK_ROUTE))
-  for (const group of groups[about]) joinNetlinkGroup(socket, group)
-  const watch = watchReadable(socket, () => deliver(socket, listener))
-  watch.unref()
+export function watchEvents(listener: Listener, netns?: Fd, about: 'links' | 'routes' = 'links'): Disposable {
+  if (netns !== undefined) {
+    const source = new Source(
+      inNetns(netns, () => openNetlinkSocket(NETLINK_ROUTE)),
+      about,
+    )
+    return listen(source, listener, () => source.close())
+  }
+  const key = `${about} ${readlinkSync('/proc/thread-self/ns/net')}`
+  const present = sources.get(key)
+  // What has been is not for who comes now.
+  present?.deliver()
+  const source = present ?? new Source(openNetlinkSocket(NETLINK_ROUTE), about)
+  sources.set(key, source)
+  return listen(source, listener, () => {
+    sources.delete(key)
+    source.close()
+  })
+}
+
+function listen(source: Source, listener: Listener, onUnused: () => void): Disposable {
+  // The same function may be given twice.
+  const own: Listener = (event) => listener(event)
+  source.listeners.add(own)
   return {
-    unheard(act) {
-      for (const group of groups[about]) leaveNetlinkGroup(socket, group)
-      try {
-        return act()
-      } finally {
-        for (const group of groups[about]) joinNetlinkGroup(socket, group)
-      }
-    },
     [Symbol.dispose]: () => {
-      watch.stop()
-      socket.close()
+      if (source.listeners.delete(own) && source.listeners.size === 0) onUnused()
     },
   }
 }
 
+export interface NeighbourWatch extends Disposable {
+  /** Runs changes of one's own that the listener is not to hear of; nor does it hear of others' meanwhile. */
+  unheard<T>(act: () => T): T
+}
+
+/** As `watchEvents`, for changes of neighbours and forwarding entries. */
+export function watchNeighbours(listener: Listener): NeighbourWatch {
+  const source = new Source(openNetlinkSocket(NETLINK_ROUTE), 'neighbours')
+  const watch = listen(source, listener, () => source.close())
+  return {
+    unheard(act) {
+      for (const group of groups.neighbours) leaveNetlinkGroup(source.socket, group)
+      try {
+        return act()
+      } finally {
+        for (const group of groups.neighbours) joinNetlinkGroup(source.socket, group)
+      }
+    },
+    [Symbol.dispose]: () => watch[Symbol.dispose](),
+  }
+}
+
 /** Passes on all that waits. A listener may dispose of the watch meanwhile. */
-function deliver(socket: Fd, listener: (event: NetlinkEvent) => void): void {
+function deliver(socket: Fd, listener: Listener): void {
   while (socket.isOpen) {
     const datagram = receive(socket)
     if (datagram === null) return

@@ -1,7 +1,7 @@
 /** Forwarding entries, many changes in one request, and long lists, in a throw-away network namespace. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type NetlinkEvent, watchEvents } from '../../src/netlink/events.ts'
+import { type NetlinkEvent, watchNeighbours } from '../../src/netlink/events.ts'
 import {
   decodeForwarding,
   type Forwarding,
@@ -144,7 +144,7 @@ test('the settings of a VXLAN device are read back', () => {
 
 test('changes of entries are told, but those that are to be unheard', async () => {
   const told: NetlinkEvent[] = []
-  using watch = watchEvents((event) => told.push(event), undefined, 'neighbours')
+  using watch = watchNeighbours((event) => told.push(event))
   watch.unheard(() => socket.actAll([remoteForwarding(port, macNumber(1), '198.51.100.1')]))
   socket.actAll([forwardingRemoval(port, macNumber(1), 'port')])
   socket.actAll([permanentNeighbour(master, '10.1.0.9', macNumber(9))])

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -351,6 +351,26 @@ describe('events', () => {
       events.some((event) => event.type === 'link' && event.link.index === index && event.link.master === 0),
     )
     expect(events.filter(({ type }) => type === 'link-removed')).toEqual([])
+  })
+
+  test('all who listen hear the same by one socket, each of what came after it, and until it is disposed of', async () => {
+    const sockets = () => readdirSync('/proc/self/fd').length
+    const [early, late]: NetlinkEvent[][] = [[], []]
+    const before = sockets()
+    const first = watchEvents((event) => early!.push(event))
+    const opened = sockets()
+    upBridge()
+    using _second = watchEvents((event) => late!.push(event))
+    expect([opened, sockets()]).toEqual([before + 1, before + 1])
+    createLink(socket, { name: 'v0', kind: veth({ name: 'v1' }) })
+    const heard = (events: readonly NetlinkEvent[], name: string) =>
+      events.some((event) => event.type === 'link' && event.link.name === name)
+    await until(() => heard(early!, 'v0') && heard(late!, 'v0'))
+    expect([heard(early!, 'br-x'), heard(late!, 'br-x')]).toEqual([true, false])
+    first[Symbol.dispose]()
+    createLink(socket, { name: 'v2', kind: veth({ name: 'v3' }) })
+    await until(() => heard(late!, 'v2'))
+    expect(heard(early!, 'v2')).toBe(false)
   })
 
   test('when events are lost the listener is told so, and of what comes afterwards', async () => {

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '../../log.ts'
 import { isNetlinkError } from '../../netlink/error.ts'
-import type { EventWatch } from '../../netlink/events.ts'
+import type { NeighbourWatch } from '../../netlink/events.ts'
 import { forwardingRemoval, remoteForwarding } from '../../netlink/forwarding.ts'
 import type { Request } from '../../netlink/message.ts'
 import { neighbourRemoval, permanentNeighbour } from '../../netlink/neighbour.ts'
@@ -32,7 +32,7 @@ const turnSize = 1000
 
 export class Entries {
   readonly #log: Logger
-  readonly #watch: () => EventWatch | null
+  readonly #watch: () => NeighbourWatch | null
   readonly #onMissing: () => void
   #place: EntryPlace | null = null
   #waiting: EntryChange[] = []
@@ -43,7 +43,7 @@ export class Entries {
   #changed: EntryChange[] | null = null
 
   /** What `watch` gives is not to hear of changes made here; `onMissing` is called when the links are not there. */
-  constructor(log: Logger, watch: () => EventWatch | null, onMissing: () => void) {
+  constructor(log: Logger, watch: () => NeighbourWatch | null, onMissing: () => void) {
     this.#log = log
     this.#watch = watch
     this.#onMissing = onMissing

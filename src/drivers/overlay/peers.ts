@@ -2,7 +2,7 @@
 import type { Change, Cluster, ClusterEndpoint, Mirror, NodeRecord } from '../../cluster/cluster.ts'
 import { errorMessage } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import type { EventWatch } from '../../netlink/events.ts'
+import type { NeighbourWatch } from '../../netlink/events.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { EndpointId } from '../../values/id.ts'
 import { formatIp, parseIp } from '../../values/ip.ts'
@@ -18,7 +18,7 @@ export interface PeersParts {
   readonly log: Logger
   readonly underlay: Underlay
   /** Hears of entries that others change. */
-  readonly watch: () => EventWatch | null
+  readonly watch: () => NeighbourWatch | null
   /** The network is to be compared with what it should be. */
   readonly suspect: () => void
 }

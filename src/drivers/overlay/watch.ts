@@ -1,7 +1,7 @@
 /** Signs that somebody else has changed what overlay networks need: their links to other hosts, entries, the hosts themselves. */
 import type { Cluster } from '../../cluster/cluster.ts'
 import type { Address } from '../../netlink/address.ts'
-import { type EventWatch, type NetlinkEvent, watchEvents } from '../../netlink/events.ts'
+import { type NeighbourWatch, type NetlinkEvent, watchEvents, watchNeighbours } from '../../netlink/events.ts'
 import type { Forwarding } from '../../netlink/forwarding.ts'
 import { isUp, type Link } from '../../netlink/link.ts'
 import type { Neighbour } from '../../netlink/neighbour.ts'
@@ -21,12 +21,12 @@ export class OverlayWatch implements Disposable {
   readonly #suspect: (network: NetworkId) => void
   readonly #undo = new DisposableStack()
   /** Hears of entries. */
-  readonly entries: EventWatch
+  readonly entries: NeighbourWatch
 
   constructor(cluster: Cluster, networks: Networks, suspect: (network: NetworkId) => void) {
     this.#networks = networks
     this.#suspect = suspect
-    this.entries = this.#undo.use(watchEvents((event) => this.#hear(event), undefined, 'neighbours'))
+    this.entries = this.#undo.use(watchNeighbours((event) => this.#hear(event)))
     this.#undo.use(watchEvents((event) => this.#hear(event)))
     let mtu = 0
     this.#undo.use(
