@@ -245,9 +245,10 @@ export function createMemoryEngine(): MemoryEngine {
         records.set(record.id, { ...record, name })
       },
       move: async (ref, host, { sent }) => {
+        const container = find(ref)
         note('move', ref, host)
         sent('data', 10)
-        return { container: find(ref), error: '' }
+        return { container, error: '' }
       },
       wait: (ref, condition, signal) => {
         const { id, state } = find(ref)
