@@ -1,4 +1,5 @@
 /** Running containers' files follow what they tell about: the host's resolv.conf, and the addresses of linked neighbours. */
+import { setImmediate } from 'node:timers/promises'
 import { updateContainerFiles } from '../sandbox/container-files.ts'
 import type { ContainerRecord } from '../store/records.ts'
 import type { ContainerId } from '../values/id.ts'
@@ -7,9 +8,17 @@ import { ownsSandbox, usesNames } from './endpoints.ts'
 import { linkedHosts } from './linked-hosts.ts'
 import type { Parts } from './parts.ts'
 
-/** Looks after all running containers, each in its turn. What fails is logged. */
+/** Looks after all running containers. What fails is logged. */
 export function refreshFiles(parts: Parts): void {
-  for (const container of running(parts)) void refresh(parts, container.id)
+  void refreshAll(parts, running(parts))
+}
+
+/** One in each turn of the event loop: names are answered in between. */
+async function refreshAll(parts: Parts, containers: readonly ContainerRecord[]): Promise<void> {
+  for (const { id } of containers) {
+    void refresh(parts, id)
+    await setImmediate()
+  }
 }
 
 /** Containers whose hosts file names this one learn its new address. What fails is logged. */
