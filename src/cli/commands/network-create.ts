@@ -1,6 +1,6 @@
 import { list, map, text, toggle } from '../argv.ts'
 import { defineCommand, print, printError } from '../command.ts'
-import { assignAddresses } from '../values/ipam.ts'
+import { assignAddresses, checkAuxiliary } from '../values/ipam.ts'
 import { parseLabel, toRecord } from '../values/key-value.ts'
 import { parseIpFlag } from '../values/network.ts'
 
@@ -14,7 +14,7 @@ export const command = defineCommand({
   summary: 'Create a network',
   flags: {
     attachable: toggle('Enable manual container attachment'),
-    'aux-address': map('Auxiliary IPv4 or IPv6 addresses used by Network driver'),
+    'aux-address': map('Auxiliary IPv4 or IPv6 addresses used by Network driver', { check: checkAuxiliary }),
     'config-from': text('The network from which to copy the configuration'),
     'config-only': toggle('Create a configuration only network'),
     dns: list('Set name servers that its containers ask instead of the host’s', {

@@ -19,6 +19,15 @@ export interface IpamConfig {
   AuxiliaryAddresses?: Record<string, string>
 }
 
+/** A name with an address, as `--aux-address` takes it. */
+export function checkAuxiliary(pair: string): void {
+  const [name, address = ''] = cut(pair, '=')
+  if (name !== '' && isIP(address) !== 0) return
+  throw badValue(
+    `wanted is a name with an IP address, such as router=${isIP(name) === 0 ? '10.0.0.5' : name}`,
+  )
+}
+
 /** One pool per subnet, each range, gateway and auxiliary address put to the subnet that holds it. */
 export function assignAddresses(flags: IpamFlags): readonly IpamConfig[] {
   const { subnets, ranges, gateways } = flags

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { assignAddresses } from '../../../../src/cli/values/ipam.ts'
+import { assignAddresses, checkAuxiliary } from '../../../../src/cli/values/ipam.ts'
 
 const flags = { subnets: [] as string[], ranges: [] as string[], gateways: [] as string[], auxiliary: {} }
 
@@ -49,5 +49,22 @@ describe('assignAddresses', () => {
     [{ subnets: ['10.1.0.0'], gateways: ['10.1.0.1'] }, 'invalid subnet: invalid CIDR address: 10.1.0.0'],
   ])('refuses %j', (given, message) => {
     expect(() => assignAddresses({ ...flags, ...given })).toThrow(message)
+  })
+})
+
+describe('an auxiliary address', () => {
+  test('has a name, in either family', () => {
+    expect(() => checkAuxiliary('router=10.1.0.9')).not.toThrow()
+    expect(() => checkAuxiliary('router=fd00::9')).not.toThrow()
+  })
+
+  test.each([
+    ['10.1.0.9', 'wanted is a name with an IP address, such as router=10.1.0.9'],
+    ['=10.1.0.9', 'wanted is a name with an IP address, such as router=10.0.0.5'],
+    ['router', 'such as router=10.0.0.5'],
+    ['router=', 'such as router=10.0.0.5'],
+    ['router=10.1.0', 'such as router=10.0.0.5'],
+  ])('is not %j', (pair, message) => {
+    expect(() => checkAuxiliary(pair)).toThrow(message)
   })
 })
