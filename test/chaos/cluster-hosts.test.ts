@@ -1,5 +1,5 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
@@ -138,8 +138,11 @@ async function talkFor(seconds: number): Promise<void> {
   } while (performance.now() < end)
 }
 
+/** By how many programs a processor is wanted, at least one. */
+const shares = (): number => Math.max(1, loadavg()[0]! / availableParallelism())
+
 interface Fault {
-  /** Seconds after which all is well again; most of it is how busy the machine may be. */
+  /** Seconds after which all is well again, on a machine that has nothing else to do. */
   readonly within: number
   /** Resolves when the cause is gone. */
   readonly befall: () => Promise<unknown>
@@ -301,7 +304,7 @@ it.each(Object.entries(faults))(
     await eventually(async () => expect(await withoutOwner()).toEqual([]))
     const all = (performance.now() - began) / 1000
     console.log(`${title}: ${reached.toFixed(1)} s until all reach each other, ${all.toFixed(1)} s in all`)
-    expect(reached).toBeLessThan(fault.within)
+    expect(reached).toBeLessThan(fault.within * shares())
   },
   120_000,
 )
