@@ -1,10 +1,28 @@
 /** Who can reach each published port, as far as the binding decides it: the host's own rules may let in fewer. */
 import { formatPorts, type PortSummary } from './list-ports.ts'
 
-/** One published port or range of a container. */
-export interface Exposure {
-  readonly container: string
-  readonly port: PortSummary
+/** One published port or range of a container, or an address of its own where no port is kept from anybody. */
+export type Exposure =
+  | { readonly container: string; readonly port: PortSummary }
+  | { readonly container: string; readonly address: string }
+
+interface ListedContainer {
+  readonly Names: readonly string[] | null
+  readonly NetworkSettings?: { readonly Networks: Readonly<Record<string, ListedEndpoint>> | null }
+}
+
+/** A container's part in a network, as lists have it. */
+export interface ListedEndpoint {
+  readonly NetworkID?: string
+  readonly IPAddress?: string
+  readonly GlobalIPv6Address?: string
+}
+
+/** A network as lists have it. */
+export interface ListedNetwork {
+  readonly Id: string
+  readonly Internal: boolean
+  readonly Options: Readonly<Record<string, string>> | null
 }
 
 /** The published ports of containers as lists have them. */
@@ -17,26 +35,62 @@ export function listExposures(
   return containers.flatMap(({ Names, Ports }) =>
     (Ports ?? [])
       .filter(({ IP }) => IP !== undefined && IP !== '')
-      .map((port) => ({ container: (Names?.[0] ?? '').replace(/^\//, ''), port })),
+      .map((port) => ({ container: nameOf(Names), port })),
   )
 }
 
+/** The addresses of containers on networks in the mode nat-unprotected, whose ports need not be published. */
+export function listOpenAddresses(
+  containers: readonly ListedContainer[],
+  networks: readonly ListedNetwork[],
+): Exposure[] {
+  const byId = new Map(networks.map((network) => [network.Id, network]))
+  return containers.flatMap(({ Names, NetworkSettings }) =>
+    Object.values(NetworkSettings?.Networks ?? {}).flatMap((endpoint) =>
+      openAddresses(endpoint, byId.get(endpoint.NetworkID ?? '')).map((address) => ({
+        container: nameOf(Names),
+        address,
+      })),
+    ),
+  )
+}
+
+function openAddresses(endpoint: ListedEndpoint, network: ListedNetwork | undefined): string[] {
+  if (network === undefined || network.Internal) return []
+  const isOpen = (family: 4 | 6): boolean =>
+    network.Options?.[`com.docker.network.bridge.gateway_mode_ipv${family}`] === 'nat-unprotected'
+  return [
+    isOpen(4) ? (endpoint.IPAddress ?? '') : '',
+    isOpen(6) ? (endpoint.GlobalIPv6Address ?? '') : '',
+  ].filter(Boolean)
+}
+
+function nameOf(names: readonly string[] | null): string {
+  return (names?.[0] ?? '').replace(/^\//, '')
+}
+
 /** `0.0.0.0:8080->80/tcp` */
-export function formatExposed({ port }: Exposure): string {
+export function formatExposed(exposure: Exposure): string {
+  if ('address' in exposure) return `${exposure.address}: every port`
+  const { port } = exposure
   const place = port.Via === 'route' ? "the container's own address: " : ''
   return place + formatPorts([port])
 }
 
 /** `everyone`, `this host`, `10.0.0.0/8 by eth1` … */
-export function formatClients({ port }: Exposure): string {
+export function formatClients(exposure: Exposure): string {
+  if ('address' in exposure) return everyone(exposure.address) + byRoute
+  const { port } = exposure
   const { IP = '', From, HostInterface } = port
   if (IP === '::1' || IP.startsWith('127.')) return 'this host'
   const clients =
     From === undefined ? everyone(IP) : From.filter((one) => isSix(one) === isSix(IP)).join(', ')
-  const way = port.Via === 'route' ? ' with a route to it' : HostInterface ? ` by ${HostInterface}` : ''
+  const way = port.Via === 'route' ? byRoute : HostInterface ? ` by ${HostInterface}` : ''
   const policy = port.HostPolicy === 'respect' ? ", if the host's rules let them in" : ''
   return clients + way + policy
 }
+
+const byRoute = ' with a route to it'
 
 function everyone(ip: string): string {
   return isSix(ip) ? 'everyone over IPv6' : 'everyone over IPv4'
@@ -47,7 +101,9 @@ function isSix(address: string): boolean {
 }
 
 /** Whose address the program sees: a relay hides the client's. */
-export function formatSeen({ port }: Exposure): string {
+export function formatSeen(exposure: Exposure): string {
+  if ('address' in exposure) return "the client's"
+  const { port } = exposure
   if (port.Via === 'proxy') return "the host's"
   return port.IP?.startsWith('127.') ? "the host's" : "the client's"
 }

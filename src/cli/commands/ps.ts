@@ -1,6 +1,15 @@
 import { integer, text, toggle, value } from '../argv.ts'
 import { defineCommand, printError } from '../command.ts'
-import { type Exposure, formatClients, formatExposed, formatSeen, listExposures } from '../exposure.ts'
+import {
+  type Exposure,
+  formatClients,
+  formatExposed,
+  formatSeen,
+  type ListedEndpoint,
+  type ListedNetwork,
+  listExposures,
+  listOpenAddresses,
+} from '../exposure.ts'
 import { formatPorts, type PortSummary } from '../list-ports.ts'
 import { formatTime } from '../list-time.ts'
 import { type Columns, ellipsis, formatLabels, printList, shortId } from '../output.ts'
@@ -24,7 +33,7 @@ export interface Summary {
   readonly Mounts?:
     | readonly { readonly Name?: string; readonly Source: string; readonly Driver?: string }[]
     | null
-  readonly NetworkSettings?: { readonly Networks: Readonly<Record<string, unknown>> | null }
+  readonly NetworkSettings?: { readonly Networks: Readonly<Record<string, ListedEndpoint>> | null }
 }
 
 export const command = defineCommand({
@@ -53,7 +62,9 @@ export const command = defineCommand({
       query: { all, limit, size, filters: filter, ranges: true },
     })
     if (flags.exposure) {
-      printList(exposureListing, listExposures(items), format, quiet)
+      const networks = await client.call<ListedNetwork[]>('GET', '/networks')
+      const exposures = [...listExposures(items), ...listOpenAddresses(items, networks)]
+      printList(exposureListing, exposures, format, quiet)
       return 0
     }
     const columns = containerColumns(!flags['no-trunc'])

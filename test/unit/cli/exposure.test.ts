@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { formatClients, formatExposed, formatSeen, listExposures } from '../../../src/cli/exposure.ts'
+import {
+  formatClients,
+  formatExposed,
+  formatSeen,
+  listExposures,
+  listOpenAddresses,
+} from '../../../src/cli/exposure.ts'
 
 const port = { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp', Via: 'dnat' as const }
 
@@ -24,5 +30,35 @@ describe('the exposure of a port', () => {
     const found = listExposures(containers)
     expect(found.map(formatExposed)).toEqual(['0.0.0.0:8080->80/tcp'])
     expect(found[0]?.container).toBe('web')
+  })
+})
+
+describe('an address on a network in the mode nat-unprotected', () => {
+  const mode = 'com.docker.network.bridge.gateway_mode_ipv'
+  const addresses = { IPAddress: '10.1.0.2', GlobalIPv6Address: 'fd00::2' }
+  const webOn = (NetworkID: string) => ({
+    Names: ['/web'],
+    NetworkSettings: { Networks: { net: { NetworkID, ...addresses } } },
+  })
+  const networks = [
+    { Id: 'four', Internal: false, Options: { [`${mode}4`]: 'nat-unprotected', [`${mode}6`]: 'nat' } },
+    { Id: 'six', Internal: false, Options: { [`${mode}6`]: 'nat-unprotected' } },
+    { Id: 'shut', Internal: true, Options: { [`${mode}4`]: 'nat-unprotected' } },
+    { Id: 'plain', Internal: false, Options: null },
+  ]
+
+  test('is told with every port, published or not, and who can have a way to it', () => {
+    const [four, ...none] = listOpenAddresses([webOn('four')], networks)
+    expect(none).toEqual([])
+    expect([formatExposed(four!), formatClients(four!), formatSeen(four!)]).toEqual([
+      '10.1.0.2: every port',
+      'everyone over IPv4 with a route to it',
+      "the client's",
+    ])
+  })
+
+  test('is told for the family alone that has the mode, and not of networks without a way out', () => {
+    const all = ['six', 'shut', 'plain', 'gone'].map(webOn)
+    expect(listOpenAddresses(all, networks)).toEqual([{ container: 'web', address: 'fd00::2' }])
   })
 })
