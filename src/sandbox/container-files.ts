@@ -1,10 +1,10 @@
 /** The files that a container gets from the host, kept in its directory below the data-root and bound into it. */
 import { hash } from 'node:crypto'
-import { constants, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants, fstatSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { Fd } from '../sys/fd.ts'
 
-const { O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants
+const { O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 
 export interface ContainerText {
   /** Name of the file in the container's directory. */
@@ -58,7 +58,7 @@ export function updateContainerFiles(dataRoot: string, id: string, texts: readon
     return last !== undefined && last.digest !== digestOf(text) && holds(`${directory}/${name}`, last)
   })
   if (due.length === 0) return
-  writeFileSync(`${directory}/${ledger}`, ledgerOf(due, written), { mode: 0o600 })
+  overwrite(`${directory}/${ledger}`, ledgerOf(due, written))
   for (const { name, text } of due) unlessLeased(() => overwrite(`${directory}/${name}`, text))
 }
 
@@ -74,9 +74,12 @@ function holds(path: string, last: { size: number; digest: string }): boolean {
   })
 }
 
+/** Cut at the end only, where need be: a file system takes its time to free what it gives out again at once, and nobody finds the file empty. */
 function overwrite(path: string, text: string): true {
-  using file = openNow(path, O_WRONLY | O_TRUNC)
+  using file = openNow(path, O_WRONLY)
   writeFileSync(file.number, text)
+  const size = Buffer.byteLength(text)
+  if (fstatSync(file.number).size > size) ftruncateSync(file.number, size)
   return true
 }
 
