@@ -144,6 +144,8 @@ export interface Cluster {
   hold(key: string, value: string): Promise<string>
   /** As `hold` for a host that cannot wait: claimed when etcd is back, and told to `onLost` when that fails. */
   holdLater(key: string, value: string): void
+  /** Leaves a held key as it stands, and does not claim it again when the lease is lost: another host may have taken it over. */
+  forgo(key: string): void
   /** Gives a held key back; safe to repeat. While etcd is away it goes when etcd is back. */
   release(key: string): void
   /**

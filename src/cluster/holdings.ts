@@ -82,6 +82,12 @@ export class Holdings {
     this.#wish(key, { kind: 'give', value: own.value })
   }
 
+  /** Leaves a held key as it stands: it goes with the lease, or to who takes it over. */
+  forgo(key: string): void {
+    this.#own.delete(key)
+    this.#wishes.delete(key)
+  }
+
   /** Gives up all keys that `concerns` knows, whose owner is gone for everybody. */
   forget(concerns: (key: string) => boolean): void {
     for (const [key, { isClaim }] of this.#own) {

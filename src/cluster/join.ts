@@ -134,6 +134,10 @@ class Membership implements Cluster {
     this.#session.holdings.holdLater(key, value)
   }
 
+  forgo(key: string): void {
+    this.#session.holdings.forgo(key)
+  }
+
   release(key: string): void {
     this.#session.holdings.release(key)
   }

@@ -286,8 +286,8 @@ async function adoptPoolsOf(
 }
 
 function leasesOf(parts: Parts, container: ContainerRecord, network: NetworkRecord): RecordedLease[] {
-  // What is on its way to another host may be in use there.
-  const running = container.state.status === 'running' || parts.moves.leaving.has(container.id)
+  const undecided = parts.moves.undecided.has(container.id)
+  const running = container.state.status === 'running' || undecided
   return container.endpoints
     .filter((endpoint) => endpoint.network === network.id)
     .flatMap(({ id: owner, request, address4, address6 }) => [
@@ -295,11 +295,13 @@ function leasesOf(parts: Parts, container: ContainerRecord, network: NetworkReco
         owner,
         address: bareAddress(address4) || (request.address4 ?? ''),
         used: running || request.address4 !== null,
+        undecided,
       },
       {
         owner,
         address: bareAddress(address6) || (request.address6 ?? ''),
         used: running || request.address6 !== null,
+        undecided,
       },
     ])
     .filter(({ address }) => address !== '')

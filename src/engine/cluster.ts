@@ -3,7 +3,7 @@ import { fenceLosses } from './cluster-fencing.ts'
 import { followNetworks } from './cluster-networks.ts'
 import { foreignEndpoints } from './foreign-endpoints.ts'
 import { followArrivals } from './moves/arrivals.ts'
-import { decideArrivals, resumeMoves } from './moves/resume.ts'
+import { decideMoves, resumeMoves } from './moves/resume.ts'
 import type { Parts } from './parts.ts'
 import { clusterOf } from './shared-networks.ts'
 import { followUnderlay } from './underlay.ts'
@@ -46,7 +46,7 @@ export function followCluster(parts: Parts, advertise: string, restored: Promise
 async function followMoves(parts: Parts): Promise<void> {
   const failed = (error: unknown): void =>
     parts.log.error({ err: error }, 'a move of a container between hosts could not be brought to an end')
-  await decideArrivals(parts).catch(failed)
+  await decideMoves(parts).catch(failed)
   followArrivals(parts)
   resumeMoves(parts).catch(failed)
 }

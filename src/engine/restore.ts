@@ -50,7 +50,9 @@ export async function restore(parts: Parts, defaultNetwork: DefaultNetwork): Pro
   recallMoves(parts)
   await adoptPools(parts)
   await restoreNetworks(parts)
-  for (const container of parts.store.containers.values()) claimNamesAgain(parts, container)
+  for (const container of parts.store.containers.values()) {
+    if (!parts.moves.undecided.has(container.id)) claimNamesAgain(parts, container)
+  }
   const unfinished = parts.store.journal.entries().filter((entry) => !isOfMove(entry))
   // Volumes are found by their names.
   const renames = unfinished.filter(({ operation }) => operation === 'volume-rename')

@@ -25,6 +25,8 @@ export interface LeaseWish {
 
 /** An address that the records say somebody has. */
 export interface RecordedLease {
+  /** Whether its owner may be another host's by now; only of networks that a cluster shares. */
+  readonly undecided?: boolean
   readonly owner: string
   readonly address: string
   /** Whether its owner uses it now. */

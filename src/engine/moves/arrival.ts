@@ -44,6 +44,9 @@ export async function receiveContainer(parts: Parts, channel: MoveChannel, id: M
     const acceptance: Acceptance = { reasons, images: lacks.map((image) => image.id) }
     channel.send(acceptance)
     if (reasons.length === 0) await new Arrival(parts, channel, manifest, id).run()
+  } catch (error) {
+    channel.sendFailure(error)
+    throw error
   } finally {
     // Where etcd has yet to say whose it is it stays among them.
     if (taken.length === 0 && !isUndecided(parts, id)) arriving.delete(container.id)
@@ -89,17 +92,12 @@ class Arrival {
     journal.begin('receive', id, this.#id)
     await using undo = new AsyncDisposableStack()
     undo.defer(() => takeBackArrival(this.#parts, id, this.#id))
-    try {
-      const commit = await this.#receiveAll()
-      const note = this.#noteOf(commit)
-      const isMoved = await this.#commit(commit, note, undo)
-      if (!isMoved) return
-      const arrived: Arrived = { error: await completeArrival(this.#parts, note) }
-      this.#channel.send(arrived)
-    } catch (error) {
-      this.#channel.sendFailure(error)
-      throw error
-    }
+    const commit = await this.#receiveAll()
+    const note = this.#noteOf(commit)
+    const isMoved = await this.#commit(commit, note, undo)
+    if (!isMoved) return
+    const arrived: Arrived = { error: await completeArrival(this.#parts, note) }
+    this.#channel.send(arrived)
   }
 
   async #receiveAll(): Promise<Commit> {
@@ -204,38 +202,45 @@ class Arrival {
     return { ...this.#id, container, images: this.#manifest.images, start }
   }
 
-  /** One transaction of etcd's. What comes of it is written down before, so that whoever dies in the middle can ask. */
-  async #commit({ expected }: Commit, note: ArrivalNote, undo: AsyncDisposableStack): Promise<boolean> {
-    const { state } = clusterOf(this.#parts)
-    const { move, from, to } = this.#id
-    const { container } = note
+  /** What comes of it is written down before, so that whoever dies in the middle can ask. */
+  async #commit(commit: Commit, note: ArrivalNote, undo: AsyncDisposableStack): Promise<boolean> {
+    const { store, workers, dataRoot } = this.#parts
     if (!isConnected(clusterOf(this.#parts))) {
-      this.#say('not-moved', `etcd is away from host ${to}`)
+      this.#say('not-moved', `etcd is away from host ${note.to}`)
       return false
     }
-    const entry = this.#parts.store.journal.begin('receive-commit', container.id, note)
-    const text = `${from} ${to} ${container.id}`
-    try {
-      const isMoved = await state.transfer({
-        expected: new Map(expected.map(([key, value]) => [key, value ?? undefined])),
-        held: this.#heldBy(container),
-        put: new Map([
-          [movedKey(from, move), text],
-          [movedKey(to, move), text],
-          [moveKey(to, move), undefined],
-        ]),
-      })
-      this.#say(isMoved ? 'moved' : 'not-moved', 'what is its own in the cluster has changed meanwhile')
-      if (isMoved) {
-        undo.move()
-        recordArrival(this.#parts, note)
-      } else this.#parts.store.journal.clear(entry)
-      return isMoved
-    } catch (error) {
+    const entry = store.journal.begin('receive-commit', note.container.id, note)
+    // The former host removes what it has: here all is on the disk before.
+    await workers.run('sync-tree', { path: dataRoot }, { subject: `move ${note.container.name}`, deadline })
+    const outcome = await this.#askEtcd(commit, note).catch((error: unknown) => errorMessage(error))
+    if (typeof outcome === 'string') {
       const later = undo.move()
-      this.#say('unknown', errorMessage(error))
+      this.#say('unknown', outcome)
       return await settleArrival(this.#parts, note, later)
     }
+    if (outcome) {
+      undo.move()
+      this.#say('moved', '')
+      recordArrival(this.#parts, note)
+    } else {
+      store.journal.clear(entry)
+      this.#say('not-moved', 'what is its own in the cluster has changed meanwhile')
+    }
+    return outcome
+  }
+
+  /** One transaction makes the container this host's. Returns whether; throws when etcd does not say. */
+  #askEtcd({ expected }: Commit, { move, from, to, container }: ArrivalNote): Promise<boolean> {
+    const text = `${from} ${to} ${container.id}`
+    return clusterOf(this.#parts).state.transfer({
+      expected: new Map(expected.map(([key, value]) => [key, value ?? undefined])),
+      held: this.#heldBy(container),
+      put: new Map([
+        [movedKey(from, move), text],
+        [movedKey(to, move), text],
+        [moveKey(to, move), undefined],
+      ]),
+    })
   }
 
   #say(outcome: Outcome['outcome'], reason: string): void {

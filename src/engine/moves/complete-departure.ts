@@ -36,7 +36,9 @@ export async function completeDeparture(
   if (container !== undefined) await giveUp(parts, container, note)
   for (const volume of note.volumes) await removeMoved(parts, volume)
   await forgetMove(parts, note, () => store.journal.clear(note.entry))
-  if (container !== undefined) moves.leaving.delete(container.id)
+  if (container === undefined) return
+  moves.leaving.delete(container.id)
+  moves.undecided.delete(container.id)
 }
 
 async function giveUp(parts: Parts, container: ContainerRecord, { from, to }: DepartureNote): Promise<void> {

@@ -17,11 +17,13 @@ import { meetHost } from './meeting.ts'
 import type { Acceptance, Arrived, Commit, Manifest, Outcome } from './messages.ts'
 import { reasonsToStay, volumesOf } from './refusals.ts'
 import { type MoveId, settleWhenever } from './settle.ts'
-import { sharedAddresses, sharedNames } from './shared-addresses.ts'
+import { forgoShared, regainShared, sharedAddresses, sharedNames } from './shared-addresses.ts'
 import { Shipment } from './shipment.ts'
 
 /** Milliseconds for which whoever asked for a move waits while etcd is away in the middle of it. */
 const settlePatience = 10_000
+/** Milliseconds that the disk may take. */
+const syncDeadline = 60_000
 /**
  * Moves a container with its volumes, addresses and names. Throws before anything is stopped when it cannot go, kind 'conflict' with
  * all reasons; when it fails later the container is here as before, and runs if it ran.
@@ -193,11 +195,15 @@ class Departure {
     note: DepartureNote,
     undo: AsyncDisposableStack,
   ): Promise<MovedContainer> {
+    const { store, workers, dataRoot } = this.#parts
     const expected = await this.#proof()
     this.#refuseUsers()
     this.#watch.signal.throwIfAborted()
     // From here on it is etcd that says where the container is.
-    this.#parts.store.journal.step(note.entry, asked)
+    store.journal.step(note.entry, asked)
+    const syncing = { subject: `move ${this.#container.name}`, deadline: syncDeadline }
+    await workers.run('sync-tree', { path: dataRoot }, syncing)
+    forgoShared(this.#parts, this.#container)
     const commit: Commit = { commit: this.#container, start: note.ran, expected }
     channel.send(commit)
     const { outcome, reason } = await answer.catch((error: unknown) => ({
@@ -295,6 +301,7 @@ class Departure {
     const { id } = this.#container
     moves.leaving.delete(id)
     const container = store.containers.get(id)
+    if (container !== undefined) regainShared(this.#parts, container)
     store.journal.clear(entry)
     if (!ran || container === undefined || container.state.status === 'running') return
     try {

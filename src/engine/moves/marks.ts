@@ -5,6 +5,8 @@ import type { ContainerRecord } from '../../store/records.ts'
 export class MoveMarks {
   /** The other host's name, by the container's id. */
   readonly leaving = new Map<string, string>()
+  /** Of these: those of which only etcd knows whose they are. */
+  readonly undecided = new Set<string>()
   /** Containers by their ids, as far as it is known what they are called. */
   readonly arriving = new Map<string, { readonly name: string; readonly from: string }>()
 

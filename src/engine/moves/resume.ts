@@ -7,6 +7,7 @@ import { settleArrival } from './arrival.ts'
 import { type ArrivalNote, completeArrival, recordArrival, takeBackArrival } from './complete-arrival.ts'
 import { asked, completeDeparture, type DepartureNote } from './complete-departure.ts'
 import { type MoveId, settleWhenever } from './settle.ts'
+import { regainShared } from './shared-addresses.ts'
 
 const operations: readonly string[] = ['move', 'receive', 'receive-part', 'receive-commit']
 
@@ -21,8 +22,11 @@ function entriesOf({ store }: Parts, operation: string): JournalEntry[] {
 
 /** Nobody touches what is on its way, before anything else is restored. */
 export function recallMoves(parts: Parts): void {
-  const { leaving, arriving } = parts.moves
-  for (const { subject, data } of entriesOf(parts, 'move')) leaving.set(subject, (data as MoveId).to)
+  const { leaving, arriving, undecided } = parts.moves
+  for (const { subject, data, step } of entriesOf(parts, 'move')) {
+    leaving.set(subject, (data as MoveId).to)
+    if (step === asked) undecided.add(subject)
+  }
   for (const { subject, data } of entriesOf(parts, 'receive'))
     arriving.set(subject, { name: '', from: (data as MoveId).from })
   for (const { subject, data } of entriesOf(parts, 'receive-commit')) {
@@ -31,11 +35,19 @@ export function recallMoves(parts: Parts): void {
   }
 }
 
-/** What came to this host at the very end of the last daemon is its own again, with all that it has in etcd. As soon as that answers. */
-export async function decideArrivals(parts: Parts): Promise<void> {
-  await Promise.all(
-    entriesOf(parts, 'receive-commit').map(({ data }) => decideArrival(parts, data as ArrivalNote)),
-  )
+/** What has come to this host at the very end of the last daemon, or has not left it, is its own again with all that it has in etcd. */
+export async function decideMoves(parts: Parts): Promise<void> {
+  await Promise.all([
+    ...entriesOf(parts, 'receive-commit').map(({ data }) => decideArrival(parts, data as ArrivalNote)),
+    ...entriesOf(parts, 'move').map((entry) => decideDeparture(parts, entry)),
+  ])
+}
+
+/** One that has left stays undecided until it is gone. */
+async function decideDeparture(parts: Parts, { subject, data }: JournalEntry): Promise<void> {
+  const container = parts.store.containers.get(subject)
+  if (container === undefined || !parts.moves.undecided.has(subject)) return
+  if (!(await settleWhenever(parts, data as MoveId))) regainShared(parts, container)
 }
 
 async function decideArrival(parts: Parts, note: ArrivalNote): Promise<void> {
@@ -62,8 +74,9 @@ async function resumeDeparture(
 ): Promise<void> {
   const { store, moves, locks } = parts
   const note: DepartureNote = { ...(data as DepartureNote), entry }
-  const isMoved = step === asked && (await settleWhenever(parts, note))
-  if (isMoved) return await completeDeparture(parts, store.containers.get(subject), note)
+  const container = store.containers.get(subject)
+  const isMoved = step === asked && (container === undefined || moves.undecided.has(subject))
+  if (isMoved) return await completeDeparture(parts, container, note)
   moves.leaving.delete(subject)
   store.journal.clear(entry)
   await locks.run(subject, async () => {

@@ -2,7 +2,7 @@
 import type { MovableAddresses } from '../../ipam/cluster/index.ts'
 import type { ContainerRecord, EndpointRecord } from '../../store/records.ts'
 import { bareAddress, poolFor } from '../addresses.ts'
-import { nameKeyOf } from '../cluster-names.ts'
+import { claimNamesAgain, nameKeyOf } from '../cluster-names.ts'
 import { networkOf } from '../endpoints.ts'
 import type { Parts } from '../parts.ts'
 import { clusterOf, sharedEndpoints } from '../shared-networks.ts'
@@ -32,4 +32,23 @@ export function sharedAddresses(parts: Parts, endpoints: readonly EndpointRecord
 /** The keys of its names, each once. */
 export function sharedNames(parts: Parts, { endpoints }: ContainerRecord): string[] {
   return sharedEndpoints(parts, endpoints).map(nameKeyOf)
+}
+
+/** From now on another host may have all of it: it is not claimed again when the lease is lost. */
+export function forgoShared(parts: Parts, container: ContainerRecord): void {
+  parts.moves.undecided.add(container.id)
+  const { state, names } = clusterOf(parts)
+  for (const key of sharedNames(parts, container)) {
+    names.delete(key)
+    state.forgo(key)
+  }
+  for (const { address, subnet } of sharedAddresses(parts, container.endpoints)) subnet.forgo(address)
+}
+
+/** No other host has it, nor will have it. */
+export function regainShared(parts: Parts, container: ContainerRecord): void {
+  if (!parts.moves.undecided.delete(container.id)) return
+  claimNamesAgain(parts, container)
+  for (const { endpoint, address, subnet } of sharedAddresses(parts, container.endpoints))
+    subnet.regain(endpoint.id, address)
 }

@@ -28,7 +28,10 @@ export interface ClusterIpam extends PoolLeases, Disposable {
 }
 
 /** Addresses without prefix length. */
-export type MovableAddresses = Pick<SharedSubnet, 'secure' | 'unsecure' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'>
+export type MovableAddresses = Pick<
+  SharedSubnet,
+  'secure' | 'unsecure' | 'forgo' | 'regain' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'
+>
 
 export function createClusterIpam(options: ClusterIpamOptions): ClusterIpam {
   return new SharedIpam(options)

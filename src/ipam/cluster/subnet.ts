@@ -57,11 +57,11 @@ export class SharedSubnet {
   }
 
   /** After that: a lease of before. */
-  adopt({ owner, address, used }: RecordedLease): void {
+  adopt({ owner, address, used, undecided = false }: RecordedLease): void {
     const { holdings } = this
     if (holdings.has(address)) {
       if (holdings.take(address, owner) && !used) holdings.keep(address, owner)
-    } else if (used) this.#claimAgain(address, owner)
+    } else if (used && !undecided) this.#claimAgain(address, owner)
   }
 
   /** An address of another host's block is this one's as long as its claim stands. */
@@ -294,6 +294,16 @@ export class SharedSubnet {
   /** It stays the endpoint's, who does not use it. */
   unsecure(owner: string, address: string): void {
     this.holdings.keep(address, owner)
+  }
+
+  /** From now on another host may have it. */
+  forgo(address: string): void {
+    if (!this.holdings.has(address)) this.#options.cluster.forgo(addressKey(this.holdings.network, address))
+  }
+
+  /** None has it. */
+  regain(owner: string, address: string): void {
+    if (!this.holdings.has(address)) this.#claimAgain(address, owner)
   }
 
   /** What etcd has to say when the address is this host's to hand over. Throws kind 'conflict' when it does not. */
