@@ -330,6 +330,19 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(memory.status).toBe(501)
   })
 
+  it('on a network in the mode nat-unprotected every port of a container is reached, as its exposure says', async () => {
+    const mode = 'com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected'
+    await client.docker('network', 'create', '--subnet', '10.49.0.0/24', '-o', mode, 'bare')
+    await startServer(client, 'web', ['tcp/81'], '--network', 'bare', '--ip', '10.49.0.9')
+    ip('-n', neighbour, 'route', 'add', '10.49.0.0/24', 'via', '192.0.2.1')
+    expect(await ask(outside(), 'tcp', '10.49.0.9', 81)).toBe('web 192.0.2.2')
+    expect(await client.tsnet('ps', '--exposure', '--format', '{{.Names}} {{.Port}}, {{.Clients}}')).toBe(
+      'web 10.49.0.9: every port, everyone over IPv4 with a route to it',
+    )
+    await client.remove('web')
+    await client.docker('network', 'rm', 'bare')
+  })
+
   it('on a network that is routed to opens the container’s own port', async () => {
     const routed = [
       '-o',
