@@ -22,7 +22,7 @@ describe('a container that moves', () => {
   })
 
   it('is whole on one host, whenever the other one is cut off, or etcd goes away', async () => {
-    for (let delay = 50; delay < 1000; delay += 75) {
+    for (let delay = 50; delay < 1000; delay += 150) {
       for (const [cut, mend] of [
         [() => lab.cluster.plug(0, false), () => lab.cluster.plug(0, true)],
         [() => lab.cluster.etcd.freezeAll(), () => lab.cluster.etcd.resumeAll()],
