@@ -30,6 +30,11 @@ export interface InterfaceSpec {
  */
 export function configureInterface(sandbox: Sandbox, spec: InterfaceSpec): Link {
   using socket = openRouteSocket(sandbox.netns)
+  return configureLink(socket, sandbox, spec)
+}
+
+/** As `configureInterface`, by a socket to the sandbox's namespace. */
+export function configureLink(socket: RouteSocket, sandbox: Sandbox, spec: InterfaceSpec): Link {
   const link = getLink(socket, spec.name)
   const linkLocal = spec.linkLocal.map(withPrefix)
   const addresses = [spec.address4, spec.address6, ...linkLocal].filter((address) => address !== '')

@@ -2,11 +2,12 @@
 import { getLink, type Link } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import type { Announcer } from '../../sandbox/announcer.ts'
+import { configureLink } from '../../sandbox/interface.ts'
 import { readSysctl, type Sandbox } from '../../sandbox/sandbox.ts'
 import type { Labels } from '../../store/records.ts'
 import { hostVethName } from '../../values/interface-name.ts'
 import { formatMac, linkLocalOf, parseMac, randomMac } from '../../values/mac.ts'
-import { configureEndpoint } from '../configure-endpoint.ts'
+import { interfaceOf } from '../configure-endpoint.ts'
 import type { Attachment, EndpointSpec } from '../driver.ts'
 import { parseRates } from '../endpoint-rates.ts'
 import type { BridgingOptions } from './options.ts'
@@ -36,17 +37,17 @@ export async function attachEndpoint(
   const { onlyOwnMac } = endpoint
   const port = { mark, id, master, interfaceName, mac, isolated: !options.interContainer, onlyOwnMac }
   const near = await createPair(socket, sandbox, port)
-  const { index } = configureEndpoint(sandbox, quiet(sandbox, endpoint, mac))
   using inside = openRouteSocket(sandbox.netns)
+  const { index } = configureLink(inside, sandbox, interfaceOf(quiet(sandbox, endpoint, mac)))
   const rates = parseRates(endpoint.options)
   if (rates.in !== null || rates.out !== null) applyRates(socket, near, inside, index, rates)
-  forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
-  // Last of all: what the interface then says to all its neighbours keeps the kernel from other changes of links.
+  // After all else: what the interface then says to all its neighbours keeps the kernel from other changes of links.
   joinBridge(socket, near, port)
   // To be asked for a link makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c): at the port's, so that it
   // passes frames, then at the bridge's, which sends nothing itself before its first port does, and at the container's.
   for (const link of [near, master.index]) getLink(socket, link)
   getLink(inside, index)
+  forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
   const { announcements: times, announcementInterval: interval } = options
   announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
   undo.move()
