@@ -7,6 +7,7 @@ import type { ContainerId, VolumeId } from '../../values/id.ts'
 import { reserveFixed } from '../addresses.ts'
 import { attemptStart } from '../attempt-start.ts'
 import type { Parts } from '../parts.ts'
+import { isShared } from '../shared-networks.ts'
 import { VolumeUploads } from '../volume-uploads.ts'
 import { removeMoved } from './complete-departure.ts'
 import type { ImageOffer } from './messages.ts'
@@ -39,8 +40,8 @@ export function recordArrival(parts: Parts, note: ArrivalNote): void {
   const { store, moves, events, cluster } = parts
   const { container } = note
   const { id, name, spec } = container
-  const isNew = !store.containers.has(id)
-  if (isNew) {
+  const present = store.containers.get(id)
+  if (present === undefined) {
     store.transaction(() => {
       store.containers.put(id, container)
       for (const entry of entriesOf(parts, note, 'receive', 'receive-part')) store.journal.clear(entry.id)
@@ -50,11 +51,14 @@ export function recordArrival(parts: Parts, note: ArrivalNote): void {
     cluster?.names.add(key)
     cluster?.state.holdLater(key, `${cluster.state.self.name} ${id}`)
   }
-  for (const { endpoint, address, isFixed, subnet } of sharedAddresses(parts, container.endpoints)) {
+  for (const { endpoint, address, isFixed, subnet } of sharedAddresses(
+    parts,
+    (present ?? container).endpoints,
+  )) {
     subnet.takeOver(endpoint.id, address, note.start || isFixed)
   }
   moves.arriving.delete(id)
-  if (!isNew) return
+  if (present !== undefined) return
   events.emit('container', 'create', id, { name, image: spec.image })
   events.emit('container', 'move', id, { name, image: spec.image, from: note.from, to: note.to })
 }
@@ -63,20 +67,25 @@ export function recordArrival(parts: Parts, note: ArrivalNote): void {
 export async function completeArrival(parts: Parts, note: ArrivalNote): Promise<string> {
   const { store } = parts
   await nameImages(parts, note)
-  const error = note.start ? await start(parts, note.container) : await reserveOthers(parts, note.container)
+  const container = store.containers.get(note.container.id)
+  // Else somebody has removed it already.
+  const error = container === undefined ? '' : await settle(parts, container, note.start)
   await forgetMove(parts, note, () => {
     for (const entry of entriesOf(parts, note, 'receive-commit')) store.journal.clear(entry.id)
   })
   return error
 }
 
-async function start(parts: Parts, { id }: ContainerRecord): Promise<string> {
-  const missed = await reserveOthers(parts, parts.store.containers.get(id))
+async function settle(parts: Parts, arrived: ContainerRecord, isToRun: boolean): Promise<string> {
+  const { id } = arrived
+  const missed = await reserveOthers(parts, arrived)
+  if (!isToRun) return missed
   try {
     await parts.locks.run(id, async () => {
       const container = parts.store.containers.get(id)
-      if (container !== undefined && container.state.status !== 'running')
-        await attemptStart(parts, container)
+      if (container === undefined || container.state.status === 'running') return
+      // Not even one of --rm goes because it cannot start here.
+      await attemptStart(parts, container, { stays: true })
     })
     return ''
   } catch (error) {
@@ -85,10 +94,14 @@ async function start(parts: Parts, { id }: ContainerRecord): Promise<string> {
 }
 
 /** Fixed addresses on networks of this host alone. */
-async function reserveOthers(parts: Parts, container: ContainerRecord | undefined): Promise<string> {
+async function reserveOthers(parts: Parts, { endpoints }: ContainerRecord): Promise<string> {
+  const own = endpoints.filter(({ network }) => {
+    const record = parts.store.networks.get(network)
+    return record !== undefined && !isShared(record)
+  })
   await using undo = new AsyncDisposableStack()
   try {
-    await reserveFixed(parts, undo, container?.endpoints ?? [])
+    await reserveFixed(parts, undo, own)
     undo.move()
     return ''
   } catch (error) {
