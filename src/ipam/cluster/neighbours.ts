@@ -210,7 +210,9 @@ export class Neighbours {
 
   #consider(address: string, claim: Claim): void {
     const { holdings, save } = this.#options
-    const isLeft = holdings.leave(address, nameOf(claim), claim.endpoint)
+    // Who asks does not have it yet; an endpoint that has moved comes without a question.
+    const moved = claim.question === '' ? claim.endpoint : ''
+    const isLeft = holdings.leave(address, nameOf(claim), moved)
     if (isLeft) save()
     if (isLeft && claim.question === '') this.#takeAnswerBack(address)
     else this.#answer(address, claim, isLeft ? 'granted' : 'refused', isLeft ? '' : this.#holderOf(address))
