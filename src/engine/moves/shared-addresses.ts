@@ -1,5 +1,5 @@
 /** What a container has on networks of the cluster that is its alone: addresses, and its name on each. */
-import type { MovableAddresses } from '../../ipam/cluster/index.ts'
+import type { MovingAddresses } from '../../ipam/cluster/moving.ts'
 import type { ContainerRecord, EndpointRecord } from '../../store/records.ts'
 import { bareAddress, poolFor } from '../addresses.ts'
 import { claimNamesAgain, nameKeyOf } from '../cluster-names.ts'
@@ -13,7 +13,7 @@ export interface SharedAddress {
   readonly address: string
   /** The user has asked for it. */
   readonly isFixed: boolean
-  readonly subnet: MovableAddresses
+  readonly subnet: MovingAddresses
 }
 
 export function sharedAddresses(parts: Parts, endpoints: readonly EndpointRecord[]): SharedAddress[] {
@@ -23,7 +23,7 @@ export function sharedAddresses(parts: Parts, endpoints: readonly EndpointRecord
       const address = bareAddress(endpoint[`address${family}`]) || (fixed ?? '')
       const pool = address === '' ? undefined : poolFor(networkOf(parts, endpoint), family, address)
       if (pool === undefined) return []
-      const subnet = clusterOf(parts).leases.subnetOf(pool)
+      const subnet = clusterOf(parts).leases.movingOf(pool)
       return [{ endpoint, family, address, isFixed: fixed !== null, subnet }]
     }),
   )

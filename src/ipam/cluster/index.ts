@@ -10,6 +10,7 @@ import { canonicalIp } from '../../values/ip.ts'
 import type { PoolLeases, PoolUsage, RecordedLease } from '../ipam.ts'
 import { unknownPool } from '../unknown-pool.ts'
 import { type HeldBlocks, Holdings, keyOf, type Reserved } from './holdings.ts'
+import type { MovingAddresses } from './moving.ts'
 import { SharedSubnet, type SubnetOptions } from './subnet.ts'
 
 export interface ClusterIpamOptions extends Omit<SubnetOptions, 'save'> {
@@ -23,15 +24,9 @@ export interface ClusterIpamOptions extends Omit<SubnetOptions, 'save'> {
 export interface ClusterIpam extends PoolLeases, Disposable {
   /** Blocks and addresses that others have taken while this host was away: their endpoints get others' leave, or are told to `onLost`. */
   handleLost(lost: readonly LostHolding[]): Promise<void>
-  /** The subnet of a pool, for endpoints that move from host to host. */
-  subnetOf(pool: PoolRecord): MovableAddresses
+  /** The addresses of a pool, for endpoints that move from host to host. */
+  movingOf(pool: PoolRecord): MovingAddresses
 }
-
-/** Addresses without prefix length. */
-export type MovableAddresses = Pick<
-  SharedSubnet,
-  'secure' | 'unsecure' | 'forgo' | 'regain' | 'proofOf' | 'handOver' | 'claimOf' | 'takeOver'
->
 
 export function createClusterIpam(options: ClusterIpamOptions): ClusterIpam {
   return new SharedIpam(options)
@@ -96,8 +91,8 @@ class SharedIpam implements ClusterIpam {
     return this.#find(pool).holdings.usage
   }
 
-  subnetOf(pool: PoolRecord): MovableAddresses {
-    return this.#find(pool)
+  movingOf(pool: PoolRecord): MovingAddresses {
+    return this.#find(pool).moving
   }
 
   async handleLost(lost: readonly LostHolding[]): Promise<void> {

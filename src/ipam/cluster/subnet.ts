@@ -8,8 +8,9 @@ import { familyBits } from '../../values/ip.ts'
 import type { RecordedLease } from '../ipam.ts'
 import { unknownPool } from '../unknown-pool.ts'
 import { blockAround, blockPrefix, blocksFor } from './blocks.ts'
-import { formatClaim, parseClaim } from './claims.ts'
+import { formatClaim } from './claims.ts'
 import type { HeldBlocks, Holdings } from './holdings.ts'
+import { MovingAddresses } from './moving.ts'
 import { Neighbours } from './neighbours.ts'
 
 export interface SubnetOptions {
@@ -30,6 +31,8 @@ const fullTime = 10_000
 
 export class SharedSubnet {
   readonly holdings: Holdings
+  /** Addresses of endpoints that go to another host or come from one. */
+  readonly moving: MovingAddresses
   readonly #options: SubnetOptions
   readonly #neighbours: Neighbours
   /** Questions to etcd, one after the other. */
@@ -44,6 +47,11 @@ export class SharedSubnet {
     this.holdings = holdings
     this.#options = options
     this.#neighbours = new Neighbours({ ...options, holdings })
+    this.moving = new MovingAddresses({
+      ...options,
+      holdings,
+      claim: (address, owner) => this.#claimAgain(address, owner),
+    })
   }
 
   /** After a start of the daemon: blocks of before. */
@@ -284,76 +292,6 @@ export class SharedSubnet {
     const standing = (await cluster.list(key)).get('')
     if (standing !== undefined) await cluster.put(key, undefined, standing)
     this.#claimAgain(address, owner)
-  }
-
-  /** Has an endpoint's address used, so that nobody gets it before it moves; false when it is not its any more. */
-  secure(owner: string, address: string): boolean {
-    return this.holdings.takePreferred(address, owner) !== null
-  }
-
-  /** It stays the endpoint's, who does not use it. */
-  unsecure(owner: string, address: string): void {
-    this.holdings.keep(address, owner)
-  }
-
-  /** From now on another host may have it. */
-  forgo(address: string): void {
-    if (!this.holdings.has(address)) this.#options.cluster.forgo(addressKey(this.holdings.network, address))
-  }
-
-  /** None has it. */
-  regain(owner: string, address: string): void {
-    if (!this.holdings.has(address)) this.#claimAgain(address, owner)
-  }
-
-  /** What etcd has to say when the address is this host's to hand over. Throws kind 'conflict' when it does not. */
-  async proofOf(owner: string, address: string): Promise<[key: string, value: string | undefined][]> {
-    const { cluster } = this.#options
-    const { network, range } = this.holdings
-    const key = addressKey(network, address)
-    if (this.holdings.has(address))
-      return [
-        [blockKey(network, blockAround(range, address)), cluster.self.name],
-        [key, undefined],
-      ]
-    const standing = (await cluster.list(key)).get('')
-    const claim = parseClaim(standing ?? '')
-    if (claim?.node === cluster.self.name && claim.endpoint === owner) return [[key, standing]]
-    throw new TsnetError(
-      'conflict',
-      'address-in-use',
-      `Address already in use: ${address} is held by ${claim === undefined ? 'nobody any more' : `${claim.who} on ${claim.node}`}`,
-    )
-  }
-
-  /** An endpoint has moved to another host, and its address with it. Safe to repeat. */
-  handOver(owner: string, address: string, who: string): void {
-    const { cluster, save } = this.#options
-    if (this.holdings.has(address)) {
-      if (this.holdings.leave(address, who, owner)) save()
-    } else if (this.holdings.release(address, owner))
-      cluster.release(addressKey(this.holdings.network, address))
-  }
-
-  /** What stands in etcd for an address that this host has taken over with an endpoint. */
-  claimOf(owner: string, address: string, who: string): [key: string, value: string] {
-    const claim = { node: this.#options.cluster.self.name, endpoint: owner, question: '', who }
-    return [addressKey(this.holdings.network, address), formatClaim(claim)]
-  }
-
-  /** An endpoint has come to this host, with an address that stands under its claim. Safe to repeat. */
-  takeOver(owner: string, address: string, used: boolean): void {
-    const { cluster, save } = this.#options
-    const { network } = this.holdings
-    if (this.holdings.has(address)) {
-      this.holdings.takeBack(address)
-      this.holdings.take(address, owner)
-      // Of a block of this host's its own lease tells.
-      cluster.holdLater(...this.claimOf(owner, address, this.#options.describeOwner(owner)))
-      cluster.release(addressKey(network, address))
-      save()
-    } else this.#claimAgain(address, owner)
-    if (!used) this.holdings.keep(address, owner)
   }
 
   #inTurn<T>(body: () => Promise<T>): Promise<T> {
