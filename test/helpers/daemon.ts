@@ -21,6 +21,7 @@ import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { listCgroups, removeCgroup, removeCgroupParent } from '../../src/sys/cgroup.ts'
+import { addBareNetns } from './bare-netns.ts'
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
@@ -101,8 +102,7 @@ export class TestDaemon {
     prepare: (netns: string) => void = () => {},
   ): Promise<TestDaemon> {
     const daemon = new TestDaemon(flags, env, resolvConf)
-    execFileSync('ip', ['netns', 'add', daemon.netns])
-    daemon.inNetns('ip', ['link', 'set', 'lo', 'up'])
+    addBareNetns(daemon.netns)
     try {
       prepare(daemon.netns)
       await daemon.launch()

@@ -15,6 +15,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { addBareNetns } from './bare-netns.ts'
 
 const patience = 60_000
 
@@ -47,10 +48,7 @@ export async function startDockerd(
   const root = mkdtempSync(join(tmpdir(), 'tsnet-dockerd-'))
   const netns = shared ?? basename(root)
   const socket = join(root, 'docker.sock')
-  if (shared === undefined) {
-    execFileSync('ip', ['netns', 'add', netns])
-    execFileSync('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
-  }
+  if (shared === undefined) addBareNetns(netns)
   let daemon = spawnDaemon(root, netns, socket, flags, plugins)
   const stop = async (): Promise<void> => {
     await endDaemon(daemon)
