@@ -2,7 +2,9 @@
 import { moveKey } from '../../cluster/keys.ts'
 import { errorMessage, TsnetError } from '../../errors.ts'
 import { usesImage } from '../../images/image-users.ts'
-import type { ContainerRecord } from '../../store/records.ts'
+import { isIdOf, storedName } from '../../images/names.ts'
+import { parseReference } from '../../images/reference.ts'
+import type { ContainerRecord, ImageRecord } from '../../store/records.ts'
 import { newId } from '../../values/id.ts'
 import { attemptStart } from '../attempt-start.ts'
 import { networkOf } from '../endpoints.ts'
@@ -104,7 +106,7 @@ class Departure {
       container,
       networks: container.endpoints.map((endpoint) => networkOf(this.#parts, endpoint)),
       volumes: volumesOf(this.#parts, container),
-      images: images.map(({ id, tags }) => ({ id, tag: tags.find((tag) => tagOf(image) === tag) ?? '' })),
+      images: images.map(({ id, tags }) => ({ id, tag: tags.find((tag) => isCalled(image, id, tag)) ?? '' })),
     }
     channel.send(manifest)
     const accepted = await channel.receive<Acceptance>()
@@ -315,7 +317,7 @@ class Departure {
   }
 }
 
-/** How images are called in records. */
-function tagOf(image: string): string {
-  return image.includes(':') ? image : `${image}:latest`
+/** Whether a container's image goes by this tag. */
+function isCalled(image: string, id: ImageRecord['id'], tag: string): boolean {
+  return !isIdOf(id, image) && storedName(parseReference(image)) === tag
 }
