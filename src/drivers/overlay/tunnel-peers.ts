@@ -16,7 +16,7 @@ export function tunnelAddress(node: string): string {
 
 /**
  * By a host's keys. The one in force has the host's address: packets to it go by that key, and those that come from it by another are dropped.
- * The next one is known before. None of a host that has no key, or cannot be reached from \`self\`.
+ * The next one is known before. None of a host that has no key, or cannot be reached from `self`.
  */
 export function peersOf(node: NodeRecord, self: Pick<NodeRecord, 'name' | 'address'>): WireguardPeer[] {
   const isReachable = isIp(node.address) && ipFamily(node.address) === ipFamily(self.address)
