@@ -47,7 +47,7 @@ export function setForwarding(socket: RouteSocket, port: number, mac: string): v
 }
 
 /**
- * Makes a bridge know that a hardware address is behind its VXLAN port, and the port that it is behind the host \`via\`, in place of what
+ * Makes a bridge know that a hardware address is behind its VXLAN port, and the port that it is behind the host `via`, in place of what
  * they knew. No traffic of other ports takes it away (NTF_STICKY). A link-local address is one of the link `through`, else 0.
  */
 export function remoteForwarding(port: number, mac: string, via: string, through = 0): Request {
