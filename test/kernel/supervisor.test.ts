@@ -16,6 +16,7 @@ import {
   socketPath,
 } from '../../src/supervisor/protocol.ts'
 import { repository } from '../helpers/daemon.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 let execRoot = ''
 let supervisor: Supervisor
@@ -304,6 +305,8 @@ describe('a supervisor that was killed', () => {
     const started = params('one', script)
     const program = { ...started.plan.program, argv: [...started.plan.program.argv, flag] }
     const { pid } = await supervisor.call('start', { ...started, plan: { ...started.plan, program } })
+    // What it has read and not yet written dies with it.
+    await eventually(() => expect(logged('one')).toBe('before\n'))
     process.kill(supervisorPid(), 'SIGKILL')
     await until(() => replaced === 1)
     expect((await supervisor.call('list', null)).running).toMatchObject([{ id: 'one', pid }])
