@@ -13,10 +13,21 @@ import { send } from './request.ts'
 /** Endpoints of hosts that there are take addresses below 10.65, those of hosts that there are not above. */
 export const POOL = { Subnet: '10.64.0.0/12', IPRange: '10.64.0.0/16' }
 
+/** In each host's namespace. */
+const METRICS = '127.0.0.1:9323'
+
+/** Milliseconds that a host's daemon has spent in all on containers' joining of networks, as its metrics tell. */
+export function spentOnConnecting(host: TestDaemon): number {
+  const metrics = host.inNetns('curl', ['-s', `http://${METRICS}/metrics`])
+  const sum = /^engine_daemon_network_actions_seconds_sum\{action="connect"\} (.*)$/m.exec(metrics)?.[1]
+  if (sum === undefined) throw new Error('the daemon does not tell how long joining took')
+  return Number(sum) * 1000
+}
+
 export async function startHosts(dir: string): Promise<TestCluster> {
   // what the servers and daemons write is on the benchmark's disk, and goes with it
   process.env['TMPDIR'] = dir
-  const cluster = await TestCluster.start({ servers: 3 })
+  const cluster = await TestCluster.start({ servers: 3, flags: ['--metrics-addr', METRICS] })
   const archive = await makeRootArchive()
   await Promise.all(cluster.hosts.map((host) => importImage(host, archive)))
   return cluster

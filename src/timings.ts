@@ -18,13 +18,17 @@ export interface DriverTiming extends DriverCall {
 /** Docker's word. */
 export type ContainerAction = 'create' | 'start' | 'delete'
 
-export interface ActionTiming {
-  readonly action: ContainerAction
+/** Of dockerd's those which take time here: `connect` is that of a container that exists. */
+export type NetworkAction = 'connect'
+
+export interface ActionTiming<Action = ContainerAction> {
+  readonly action: Action
   readonly seconds: number
 }
 
 const driverCalls = channel('tsnet:driver-call')
 const containerActions = channel('tsnet:container-action')
+const networkActions = channel('tsnet:network-action')
 
 /** Does `body`, a call of a driver. */
 export async function timeDriver<T>(call: DriverCall, body: () => Promise<T>): Promise<T> {
@@ -45,12 +49,21 @@ export async function timeDriver<T>(call: DriverCall, body: () => Promise<T>): P
 }
 
 /** Does `body`, an action of a container. As with dockerd, one that fails does not count. */
-export async function timeAction<T>(action: ContainerAction, body: () => Promise<T>): Promise<T> {
-  if (!containerActions.hasSubscribers) return body()
+export function timeAction<T>(action: ContainerAction, body: () => Promise<T>): Promise<T> {
+  return timeTo(containerActions, action, body)
+}
+
+/** Does `body`, an action of a network, in the same way. */
+export function timeNetworkAction<T>(action: NetworkAction, body: () => Promise<T>): Promise<T> {
+  return timeTo(networkActions, action, body)
+}
+
+async function timeTo<T>(to: Channel, action: string, body: () => Promise<T>): Promise<T> {
+  if (!to.hasSubscribers) return body()
   const started = performance.now()
   const answer = await body()
-  const timing: ActionTiming = { action, seconds: secondsSince(started) }
-  containerActions.publish(timing)
+  const timing: ActionTiming<string> = { action, seconds: secondsSince(started) }
+  to.publish(timing)
   return answer
 }
 
@@ -60,6 +73,10 @@ export function onDriverCall(listener: (timing: DriverTiming) => void): Disposab
 
 export function onContainerAction(listener: (timing: ActionTiming) => void): Disposable {
   return subscribe(containerActions, listener)
+}
+
+export function onNetworkAction(listener: (timing: ActionTiming<NetworkAction>) => void): Disposable {
+  return subscribe(networkActions, listener)
 }
 
 function subscribe<T>(to: Channel, listener: (timing: T) => void): Disposable {

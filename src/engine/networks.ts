@@ -1,5 +1,6 @@
 import { TsnetError } from '../errors.ts'
 import type { ContainerRecord, EndpointRecord, NetworkRecord, NetworkSpec } from '../store/records.ts'
+import { timeNetworkAction } from '../timings.ts'
 import { type NetworkId, newId } from '../values/id.ts'
 import { checkNetworkName } from '../values/name.ts'
 import { givenFamilies, poolUsage, releasePools, requestPools } from './addresses.ts'
@@ -38,7 +39,9 @@ export function createNetworks(parts: Parts): Networks {
       const { id, name } = findContainer(parts.store.containers, container)
       parts.moves.refuseLeaving({ id, name })
       await parts.locks.run(id, () =>
-        connect(parts, find(ref), findContainer(parts.store.containers, id), request),
+        timeNetworkAction('connect', () =>
+          connect(parts, find(ref), findContainer(parts.store.containers, id), request),
+        ),
       )
     },
     disconnect: async (ref, container, force) => {

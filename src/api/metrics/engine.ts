@@ -1,6 +1,6 @@
 /** What dockerd tells of itself, under its names and with its words. */
 import { arch } from 'node:os'
-import { onContainerAction } from '../../timings.ts'
+import { onContainerAction, onNetworkAction } from '../../timings.ts'
 import type { Prometheus, Registry, Sources } from './sources.ts'
 
 /** Seconds; dockerd's. */
@@ -11,7 +11,8 @@ export function engineMetrics(prometheus: Prometheus, registry: Registry, source
   describeHost(prometheus, registry, sources)
   countContainers(prometheus, registry, sources)
   stack.use(countEvents(prometheus, registry, sources))
-  stack.use(timeActions(prometheus, registry))
+  stack.use(timeContainers(prometheus, registry))
+  stack.use(timeNetworks(prometheus, registry))
   return stack
 }
 
@@ -90,14 +91,24 @@ function countEvents({ Counter }: Prometheus, registry: Registry, { engine }: So
   return { [Symbol.dispose]: unsubscribe }
 }
 
-function timeActions({ Histogram }: Prometheus, registry: Registry): Disposable {
-  const actions = new Histogram({
-    name: 'engine_daemon_container_actions_seconds',
-    help: 'The number of seconds it takes to process each container action',
+function timeContainers(prometheus: Prometheus, registry: Registry): Disposable {
+  const actions = histogramOf(prometheus, registry, 'container')
+  for (const action of ['create', 'delete', 'start']) actions.zero({ action })
+  return onContainerAction(({ action, seconds }) => actions.observe({ action }, seconds))
+}
+
+function timeNetworks(prometheus: Prometheus, registry: Registry): Disposable {
+  const actions = histogramOf(prometheus, registry, 'network')
+  actions.zero({ action: 'connect' })
+  return onNetworkAction(({ action, seconds }) => actions.observe({ action }, seconds))
+}
+
+function histogramOf({ Histogram }: Prometheus, registry: Registry, what: 'container' | 'network') {
+  return new Histogram({
+    name: `engine_daemon_${what}_actions_seconds`,
+    help: `The number of seconds it takes to process each ${what} action`,
     labelNames: ['action'],
     buckets,
     registers: [registry],
   })
-  for (const action of ['create', 'delete', 'start']) actions.zero({ action })
-  return onContainerAction(({ action, seconds }) => actions.observe({ action }, seconds))
 }

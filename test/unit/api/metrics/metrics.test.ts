@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest'
 import { createMetrics, type Metrics } from '../../../../src/api/metrics/metrics.ts'
 import { serveMetrics } from '../../../../src/api/metrics/serve.ts'
 import type { ClusterStatus } from '../../../../src/engine/engine.ts'
-import { timeAction, timeDriver } from '../../../../src/timings.ts'
+import { timeAction, timeDriver, timeNetworkAction } from '../../../../src/timings.ts'
 import { createMemoryEngine, type MemoryEngine } from '../memory-engine.ts'
 
 const log = pino({ level: 'silent' })
@@ -35,6 +35,7 @@ test('what is counted is counted from the beginning, and what is read is read at
   engine.emit({ type: 'network', action: 'repair', id: 'n', attributes: { type: 'bridge' } })
   engine.emit({ type: 'daemon', action: 'repair', id: 'd', attributes: {} })
   await timeAction('start', async () => {})
+  await timeNetworkAction('connect', async () => {})
   const before = engine.containers.list().length
   expect(await read(metrics, 'engine_daemon_events_total')).toEqual(['engine_daemon_events_total 2'])
   expect(await read(metrics, 'tsnet_repairs_total')).toEqual([
@@ -45,6 +46,9 @@ test('what is counted is counted from the beginning, and what is read is read at
     'engine_daemon_container_actions_seconds_count{action="create"} 0',
     'engine_daemon_container_actions_seconds_count{action="delete"} 0',
     'engine_daemon_container_actions_seconds_count{action="start"} 1',
+  ])
+  expect(await read(metrics, 'engine_daemon_network_actions_seconds_count')).toEqual([
+    'engine_daemon_network_actions_seconds_count{action="connect"} 1',
   ])
   expect(await read(metrics, 'engine_daemon_container_states_containers')).toContain(
     `engine_daemon_container_states_containers{state="stopped"} ${before}`,
