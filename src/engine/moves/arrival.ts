@@ -18,6 +18,7 @@ import type { MoveChannel } from './channel.ts'
 import {
   type ArrivalNote,
   completeArrival,
+  entriesOf,
   type PartNote,
   recordArrival,
   takeBackArrival,
@@ -65,10 +66,8 @@ function takeName(parts: Parts, { id, name }: ContainerRecord, { from, to }: Mov
   })
 }
 
-function isUndecided({ store }: Parts, { move }: MoveId): boolean {
-  return store.journal
-    .entries()
-    .some(({ operation, data }) => operation === 'receive-commit' && (data as MoveId).move === move)
+function isUndecided(parts: Parts, id: MoveId): boolean {
+  return entriesOf(parts, id, 'receive-commit').length > 0
 }
 
 class Arrival {

@@ -29,7 +29,12 @@ export interface PartNote extends MoveId {
   readonly volume: VolumeId | null
 }
 
-function entriesOf({ store }: Parts, { move }: MoveId, ...operations: readonly string[]): JournalEntry[] {
+/** What the journal has of a move. */
+export function entriesOf(
+  { store }: Parts,
+  { move }: MoveId,
+  ...operations: readonly string[]
+): JournalEntry[] {
   return store.journal
     .entries()
     .filter(({ operation, data }) => operations.includes(operation) && (data as MoveId).move === move)
