@@ -50,7 +50,7 @@ describe('links', () => {
   test('a bridge is created with all its settings in one request', () => {
     createLink(socket, {
       name: 'br-x',
-      kind: bridge({ stp: true }),
+      kind: bridge({ stp: true, multicastSnooping: false }),
       up: true,
       mtu: 1400,
       address: '02:00:00:00:00:01',
@@ -60,12 +60,12 @@ describe('links', () => {
         mtu: 1400,
         address: '02:00:00:00:00:01',
         flags: expect.arrayContaining(['UP']),
-        linkinfo: { info_kind: 'bridge', info_data: { stp_state: 1 } },
+        linkinfo: { info_kind: 'bridge', info_data: { stp_state: 1, mcast_snooping: 0 } },
       },
     ])
     const link = getLink(socket, 'br-x')
     expect(link).toMatchObject({ kind: 'bridge', mtu: 1400, address: '02:00:00:00:00:01', alias: '' })
-    expect([isUp(link), decodeBridge(link.data)]).toEqual([true, { stp: true }])
+    expect([isUp(link), decodeBridge(link.data)]).toEqual([true, { stp: true, multicastSnooping: false }])
   })
 
   test('a veth’s far end is born in another namespace, and dies with the near end', async () => {

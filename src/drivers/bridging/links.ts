@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { TsnetError } from '../../errors.ts'
 import { addAddress, listAddresses, removeAddress } from '../../netlink/address.ts'
-import { bridge } from '../../netlink/kinds/bridge.ts'
+import { type BridgeSettings, bridge } from '../../netlink/kinds/bridge.ts'
 import { createLink, findLink, getLink, type Link, listLinks, setLink } from '../../netlink/link.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { NetworkRecord } from '../../store/records.ts'
@@ -19,6 +19,13 @@ import type { BridgingOptions } from './options.ts'
 
 /** Of any daemon on this machine. */
 const anyTag = /^tsnet[^:]*:/
+
+/**
+ * Nobody on a network of containers asks who is in which group, and without such a querier the kernel floods every group's frames all
+ * the same (br_multicast_querier_exists() in net/bridge/br_multicast.c), but would follow all ports' groups, and look at each port
+ * whenever one comes or goes.
+ */
+const settings: BridgeSettings = { stp: false, multicastSnooping: false }
 
 /** What a network's bridge is to be. */
 export interface BridgeSpec {
@@ -72,7 +79,7 @@ function createBridge(socket: RouteSocket, { mark, network, name }: BridgeSpec):
   if (name === born || findLink(socket, born) === null) {
     // A bridge without an address of its own takes over that of its lowest port, and changes it as ports come and go. One that is made
     // again has the address that its containers know.
-    createLink(socket, { name: born, kind: bridge({ stp: false }), address: macOf(network.id) })
+    createLink(socket, { name: born, kind: bridge(settings), address: macOf(network.id) })
   }
   return tagBridge(socket, mark, getLink(socket, born), network, name)
 }

@@ -1,5 +1,6 @@
 /** Bridges and their ports (net/bridge/br_netlink.c). */
 import {
+  IFLA_BR_MCAST_SNOOPING,
   IFLA_BR_STP_STATE,
   IFLA_BRPORT_BCAST_FLOOD,
   IFLA_BRPORT_FLUSH,
@@ -32,6 +33,8 @@ import type { RouteSocket } from '../socket.ts'
 export interface BridgeSettings {
   /** Whether the bridge speaks the spanning tree protocol. */
   readonly stp: boolean
+  /** Whether it follows who has joined which group, to send a group's frames to those alone: left to the kernel, it does. */
+  readonly multicastSnooping?: boolean
 }
 
 /** What is left out stays as it is. */
@@ -66,12 +69,20 @@ const portAttributes: Readonly<Record<keyof BridgePortSettings, number>> = {
 const portSettings = Object.keys(portAttributes) as (keyof BridgePortSettings)[]
 
 export function bridge(settings: BridgeSettings): LinkKind {
-  return { name: 'bridge', data: attributeU32(IFLA_BR_STP_STATE, Number(settings.stp)) }
+  const { stp, multicastSnooping } = settings
+  const data = [attributeU32(IFLA_BR_STP_STATE, Number(stp))]
+  if (multicastSnooping !== undefined) {
+    data.push(attributeU8(IFLA_BR_MCAST_SNOOPING, Number(multicastSnooping)))
+  }
+  return { name: 'bridge', data: Buffer.concat(data) }
 }
 
 /** The settings of an existing bridge, from its Link's `data`. */
 export function decodeBridge(data: Attributes): BridgeSettings {
-  return { stp: (numberAttribute(data, IFLA_BR_STP_STATE) ?? 0) !== 0 }
+  return {
+    stp: (numberAttribute(data, IFLA_BR_STP_STATE) ?? 0) !== 0,
+    multicastSnooping: (numberAttribute(data, IFLA_BR_MCAST_SNOOPING) ?? 0) !== 0,
+  }
 }
 
 /** The body of the RTM_SETLINK that sets up the port `index`. */

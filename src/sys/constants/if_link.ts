@@ -17,6 +17,7 @@ export const IFLA_INFO_DATA = 2
 export const IFLA_INFO_SLAVE_DATA = 5
 
 export const IFLA_BR_STP_STATE = 5
+export const IFLA_BR_MCAST_SNOOPING = 23
 
 export const IFLA_BRPORT_MODE = 4
 export const IFLA_BRPORT_LEARNING = 8

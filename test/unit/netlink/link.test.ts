@@ -15,15 +15,16 @@ import { bytes } from '../../helpers/bytes.ts'
 const bareHeader = '00 00 00 00  00 00 00 00  00 00 00 00  00 00 00 00'
 
 describe('kinds', () => {
-  test('bridge: spanning tree off, and nothing else', () => {
-    expect(encodeLinkSpec({ name: 'br-x', kind: bridge({ stp: false }) })).toEqual(
+  test('bridge: neither spanning tree nor snooping, and nothing else', () => {
+    expect(encodeLinkSpec({ name: 'br-x', kind: bridge({ stp: false, multicastSnooping: false }) })).toEqual(
       bytes(
         bareHeader,
         '09 00 03 00  62 72 2d 78 00 00 00 00', // IFLA_IFNAME "br-x"
-        '1c 00 12 80', // IFLA_LINKINFO, nested
+        '24 00 12 80', // IFLA_LINKINFO, nested
         '0b 00 01 00  62 72 69 64 67 65 00 00', // IFLA_INFO_KIND "bridge"
-        '0c 00 02 80', // IFLA_INFO_DATA, nested
+        '14 00 02 80', // IFLA_INFO_DATA, nested
         '08 00 05 00  00 00 00 00', // IFLA_BR_STP_STATE 0
+        '05 00 17 00  00 00 00 00', // IFLA_BR_MCAST_SNOOPING 0
       ),
     )
   })
@@ -104,7 +105,10 @@ describe('kinds', () => {
   })
 
   test('the spanning tree state of a bridge is read back', () => {
-    expect(decodeBridge(decodeAttributes(bridge({ stp: true }).data))).toEqual({ stp: true })
+    expect(decodeBridge(decodeAttributes(bridge({ stp: true, multicastSnooping: false }).data))).toEqual({
+      stp: true,
+      multicastSnooping: false,
+    })
   })
 })
 
