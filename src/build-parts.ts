@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Config } from './config.ts'
+import type { Config } from './config/config.ts'
 import { HostResolver } from './dns/host-resolver.ts'
 import { createNameService } from './dns/server.ts'
 import { builtinDrivers } from './drivers/builtin.ts'

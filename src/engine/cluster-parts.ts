@@ -1,6 +1,6 @@
 /** What a daemon that is given a cluster has more than others. */
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { openTunnelKeys } from '../drivers/overlay/encryption.ts'
 import { createClusterIpam } from '../ipam/cluster/index.ts'
 import type { Logger } from '../log.ts'

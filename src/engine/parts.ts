@@ -1,6 +1,6 @@
 /** The collaborators of the engine's modules, joined in daemon.ts. */
 
-import type { AddressPool, TrashLimits } from '../config.ts'
+import type { AddressPool, TrashLimits } from '../config/config.ts'
 import type { HostResolver } from '../dns/host-resolver.ts'
 import type { NameService } from '../dns/server.ts'
 import type { NetworkDriver } from '../drivers/driver.ts'

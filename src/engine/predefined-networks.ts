@@ -1,5 +1,5 @@
 /** The networks that are always there: bridge, as the daemon's settings want it, host and none. */
-import type { DefaultNetwork } from '../config.ts'
+import type { DefaultNetwork } from '../config/config.ts'
 import type { Labels, NetworkRecord, NetworkSpec, PoolRecord } from '../store/records.ts'
 import { formatCidr, parseCidr } from '../values/cidr.ts'
 import { type NetworkId, newId } from '../values/id.ts'

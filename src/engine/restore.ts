@@ -3,7 +3,7 @@
  * completed; what runs is taken up again; what carries tsnet's mark and belongs to nobody is removed. The calls are those
  * that a change makes.
  */
-import type { DefaultNetwork } from '../config.ts'
+import type { DefaultNetwork } from '../config/config.ts'
 import { errorMessage } from '../errors.ts'
 import { listContainerDirs, removeRootfs } from '../images/rootfs.ts'
 import { adoptSandbox, listSandboxes, removeSandbox } from '../sandbox/sandbox.ts'

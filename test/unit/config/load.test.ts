@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Config, daemonUsage, loadConfig } from '../../src/config.ts'
+import type { Config } from '../../../src/config/config.ts'
+import { daemonUsage } from '../../../src/config/flags.ts'
+import { loadConfig } from '../../../src/config/load.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'tsnet-config-'))
 afterAll(() => rmSync(directory, { recursive: true }))
