@@ -1,6 +1,6 @@
 /** docs/errors.md is made from the sources: UPDATE_GOLDEN=1 writes it anew. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { statusOfKind } from '../../../src/api/errors.ts'
@@ -19,8 +19,13 @@ interface Raised {
 
 const opening = 'new TsnetError('
 
+interface Source {
+  readonly file: string
+  readonly source: string
+}
+
 /** Every error that a source makes. Throws for one whose code cannot be read, so that none is missed. */
-function raisedIn(file: string, source: string): Raised[] {
+function raisedIn(file: string, source: string, others: readonly Source[] = []): Raised[] {
   return positionsOf(source, opening).flatMap((position) => {
     const rest = source.slice(position + opening.length)
     const [kinds = '', codes = '', message = ''] = argumentsOf(rest)
@@ -29,9 +34,9 @@ function raisedIn(file: string, source: string): Raised[] {
     const found = literalsOf(codes)
     if (found.length === 0) throw new Error(`${file}: no code in ${opening}${rest.slice(0, 80)}`)
     const kind = literalsOf(kinds).join(', ')
-    const messages =
-      message === 'message' ? messagesGivenTo(source, position) : [literalsOf(message).join('')]
-    return found.flatMap((code) => messages.map((text) => ({ code, kind, message: text, file })))
+    const given = message === 'message' ? messagesGivenTo({ file, source }, position, others) : []
+    const messages = given.length > 0 ? given : [{ message: literalsOf(message).join(''), file }]
+    return found.flatMap((code) => messages.map((one) => ({ code, kind, ...one })))
   })
 }
 
@@ -39,15 +44,24 @@ function positionsOf(source: string, text: string): number[] {
   return Array.from(source.matchAll(new RegExp(text.replace('(', '\\('), 'g')), ({ index }) => index)
 }
 
-/** The messages with which the function around a position is called in the same file; '' when none is to be seen. */
-function messagesGivenTo(source: string, position: number): string[] {
-  const name = [...source.slice(0, position).matchAll(/function (\w+)\(message: string\)/g)].at(-1)?.[1]
-  if (name === undefined) return ['']
-  const calls = positionsOf(source, `throw ${name}(`).map((call) =>
-    source.slice(call + `throw ${name}(`.length),
+/** The messages with which the function around a position is called, in the same file and in those that import it. */
+function messagesGivenTo(
+  own: Source,
+  position: number,
+  others: readonly Source[],
+): Pick<Raised, 'message' | 'file'>[] {
+  const before = own.source.slice(0, position)
+  const name = [...before.matchAll(/function (\w+)\(message: string\)/g)].at(-1)?.[1]
+  if (name === undefined) return []
+  const imported = new RegExp(
+    `import \\{[^}]*\\b${name}\\b[^}]*\\} from '[./a-z0-9-]*/${basename(own.file)}'`,
   )
-  const messages = calls.map((rest) => literalsOf(argumentsOf(rest)[0] ?? '').join('')).filter(Boolean)
-  return messages.length > 0 ? messages : ['']
+  return [own, ...others.filter(({ source }) => imported.test(source))].flatMap(({ file, source }) =>
+    positionsOf(source, `throw ${name}(`)
+      .map((call) => argumentsOf(source.slice(call + `throw ${name}(`.length))[0] ?? '')
+      .map((argument) => ({ message: literalsOf(argument).join(''), file }))
+      .filter(({ message }) => message !== ''),
+  )
 }
 
 /** A string, or a template whose holes may hold further ones. */
@@ -79,10 +93,11 @@ function literalsOf(expression: string): string[] {
 }
 
 function allRaised(): Raised[] {
-  return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .sort()
-    .flatMap((file) => raisedIn(`src/${file}`, readFileSync(join(root, 'src', file), 'utf8')))
+    .map((file): Source => ({ file: `src/${file}`, source: readFileSync(join(root, 'src', file), 'utf8') }))
+  return sources.flatMap(({ file, source }) => raisedIn(file, source, sources))
 }
 
 /** Codes with the messages that they come with, in the order of the alphabet. */
@@ -159,6 +174,18 @@ describe('the reader of sources', () => {
       if (a) throw bad('one is wrong')
       throw bad(other)`
     expect(raisedIn('f', source).map(({ message }) => message)).toEqual(['one is wrong'])
+  })
+
+  test('finds those that another file gives it, by whatever way that leads to it', () => {
+    const source = `export function bad(message: string) { return ${opening}'invalid', 'bad-x', message) }`
+    const call = "\nthrow bad('two is wrong')"
+    const others = [
+      { file: 'src/b/user.ts', source: `import { bad, other } from '../a/bad.ts'${call}` },
+      { file: 'src/c/stranger.ts', source: `import { bad } from './worse.ts'${call}` },
+    ]
+    expect(raisedIn('src/a/bad.ts', source, others)).toEqual([
+      { code: 'bad-x', kind: 'invalid', message: 'two is wrong', file: 'src/b/user.ts' },
+    ])
   })
 
   test('takes a code that is passed on for what it is', () => {
