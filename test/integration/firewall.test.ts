@@ -5,6 +5,7 @@ import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 import { ask, startServer } from '../helpers/echo.ts'
 import { EventReader } from '../helpers/events.ts'
+import { changersDuring } from '../helpers/transactions.ts'
 
 const foreign = `table inet foreign {
   set somebody { type ipv4_addr; elements = { 192.0.2.77 }; }
@@ -64,6 +65,18 @@ describe.each(['nftables', 'iptables'])('a daemon whose firewall is of %s', (bac
     told.close()
     expect(told.seen.map(({ Action }) => Action)).toEqual(['repair'])
     execFileSync('nsenter', [`--net=/run/netns/${daemon.netns}`, 'nft', '-f', '-'], { input: foreign })
+  })
+
+  it('changes all rules for a start, an end, and its own restart at once, however many ports and networks', async () => {
+    const ports = ['-p', '7000-7009:80', '-p', '7100:80', '-p', '7200-7204:53/udp', '-p', '127.0.0.1:7300:81']
+    await client.docker('create', '--name', 'many', '--network', 'plain', ...ports, 'box', 'sleep', '600')
+    const once = backend === 'nftables' ? ['daemon'] : ['ip6tables-resto', 'iptables-restor']
+    const during = async (body: () => Promise<unknown>) => (await changersDuring(daemon, body)).sort()
+    expect(await during(() => client.docker('start', 'many'))).toEqual(once)
+    // the tables of each family are made anew as a whole, whatever networks and containers there are
+    const anew = backend === 'nftables' ? ['daemon', 'daemon'] : once
+    expect(await during(() => daemon.kill().then(() => daemon.launch()))).toEqual(anew)
+    expect(await during(() => client.docker('rm', '-f', 'many'))).toEqual(once)
   })
 
   it('keeps what the user wrote into the user chain, and heeds it, over changes and restarts', async () => {
