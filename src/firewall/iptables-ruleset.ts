@@ -11,6 +11,7 @@
  * Ports stand in small chains below TSNET-PUBLISH, TSNET-OPEN and TSNET-LOOPBACK, each for 256 host ports or for container
  * addresses with the same last byte: a change reads and writes one of them, however many ports are published.
  */
+import { areSame, type Chains, replay } from './iptables-chains.ts'
 import { type Bucket, type Line, linesOf, loopback, type Table } from './iptables-lines.ts'
 import type { Batch, Family, Rule } from './rules.ts'
 
@@ -166,24 +167,22 @@ function jumpChanges(table: Table, instance: string, family: Family, present: re
     })
 }
 
-/** Whether `saved` shows exactly these rules in tsnet's chains, reached by its jumps. */
-export function isStanding(instance: string, family: Family, rules: readonly Rule[], saved: string): boolean {
-  const user = chainName(instance, 'USER')
-  return tables.every((table) => {
+/** `chains` when iptables-restore has carried out `text`. */
+export function chainsAfter(instance: string, chains: Chains, text: string): Chains {
+  return replay(chains, text, (name) => isOwnChain(instance, name))
+}
+
+/** Whether `saved` shows exactly these chains as tsnet's, reached by its jumps. */
+export function isStanding(instance: string, family: Family, chains: Chains, saved: string): boolean {
+  const isReached = tables.every((table) => {
     const present = sectionOf(saved, table)
-    const { chains: names, lines } = wantedIn(table, instance, family, rules)
-    const own = new Set(ownChains(instance, present))
-    const found = present.filter(
-      (line) => line.startsWith('-A ') && own.has(chainOf(line)) && chainOf(line) !== user,
-    )
-    const isFramed = table !== 'filter' || own.has(user)
     return (
-      isFramed &&
-      names.every((name) => own.has(name)) &&
       jumpChanges(table, instance, family, present).length === 0 &&
-      found.toSorted().join('\n') === lines.toSorted().join('\n')
+      (table !== 'filter' || hasChain(chainName(instance, 'USER'), present))
     )
   })
+  const ours = tables.flatMap((table) => sectionOf(saved, table)).join('\n')
+  return isReached && areSame(chains, chainsAfter(instance, new Map(), ours))
 }
 
 /** Takes away all chains of tsnet's that `saved` shows, with the jumps to them; a user chain with rules stays. */

@@ -1,8 +1,10 @@
 import { AF_INET, AF_INET6 } from '../sys/constants/socket.ts'
 import type { RulesetChange } from './healing.ts'
+import type { Chains } from './iptables-chains.ts'
 import type { IptablesPrograms } from './iptables-programs.ts'
 import {
   type Buckets,
+  chainsAfter,
   countBuckets,
   isOwnChain,
   isStanding,
@@ -23,25 +25,35 @@ export interface IptablesOptions {
   readonly isLegacy: boolean
 }
 
+/** What stands of one family. */
+interface Made {
+  /** the chains that come and go */
+  readonly buckets: Buckets
+  readonly chains: Chains
+}
+
 /** Rules in chains `TSNET-…` (`TSNET-<instance>-…`), changed by one execution of iptables-restore per family. */
 export function createIptables({ instance, programs, isLegacy }: IptablesOptions): Backend {
-  /** The families whose chains were made, with those that come and go. */
-  const made = new Map<Family, Buckets>()
+  /** The families whose chains were made. */
+  const made = new Map<Family, Made>()
 
   async function change(family: Family, delta: Batch): Promise<void> {
     const isConcerned = [...delta.add, ...delta.remove].some((rule) => rule.family === family)
     if (!isConcerned) return
     const before = made.get(family) ?? (await replace(family, []))
-    const after = countBuckets(before, family, delta)
-    await programs.restore(family, renderChange(instance, family, delta, before, after))
-    made.set(family, after)
+    const buckets = countBuckets(before.buckets, family, delta)
+    const text = renderChange(instance, family, delta, before.buckets, buckets)
+    await programs.restore(family, text)
+    made.set(family, { buckets, chains: chainsAfter(instance, before.chains, text) })
   }
 
-  async function replace(family: Family, rules: readonly Rule[]): Promise<Buckets> {
-    await programs.restore(family, renderAll(instance, family, rules, await programs.save(family)))
+  async function replace(family: Family, rules: readonly Rule[]): Promise<Made> {
+    const text = renderAll(instance, family, rules, await programs.save(family))
+    await programs.restore(family, text)
     const buckets = countBuckets(new Map(), family, { add: rules, remove: [] })
-    made.set(family, buckets)
-    return buckets
+    const now = { buckets, chains: chainsAfter(instance, new Map(), text) }
+    made.set(family, now)
+    return now
   }
 
   async function clear(family: Family): Promise<void> {
@@ -64,9 +76,9 @@ export function createIptables({ instance, programs, isLegacy }: IptablesOptions
         else await clear(family)
       }
     },
-    async holds(rules) {
-      for (const family of made.keys()) {
-        if (!isStanding(instance, family, rules, await programs.save(family))) return false
+    async holds() {
+      for (const [family, { chains }] of made) {
+        if (!isStanding(instance, family, chains, await programs.save(family))) return false
       }
       return true
     },

@@ -25,6 +25,7 @@ const port: PublishRule = {
   address: '172.30.1.2',
   port: 80,
 }
+const second: PublishRule = { ...port, hostPort: 8082, port: 82 }
 const range: PublishRule = { ...port, hostPort: 9000, port: 9000, count: 900 }
 const routed: PublishRule = { ...port, mode: 'route', sources: ['10.0.0.0/8', '192.0.2.7/32'] }
 const limited: PublishRule = {
@@ -35,19 +36,39 @@ const limited: PublishRule = {
   hostPort: 81,
 }
 
-/** Everything in the kernel, without counters and in no order. */
+/** Everything in the kernel, without counters: tsnet's rules with their places in their chains, the rest in no order. */
 function ruleset(): string[] {
   const saved = ['iptables-save', 'ip6tables-save'].map((program) =>
     execFileSync(program, { encoding: 'utf8' }),
   )
   const own = ['ip', 'ip6'].map((family) => list(`list table ${family} tsnet`))
-  return [...saved, ...own]
+  return [...saved.map(numberLines), ...own.map(numberRules)]
     .join('\n')
     .replaceAll(/\[\d+:\d+\]|elements = \{|\}/g, '')
     .split(/[\n,]/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .sort()
+}
+
+/** Only where nobody else has rules is a place tsnet's to say. */
+function numberLines(saved: string): string {
+  const next = new Map<string, number>()
+  return saved.replaceAll(/^(\*.*|-A TSNET-\S+)/gm, (start) => {
+    if (start.startsWith('*')) next.clear()
+    const place = (next.get(start) ?? 0) + 1
+    next.set(start, place)
+    return start.startsWith('*') ? start : `${start} ${place}`
+  })
+}
+
+function numberRules(table: string): string {
+  return table.replaceAll(/^\tchain (\S+) \{\n((?:\t\t.*\n)*)/gm, (_, chain: string, rules: string) =>
+    rules.replaceAll(
+      /^\t\t.*$/gm,
+      (rule, at: number) => `${chain} ${rules.slice(0, at).split('\n').length} ${rule}`,
+    ),
+  )
 }
 
 function list(command: string): string {
@@ -71,6 +92,12 @@ const harms = {
     'insert a rule': 'nft insert rule ip tsnet forward accept',
     'delete a rule': `nft delete rule ip tsnet forward handle $(nft -a list chain ip tsnet forward | sed -n 's/.*@internal drop # handle //p' | head -1)`,
     'flush a chain': 'nft flush chain ip tsnet postrouting',
+    'insert a rule between others':
+      'nft add rule ip tsnet forward position $(nft -a list chain ip tsnet forward | sed -n "s/.*jump inbound # handle //p") counter accept',
+    'move a rule behind the others': `nft -a list chain ip tsnet forward | sed -n 's/.*@internal drop # handle //p' | head -1 |
+      { read handle; nft "delete rule ip tsnet forward handle $handle; add rule ip tsnet forward iifname @internal drop"; }`,
+    'swap two rules of a chain without hook': `nft -a list chain ip tsnet inbound | sed -n 's/.*@bridges drop # handle //p' |
+      { read handle; nft "delete rule ip tsnet inbound handle $handle; insert rule ip tsnet inbound iifname @bridges drop"; }`,
   },
   iptables: {
     'flush all rules of the host': 'nft flush ruleset',
@@ -85,6 +112,12 @@ const harms = {
       "iptables-save -t filter | grep -e '^[*C]' -e '-A FORWARD' | iptables-restore --noflush",
     'insert a rule': 'iptables -I TSNET-INTO -j ACCEPT',
     'delete a rule': 'iptables -t nat -F TSNET-tcp-7936',
+    'insert a rule between others': 'iptables -I TSNET-FORWARD 3 -j ACCEPT',
+    'swap the first two chains that are asked':
+      'iptables -D TSNET-FORWARD 1; iptables -I TSNET-FORWARD 2 -m comment --comment tsnet -j TSNET-USER',
+    'move a rule behind the others of its network': `rule=$(iptables -S TSNET-INTO 1); iptables -D TSNET-INTO 1; iptables $rule`,
+    'turn the ports of a chain round':
+      'iptables -t nat -S TSNET-tcp-7936 2 | { read -r _ rule; iptables -t nat -D $rule; iptables -t nat -I $rule; }',
   },
 } as const
 
@@ -97,7 +130,7 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
   beforeEach(async () => {
     repairs = 0
     firewall = createFirewall({ backend, instance: '', log: pino({ level: 'silent' }) })
-    await firewall.replaceAll([...bridgeRules(), port, range, routed, limited])
+    await firewall.replaceAll([...bridgeRules(), port, second, range, routed, limited])
     firewall.heal(watchRuleset, () => repairs++)
   })
 
@@ -116,7 +149,10 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
   })
 
   it('are back again and again, without the network that was removed meanwhile', async () => {
-    await firewall.apply({ add: [], remove: [...bridgeRules().slice(0, 2), port, range, routed, limited] })
+    await firewall.apply({
+      add: [],
+      remove: [...bridgeRules().slice(0, 2), port, second, range, routed, limited],
+    })
     const standing = ruleset()
     for (let round = 1; round <= 2; round++) {
       sh('nft flush ruleset')
@@ -127,7 +163,9 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
   })
 
   it('are left alone while others and users change what is theirs, and through changes of its own', async () => {
-    await firewall.apply({ add: [{ ...port, hostPort: 8081 }], remove: [port] })
+    const [first] = bridgeRules()
+    await firewall.apply({ add: [{ ...port, hostPort: 8081 }], remove: [port, first!] })
+    await firewall.apply({ add: [first!], remove: [] })
     sh('nft add table inet other; nft add chain inet other x; nft add rule inet other x accept')
     sh('iptables -A INPUT -s 192.0.2.9 -j DROP; iptables -A FORWARD -s 192.0.2.9 -j DROP')
     if (backend === 'nftables') sh('nft add rule ip tsnet user ip saddr 192.0.2.9 drop')
@@ -159,7 +197,7 @@ describe('the rules of iptables-legacy, of whose changes nobody tells', () => {
   it('are back all the same', async () => {
     const firewall = createFirewall({ backend: 'iptables', instance: '', log: pino({ level: 'silent' }) })
     let repairs = 0
-    await firewall.replaceAll([...bridgeRules(), port, range, routed, limited])
+    await firewall.replaceAll([...bridgeRules(), port, second, range, routed, limited])
     firewall.heal(watchRuleset, () => repairs++)
     try {
       const standing = save()

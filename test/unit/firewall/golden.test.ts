@@ -93,7 +93,8 @@ another data root appends an instance's name.
   rules decide. A policy that is changed later is followed: in iptables-nft at once, in iptables-legacy when a network comes or
   goes. Of a chain in another table of nftables that drops what it does not accept, the log tells at start.
 - What others do to tsnet's rules, from \`nft flush ruleset\` to the deletion of a single one, is made good within two
-  seconds: the kernel tells of each change, and when it concerns tsnet's the whole is compared with what should stand. Of
+  seconds: the kernel tells of each change, and when it concerns tsnet's the whole, each rule at its place in its chain, is
+  compared with what should stand. Where in a chain of iptables' own the jump to tsnet's stands is left to others. Of
   changes of iptables-legacy nobody tells; there the rules are looked at again and again. Each repair is a line of the log
   and an event (\`type=daemon\`, \`repair\`). Where another program undoes every repair, the pauses between them grow after the
   fifth, up to a minute.

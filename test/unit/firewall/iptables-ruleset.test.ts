@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   type Buckets,
+  chainsAfter,
   countBuckets,
   isOwnChain,
   isStanding,
@@ -56,21 +57,53 @@ describe('a change of ports', () => {
 describe('what is saved', () => {
   const saved = (rules: Parameters<typeof renderAll>[2]) =>
     renderAll('', 4, rules, '').replaceAll('\n-I ', '\n-A ')
+  const chainsOf = (text: string) => chainsAfter('', new Map(), text)
 
   it.each(cases)('is found to stand for $name, and not with a line less or more', ({ rules }) => {
     const text = saved(rules)
     const lines = text.split('\n').filter((line) => line.startsWith('-A '))
-    expect(isStanding('', 4, rules, text)).toBe(true)
+    const chains = chainsOf(text)
+    expect(isStanding('', 4, chains, text)).toBe(true)
     for (const line of lines) {
-      expect(isStanding('', 4, rules, text.replace(`${line}\n`, '')), line).toBe(false)
-      expect(isStanding('', 4, rules, text.replace(line, `${line}\n${line}`)), line).toBe(false)
+      expect(isStanding('', 4, chains, text.replace(`${line}\n`, '')), line).toBe(false)
+      expect(isStanding('', 4, chains, text.replace(line, `${line}\n${line}`)), line).toBe(false)
     }
   })
 
+  it.each(cases)(
+    'is not found to stand for $name with two lines of a chain the other way round',
+    ({ rules }) => {
+      const text = saved(rules)
+      const pairs = text.split('\n').map((line, at, all) => [line, all[at + 1] ?? ''] as const)
+      const chainOf = (line: string) => /^-A (TSNET-\S+)/.exec(line)?.[1]
+      const within = pairs.filter(
+        ([one, next]) => chainOf(one) !== undefined && chainOf(one) === chainOf(next),
+      )
+      for (const [one, next] of within) {
+        const swapped = text.replace(`${one}\n${next}\n`, `${next}\n${one}\n`)
+        expect(isStanding('', 4, chainsOf(text), swapped), one).toBe(false)
+      }
+    },
+  )
+
   it('may hold what users and others wrote', () => {
     const { rules } = cases[1]!
-    const text = saved(rules).replace('*filter\n', '*filter\n-A TSNET-USER -j DROP\n-A FORWARD -j ACCEPT\n')
-    expect(isStanding('', 4, rules, text)).toBe(true)
+    const text = saved(rules)
+    const more = text.replace('*filter\n', '*filter\n-A TSNET-USER -j DROP\n-A FORWARD -j ACCEPT\n')
+    const foreign = '*security\n:TSNET-INTO - [0:0]\n-A TSNET-INTO -j DROP\nCOMMIT\n'
+    expect(isStanding('', 4, chainsOf(text), more + foreign)).toBe(true)
+  })
+
+  it('has the order in which lines came, first ones before all others', () => {
+    const add = chainsOf(
+      '*nat\n:TSNET-PUBLISH - [0:0]\n-A TSNET-PUBLISH -j a\n-A TSNET-PUBLISH -j b\nCOMMIT\n',
+    )
+    const changed = chainsAfter(
+      '',
+      add,
+      '*nat\n-I TSNET-PUBLISH -j c\n-D TSNET-PUBLISH -j a\n-A TSNET-PUBLISH -j a\nCOMMIT\n',
+    )
+    expect([...changed]).toEqual([['nat TSNET-PUBLISH', ['-j c', '-j b', '-j a']]])
   })
 })
 
