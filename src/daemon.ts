@@ -164,6 +164,8 @@ async function main(argv: readonly string[]): Promise<void> {
   const hosts = parts.cluster === null ? null : followCluster(parts, config.advertise, restored)
   await restore(parts, config.network)
   begin()
+  // Before anybody is told that the daemon is ready: one that cannot have the address ends.
+  if (config.dnsHostListen !== '') await parts.names.serveHost(config.dnsHostListen)
   engine = createEngine(parts, {
     name: hostname(),
     id: installationId(store),
@@ -217,7 +219,6 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
   process.on('SIGHUP', () => void engine?.drivers.reload())
   followResolver(parts)
-  if (config.dnsHostListen !== '') await parts.names.serveHost(config.dnsHostListen)
   plugins.started()
   announceReady()
 }

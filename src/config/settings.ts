@@ -1,7 +1,8 @@
 /** Single settings: what was given becomes what counts, or is refused. All throw kind 'invalid'. */
 import { hostname } from 'node:os'
+import { type Cidr, containsIp, parseCidr } from '../values/cidr.ts'
 import { parseDuration } from '../values/duration.ts'
-import { isIp } from '../values/ip.ts'
+import { ipFamily, isIp } from '../values/ip.ts'
 import { badSetting } from './bad-setting.ts'
 import type { Config, TlsFiles } from './config.ts'
 import type { Given } from './given.ts'
@@ -37,9 +38,20 @@ export function checkAddresses(name: string, addresses: readonly string[]): read
   return addresses
 }
 
+/** RFC 6890, RFC 4291: of these none is the address of one host alone. */
+const nobodysBlocks = ['0.0.0.0/8', '224.0.0.0/3', '::/128', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8'].map(
+  parseCidr,
+)
+
+/** Not all addresses: answers would leave from others than were asked, and whoever reaches the host would hear of every container. */
 export function checkHostListen(address: string): string {
-  if (address === '' || isIp(address)) return address
-  throw badSetting(`--dns-host-listen "${address}" must be an IP address of the host, e.g. 127.0.0.54`)
+  if (address === '') return address
+  if (isIp(address) && !nobodysBlocks.some((block) => isInside(block, address))) return address
+  throw badSetting(`--dns-host-listen "${address}" must be one IP address of the host, e.g. 127.0.0.54`)
+}
+
+function isInside(block: Cidr, address: string): boolean {
+  return ipFamily(address) === block.family && containsIp(block, address)
 }
 
 /** As Go's: without an address on every one, IPv6 in brackets. */

@@ -1,7 +1,9 @@
 /** The sockets of one sandbox's name service: opened inside its network namespace, served from outside. */
 import { once } from 'node:events'
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { TsnetError } from '../errors.ts'
 import { type Datagram, portOf, receiveDatagrams, sendDatagramTo } from '../sys/datagram-batch.ts'
+import { SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { inNetns } from '../sys/netns.ts'
 import { watchReadable } from '../sys/readable.ts'
@@ -45,9 +47,23 @@ export function listenInside(
   )
 }
 
-/** On port 53 of an address of the host. Throws SyscallError when it is taken, or the address is not there. */
-export function listenOnHost(address: string, answer: Answer): Promise<Listener> {
-  return listen(openSockets(address, { udp: 53, tcp: 53 }), answer)
+/** On port 53 of an address of the host, which may come later. Throws kind 'unavailable' when it is taken. */
+export async function listenOnHost(address: string, answer: Answer): Promise<Listener> {
+  return listen(openOnHost(address), answer)
+}
+
+function openOnHost(address: string): Sockets {
+  try {
+    return openSockets(address, { udp: 53, tcp: 53 }, true)
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errnoName === 'EADDRINUSE')) throw error
+    throw new TsnetError(
+      'unavailable',
+      'dns-host-listen',
+      `--dns-host-listen ${address} is in use: another name server has its port 53, or that of all addresses; ` +
+        'stop it or give another address, e.g. 127.0.0.54',
+    )
+  }
 }
 
 interface Sockets {
@@ -73,9 +89,10 @@ async function listen(fds: Sockets, answer: Answer): Promise<Listener> {
   return { ports, close: () => closeAll(endUdp, tcp, connections) }
 }
 
-function openSockets(address: string, ports: Listener['ports']): Sockets {
+/** `freebind` takes an address that is not there yet. */
+function openSockets(address: string, ports: Listener['ports'], freebind = false): Sockets {
   // a thousand sandboxes must not take up the descriptors that others need
-  const place = { family: isIPv6(address) ? 6 : 4, address, high: true } as const
+  const place = { family: isIPv6(address) ? 6 : 4, address, high: true, freebind } as const
   const udp = openInetSocket({ ...place, port: ports.udp, type: 'datagram' })
   try {
     const tcp = openInetSocket({ ...place, port: ports.tcp, type: 'stream', listen: 64, reuseAddress: true })

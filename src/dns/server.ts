@@ -46,8 +46,8 @@ export interface NameService {
   /** Safe to repeat. */
   removeEndpoint(network: NetworkId, endpoint: EndpointId): void
   /**
-   * Answers `<container>.<network>.tsnet` on port 53 of an address of the host, for its own resolver to ask. Throws
-   * SyscallError when that cannot be had.
+   * Answers `<container>.<network>.tsnet` on port 53 of an address of the host, which may come later, for its own resolver to
+   * ask. Throws kind 'unavailable' when another has it.
    */
   serveHost(address: string): Promise<void>
   /** What became of each open sandbox's queries, by the sandbox's id. */

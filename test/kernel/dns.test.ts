@@ -687,7 +687,16 @@ describe('names for the host', () => {
   )
 
   test('cannot be served where somebody else is, which is said', async () => {
-    await expect(names.serveHost(stub)).rejects.toThrow(/bind 127\.0\.0\.53:53\/udp: EADDRINUSE/)
+    await expect(names.serveHost(stub)).rejects.toThrow(
+      `--dns-host-listen ${stub} is in use: another name server has its port 53`,
+    )
+  })
+
+  test('are answered at an address that the host gets later', async () => {
+    await names.serveHost('192.0.2.99')
+    execFileSync('ip', ['addr', 'add', '192.0.2.99/32', 'dev', 'lo'])
+    expect(await askHost('192.0.2.99', 'queue.back.tsnet')).toEqual(['NOERROR', ['10.2.0.9']])
+    execFileSync('ip', ['addr', 'del', '192.0.2.99/32', 'dev', 'lo'])
   })
 })
 

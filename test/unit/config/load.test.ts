@@ -149,6 +149,23 @@ describe('settings', () => {
       expect(() => load(`--metrics-addr=${wrong}`)).toThrow(`--metrics-addr "${wrong}" must be ADDRESS:PORT`)
   })
 
+  test('answer the host’s questions for names at one address of its own, not at all of them', () => {
+    for (const right of ['127.0.0.54', '10.0.0.1', '::1', 'fd00::1'])
+      expect(load(`--dns-host-listen=${right}`)?.dnsHostListen).toBe(right)
+    for (const wrong of [
+      '0.0.0.0',
+      '::',
+      '224.0.0.251',
+      '255.255.255.255',
+      'fe80::1',
+      '::ffff:0.0.0.0',
+      'lo',
+    ])
+      expect(() => load(`--dns-host-listen=${wrong}`)).toThrow(
+        `--dns-host-listen "${wrong}" must be one IP address of the host`,
+      )
+  })
+
   test('listen below the exec-root unless told otherwise', () => {
     expect(load('--exec-root=/run/other')?.hosts).toEqual(['unix:///run/other/tsnet.sock'])
   })
