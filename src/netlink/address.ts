@@ -8,6 +8,7 @@ import { broadcastAddress, parseCidr } from '../values/cidr.ts'
 import { formatIp, parseIp } from '../values/ip.ts'
 import { attribute, attributeU32, decodeAttributes, numberAttribute } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
+import type { Request } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const ifaddrmsg = struct({ family: u8, prefixlen: u8, flags: u8, scope: u8, index: u32 })
@@ -73,13 +74,14 @@ export function listAddresses(socket: RouteSocket, index = 0): Address[] {
 
 /** Gives a link an address; one that it has already is no error. */
 export function addAddress(socket: RouteSocket, index: number, cidr: string): void {
+  socket.act(addressAddition(index, cidr))
+}
+
+/** What `addAddress` asks. */
+export function addressAddition(index: number, cidr: string): Request {
   const body = encodeAddress(index, cidr)
-  socket.act({
-    type: RTM_NEWADDR,
-    flags: NLM_F_CREATE | NLM_F_REPLACE,
-    body,
-    subject: `${cidr} on link ${index}`,
-  })
+  const flags = NLM_F_CREATE | NLM_F_REPLACE
+  return { type: RTM_NEWADDR, flags, body, subject: `${cidr} on link ${index}` }
 }
 
 /** Takes an address from a link; one that it does not have is no error. */

@@ -1,5 +1,5 @@
 /** Network interfaces: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK (rtnetlink(7), net/core/rtnetlink.c). */
-import { IFF_LOOPBACK, IFF_UP } from '../sys/constants/if.ts'
+import { IFF_LOOPBACK, IFF_RUNNING, IFF_UP } from '../sys/constants/if.ts'
 import {
   IFLA_ADDRESS,
   IFLA_EXT_MASK,
@@ -32,7 +32,7 @@ import {
   stringAttribute,
 } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
-import type { Message } from './message.ts'
+import type { Message, Request } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const ifinfomsg = struct({ family: u8, _pad: u8, type: u16, index: i32, flags: u32, change: u32 })
@@ -92,6 +92,11 @@ export interface LinkChange extends LinkSettings {
 
 export function isUp(link: Link): boolean {
   return (link.flags & IFF_UP) !== 0
+}
+
+/** Whether it is up and has a carrier that the kernel has looked at. */
+export function isRunning(link: Link): boolean {
+  return (link.flags & IFF_RUNNING) !== 0
 }
 
 export function isLoopback(link: Link): boolean {
@@ -192,7 +197,12 @@ export function createLink(socket: RouteSocket, spec: LinkSpec): void {
 
 /** Changes several properties in one request, in the kernel's order: alias before master before up. */
 export function setLink(socket: RouteSocket, index: number, change: LinkChange): void {
-  socket.act({ type: RTM_SETLINK, flags: 0, body: encodeLink(index, change), subject: subject(index) })
+  socket.act(linkChange(index, change))
+}
+
+/** What `setLink` asks. */
+export function linkChange(index: number, change: LinkChange): Request {
+  return { type: RTM_SETLINK, flags: 0, body: encodeLink(index, change), subject: subject(index) }
 }
 
 function subject(link: number | string): string {

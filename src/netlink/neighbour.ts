@@ -89,9 +89,13 @@ export function setNeighbour(socket: RouteSocket, index: number, address: string
 
 /** Makes the kernel forget an entry; one that is not there is no error. */
 export function removeNeighbour(socket: RouteSocket, index: number, address: string): void {
-  try {
-    socket.act(neighbourRemoval(index, address))
-  } catch (error) {
+  removeNeighbours(socket, index, [address])
+}
+
+/** As `removeNeighbour`, in one message. */
+export function removeNeighbours(socket: RouteSocket, index: number, addresses: readonly string[]): void {
+  const refusals = socket.actAll(addresses.map((address) => neighbourRemoval(index, address)))
+  for (const { error } of refusals) {
     if (!isNetlinkError(error, 'ENOENT', 'ENODEV')) throw error
   }
 }

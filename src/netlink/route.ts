@@ -24,7 +24,7 @@ import { parseCidr } from '../values/cidr.ts'
 import { type Family, formatIp, parseIp } from '../values/ip.ts'
 import { attribute, attributeU32, decodeAttributes, numberAttribute } from './attribute.ts'
 import { isNetlinkError } from './error.ts'
-import type { Message } from './message.ts'
+import type { Message, Request } from './message.ts'
 import type { RouteSocket } from './socket.ts'
 
 export const rtmsg = struct({
@@ -137,12 +137,13 @@ export function listAllRoutes(socket: RouteSocket): Route[] {
 
 /** Adds a route, or gives the one to the same destination a new gateway and link. */
 export function setRoute(socket: RouteSocket, route: RouteSpec): void {
-  socket.act({
-    type: RTM_NEWROUTE,
-    flags: NLM_F_CREATE | NLM_F_REPLACE,
-    body: encodeRoute(route),
-    subject: describe(route),
-  })
+  socket.act(routeSetting(route))
+}
+
+/** What `setRoute` asks. */
+export function routeSetting(route: RouteSpec): Request {
+  const flags = NLM_F_CREATE | NLM_F_REPLACE
+  return { type: RTM_NEWROUTE, flags, body: encodeRoute(route), subject: describe(route) }
 }
 
 /** Removes a route; one that is not there is no error. */

@@ -19,26 +19,28 @@ export interface AnnouncedInterface {
 export class Announcer {
   readonly #timers = new Map<string, NodeJS.Timeout>()
 
-  /** Once now and `times` in all, `interval` milliseconds apart, until `stop` is called with the endpoint's id. */
+  /** `times` in all, the first after `delay` and each other `interval` milliseconds later, until `stop` is called with the endpoint's id. */
   announce(
     sandbox: Sandbox,
     endpoint: string,
     what: AnnouncedInterface,
-    { times, interval }: { times: number; interval: number },
+    { times, interval, delay = 0 }: { times: number; interval: number; delay?: number },
   ): void {
-    if (times === 0) return
-    announceOnce(sandbox.netns, what)
     let left = times
-    const wait = (): void => {
+    const wait = (milliseconds: number): void => {
+      if (left > 0) this.#timers.set(endpoint, setTimeout(next, milliseconds).unref())
+      else this.stop(endpoint)
+    }
+    const next = (): void => {
       left--
-      if (left > 0) this.#timers.set(endpoint, setTimeout(again, interval).unref())
+      if (announceIn(sandbox.path, what)) wait(interval)
       else this.stop(endpoint)
     }
-    const again = (): void => {
-      if (announceAgain(sandbox.path, what)) wait()
-      else this.stop(endpoint)
+    if (delay === 0 && times > 0) {
+      announceOnce(sandbox.netns, what)
+      left--
     }
-    wait()
+    wait(delay === 0 ? interval : delay)
   }
 
   /** The endpoint is going to be detached. */
@@ -49,7 +51,7 @@ export class Announcer {
 }
 
 /** False when the sandbox is gone: then there is nothing to tell. */
-function announceAgain(path: string, what: AnnouncedInterface): boolean {
+function announceIn(path: string, what: AnnouncedInterface): boolean {
   try {
     using netns = openNetns(path)
     announceOnce(netns, what)

@@ -1,9 +1,10 @@
 /** An interface inside a sandbox, brought into its wanted state. */
 import { existsSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
-import { addAddress, removeAddress } from '../netlink/address.ts'
-import { getLink, type Link, setLink } from '../netlink/link.ts'
-import { setRoute } from '../netlink/route.ts'
+import { addAddress, addressAddition, removeAddress } from '../netlink/address.ts'
+import { getLink, type Link, linkChange } from '../netlink/link.ts'
+import type { Request } from '../netlink/message.ts'
+import { routeSetting } from '../netlink/route.ts'
 import { openRouteSocket, type RouteSocket } from '../netlink/socket.ts'
 import type { Labels } from '../store/records.ts'
 import { procSys } from '../sys/proc-sys.ts'
@@ -43,11 +44,19 @@ export function configureLink(socket: RouteSocket, sandbox: Sandbox, spec: Inter
     spec.name,
     addresses.some((address) => address.includes(':')),
   )
-  for (const address of addresses) addAddress(socket, link.index, address)
+  actTogether(
+    socket,
+    addresses.map((address) => addressAddition(link.index, address)),
+  )
   applySysctls(sandbox, spec.sysctls)
-  setLink(socket, link.index, { up: true })
-  routeOut(socket, link, spec)
+  actTogether(socket, [linkChange(link.index, { up: true }), ...routesOut(link, spec)])
   return link
+}
+
+/** Sends changes in one message. Throws what the kernel says of the first that it refuses, after it has looked at all. */
+function actTogether(socket: RouteSocket, changes: readonly Request[]): void {
+  const [refusal] = socket.actAll(changes)
+  if (refusal !== undefined) throw refusal.error
 }
 
 /** RFC 4291, 2.5.6; RFC 3927, 2.6.2. */
@@ -61,7 +70,7 @@ export function moveAddress(sandbox: Sandbox, name: string, from: string, to: st
   const link = getLink(socket, name)
   if (from !== '' && from !== to) removeAddress(socket, link.index, from)
   if (to !== '') addAddress(socket, link.index, to)
-  routeOut(socket, link, { gateway4: gateway, gateway6: '' })
+  actTogether(socket, routesOut(link, { gateway4: gateway, gateway6: '' }))
 }
 
 /** Gives the sandbox default routes through an interface that it has, or leads those there are through it. */
@@ -71,16 +80,17 @@ export function setDefaultRoutes(
 ): void {
   if (spec.gateway4 === '' && spec.gateway6 === '') return
   using socket = openRouteSocket(sandbox.netns)
-  routeOut(socket, getLink(socket, spec.name), spec)
+  actTogether(socket, routesOut(getLink(socket, spec.name), spec))
 }
 
-function routeOut(
-  socket: RouteSocket,
+function routesOut(
   { index }: Link,
   { gateway4, gateway6 }: Pick<InterfaceSpec, 'gateway4' | 'gateway6'>,
-): void {
-  if (gateway4 !== '') setRoute(socket, { destination: '0.0.0.0/0', gateway: nextHop(gateway4), index })
-  if (gateway6 !== '') setRoute(socket, { destination: '::/0', gateway: nextHop(gateway6), index })
+): Request[] {
+  const routes = []
+  if (gateway4 !== '') routes.push({ destination: '0.0.0.0/0', gateway: nextHop(gateway4), index })
+  if (gateway6 !== '') routes.push({ destination: '::/0', gateway: nextHop(gateway6), index })
+  return routes.map(routeSetting)
 }
 
 function nextHop(gateway: string): string {

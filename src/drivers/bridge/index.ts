@@ -24,6 +24,9 @@ export type { BridgeOptions }
 
 const announcementsOption = 'com.docker.network.advertise_addr_nmsgs'
 
+/** Milliseconds in which a container has started. */
+const starting = 100
+
 /** Works in the network namespace that the daemon runs in. */
 export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
   const retired = new RetiredBridges()
@@ -68,12 +71,13 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       const { mark } = context
       const { network } = given
       const endpoint = given.mac === '' ? { ...given, mac: randomMac() } : given
-      const options = announcing(parseBridgeOptions(network), endpoint, history)
+      const { options, announceAfter } = announcing(parseBridgeOptions(network), endpoint, history)
       using socket = openRouteSocket()
       const master =
         findLink(socket, bridgeNameOf(network, options)) ??
         ensureBridge(socket, bridgeOf(socket, mark, network, options))
-      return await attachEndpoint(socket, announcer, { mark, endpoint, options, master }, sandbox)
+      const spec = { mark, endpoint, options, master, announceAfter }
+      return await attachEndpoint(socket, announcer, spec, sandbox)
     },
 
     async detach(context, endpoint) {
@@ -109,16 +113,18 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
 
 /**
  * An announcement is carried to every port and taken there, so that their cost grows with the square of the containers: unless the user
- * has said how many there are to be, they are repeated only where somebody may know better than the first.
+ * has said how many there are to be, they are repeated only where somebody may know better than the first. Where nobody does, that one
+ * does not compete with the container's start.
  */
 function announcing(
   options: BridgeOptions,
   { network, address4, address6, mac }: EndpointSpec,
   history: AddressHistory,
-): BridgeOptions {
+): { options: BridgeOptions; announceAfter: number } {
   const isKnown = history.move(network.id, [address4, address6], mac)
-  if (isKnown || announcementsOption in network.options) return options
-  return { ...options, announcements: Math.min(options.announcements, 1) }
+  if (isKnown || announcementsOption in network.options) return { options, announceAfter: 0 }
+  const announcements = Math.min(options.announcements, 1)
+  return { options: { ...options, announcements }, announceAfter: starting }
 }
 
 /** The name of a network's bridge. */

@@ -1,5 +1,5 @@
 /** An endpoint on a bridge: a port of the bridge, whose far end is the container's interface. */
-import { getLink, type Link } from '../../netlink/link.ts'
+import { getLink, isRunning, type Link } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import type { Announcer } from '../../sandbox/announcer.ts'
 import { configureLink } from '../../sandbox/interface.ts'
@@ -21,13 +21,15 @@ export interface AttachSpec {
   readonly options: BridgingOptions
   /** The bridge. */
   readonly master: Link
+  /** Milliseconds until the first announcement, where nobody can wait for it. */
+  readonly announceAfter?: number
 }
 
 /** Makes the endpoint's pair and its interface ready; nothing of it is left after a failure. */
 export async function attachEndpoint(
   socket: RouteSocket,
   announcer: Announcer,
-  { mark, endpoint, options, master }: AttachSpec,
+  { mark, endpoint, options, master, announceAfter: delay = 0 }: AttachSpec,
   sandbox: Sandbox,
 ): Promise<Attachment> {
   const { id, interfaceName, address4, address6, gateway4, gateway6 } = endpoint
@@ -45,11 +47,12 @@ export async function attachEndpoint(
   joinBridge(socket, near, port)
   // To be asked for a link makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c): at the port's, so that it
   // passes frames, then at the bridge's, which sends nothing itself before its first port does, and at the container's.
-  for (const link of [near, master.index]) getLink(socket, link)
+  getLink(socket, near)
+  if (!isRunning(master)) getLink(socket, master.index)
   getLink(inside, index)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
   const { announcements: times, announcementInterval: interval } = options
-  announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval })
+  announcer.announce(sandbox, id, { index, mac, addresses: [address4, address6] }, { times, interval, delay })
   undo.move()
   return { interfaceName, mac, address4, address6, gateway4, gateway6 }
 }

@@ -6,7 +6,7 @@ import { setBridgePort } from '../../netlink/kinds/bridge.ts'
 import { veth } from '../../netlink/kinds/veth.ts'
 import { createLink, findLink, getLink, type Link, setLink } from '../../netlink/link.ts'
 import { removeLink } from '../../netlink/link-removal.ts'
-import { removeNeighbour } from '../../netlink/neighbour.ts'
+import { removeNeighbours } from '../../netlink/neighbour.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { procSys } from '../../sys/proc-sys.ts'
@@ -107,8 +107,6 @@ export async function removePort(socket: RouteSocket, mark: string, id: Endpoint
 
 /** Makes the host forget which hardware address had these addresses before, with or without prefix length; '' is skipped. */
 export function forgetNeighbours(socket: RouteSocket, bridgeLink: Link, addresses: readonly string[]): void {
-  for (const text of addresses) {
-    const [address = ''] = text.split('/')
-    if (address !== '') removeNeighbour(socket, bridgeLink.index, address)
-  }
+  const bare = addresses.filter(Boolean).map((address) => address.replace(/\/.*/, ''))
+  removeNeighbours(socket, bridgeLink.index, bare)
 }
