@@ -1,7 +1,7 @@
 /** Opens the sources of mounts while the host's tree is there: every look at a foreign file system is here, in a process that can be killed. */
 import { chmodSync, chownSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from '../sys/constants/fcntl.ts'
-import { errnoText, SyscallError } from '../sys/errno.ts'
+import { errnoText, isErrno, SyscallError } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { changeMountTree, cloneMountTree, clonePath, openPlace } from '../sys/mount.ts'
 import { openResolved } from '../sys/openat2.ts'
@@ -71,10 +71,6 @@ function orMade(source: MountSource, open: () => Fd): Fd {
     makeSource(source.path, source.make)
     return open()
   }
-}
-
-function isErrno(error: unknown, ...names: readonly string[]): boolean {
-  return error instanceof SyscallError && names.includes(error.errnoName)
 }
 
 function missing({ type, path }: MountSource): StartError {

@@ -5,15 +5,11 @@
 import { closeSync, constants, fstatSync, readlinkSync } from 'node:fs'
 import { makeDirectoryAt, nameText, openAt, readLinkAt } from '../sys/at.ts'
 import { O_PATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../sys/constants/fcntl.ts'
-import { errnoText, SyscallError } from '../sys/errno.ts'
+import { errnoText, isErrno, SyscallError } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { cPath } from '../sys/file.ts'
 import { findResolved, openResolved } from '../sys/openat2.ts'
 import { StartError } from './start-error.ts'
-
-function isErrno(error: unknown, name: string): boolean {
-  return error instanceof SyscallError && error.errnoName === name
-}
 
 /** What is at `path`, opened with O_PATH; null when there is nothing. Throws StartError for links that lead in a circle or to open files. */
 export function findTarget(path: string): Fd | null {

@@ -59,3 +59,7 @@ export class SyscallError extends TsnetError {
     this.detail = detail
   }
 }
+
+export function isErrno(error: unknown, ...names: readonly string[]): boolean {
+  return error instanceof SyscallError && names.includes(error.errnoName)
+}

@@ -20,6 +20,7 @@ const nativeGetOpen = declare<[number, string, Buffer, number], number>(
 const nativeListOpen = declare<[number, Buffer, number], number>(
   'intptr_t flistxattr(int fd, void *list, size_t size)',
 )
+const nativeRemoveOpen = declare<[number, string], number>('int fremovexattr(int fd, const char *name)')
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of <linux/limits.h>: no value and no list is longer. */
 const LONGEST = 65536
@@ -70,4 +71,9 @@ export function listXattrs(path: string | Buffer | number): readonly string[] {
   const errno = lastErrno()
   if (errno === constants.errno.EOPNOTSUPP) return []
   throw new SyscallError('llistxattr', errno, path.toString())
+}
+
+/** fremovexattr(2) of an attribute that is there. Throws SyscallError. */
+export function removeXattr(fd: number, name: string): void {
+  check(nativeRemoveOpen(fd, name), 'fremovexattr', `${fd} ${name}`)
 }

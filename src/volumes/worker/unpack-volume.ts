@@ -67,7 +67,7 @@ function unpack(file: ArchiveFile, staged: Fd, request: UnpackVolume, context: C
     }
     tree.finish()
     readOn(plain)
-    const { entries, bytes } = tree
+    const { entries, bytes } = tree.room
     if (file.seal !== null && file.seal.entries !== entries)
       throw refuse('the last', `is the ${entries}th, but ${file.seal.entries} were exported`)
     return { entries, bytes }

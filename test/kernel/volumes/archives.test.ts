@@ -26,8 +26,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { getXattr, listXattrs, setXattr } from '../../../src/sys/xattr.ts'
 import { parseArchiveSeal, sealSize } from '../../../src/values/volume-archive.ts'
 import { exportVolume } from '../../../src/volumes/worker/export-volume.ts'
+import type { Limits } from '../../../src/volumes/worker/unpack-room.ts'
 import { unpackVolume } from '../../../src/volumes/worker/unpack-volume.ts'
-import type { Limits } from '../../../src/volumes/worker/unpacked-tree.ts'
 import { verifyArchive } from '../../../src/volumes/worker/verify-archive.ts'
 
 let dir: string
@@ -340,6 +340,24 @@ describe('an archive of others', () => {
       from,
       '.',
     )
+    const to = folder('to')
+    unpacked(readFileSync(archive), to)
+    expect(describeTree(to)).toEqual(describeTree(from))
+  })
+
+  it('may tell of a directory before what is in it, whose default list goes over to nothing', () => {
+    const from = folder('from')
+    for (const name of ['a', 'b']) mkdirSync(join(from, name))
+    for (const name of ['', 'a']) {
+      writeFileSync(join(from, name, 'file'), 'text')
+      mkdirSync(join(from, name, 'inner'))
+      setXattr(join(from, name), 'user.mark', Buffer.from('mine'))
+      run('setfacl', '-m', 'u:1234:rx', '-m', 'd:u:1234:rwx', join(from, name))
+    }
+    const archive = join(dir, 'other.tar')
+    const names = ['.', './a', './b', './b', './a/file', './b', './a/inner', './file', './inner']
+    const format = ['--format=pax', '--xattrs', '--acls', '--no-recursion', '--hard-dereference']
+    run('tar', ...format, '-cf', archive, '-C', from, ...names)
     const to = folder('to')
     unpacked(readFileSync(archive), to)
     expect(describeTree(to)).toEqual(describeTree(from))
