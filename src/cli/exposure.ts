@@ -1,10 +1,19 @@
 /** Who can reach each published port, as far as the binding decides it: the host's own rules may let in fewer. */
 import { formatPorts, type PortSummary } from './list-ports.ts'
 
-/** One published port or range of a container, or an address of its own where no port is kept from anybody. */
+/**
+ * One published port or range of a container, by the host's address or, where trusted interfaces let clients in to it, by its own; or an
+ * address of its own where no port is kept from anybody.
+ */
 export type Exposure =
-  | { readonly container: string; readonly port: PortSummary }
-  | { readonly container: string; readonly address: string }
+  | { readonly container: string; readonly port: PortSummary; readonly address?: string }
+  | { readonly container: string; readonly address: string; readonly port?: undefined }
+
+interface PublishingContainer {
+  readonly Names: readonly string[] | null
+  readonly Ports: readonly PortSummary[] | null
+  readonly Trusted?: readonly PortSummary[]
+}
 
 interface ListedContainer {
   readonly Names: readonly string[] | null
@@ -26,16 +35,18 @@ export interface ListedNetwork {
 }
 
 /** The published ports of containers as lists have them. */
-export function listExposures(
-  containers: readonly {
-    readonly Names: readonly string[] | null
-    readonly Ports: readonly PortSummary[] | null
-  }[],
-): Exposure[] {
+export function listExposures(containers: readonly PublishingContainer[]): Exposure[] {
   return containers.flatMap(({ Names, Ports }) =>
     (Ports ?? [])
       .filter(({ IP }) => IP !== undefined && IP !== '')
       .map((port) => ({ container: nameOf(Names), port })),
+  )
+}
+
+/** What clients behind a network's trusted interfaces reach at the containers' own addresses. */
+export function listTrusted(containers: readonly PublishingContainer[]): Exposure[] {
+  return containers.flatMap(({ Names, Trusted }) =>
+    (Trusted ?? []).map((port) => ({ container: nameOf(Names), port, address: port.IP ?? '' })),
   )
 }
 
@@ -71,21 +82,21 @@ function nameOf(names: readonly string[] | null): string {
 
 /** `0.0.0.0:8080->80/tcp` */
 export function formatExposed(exposure: Exposure): string {
-  if ('address' in exposure) return `${exposure.address}: every port`
-  const { port } = exposure
+  const { port, address } = exposure
+  if (port === undefined) return `${address}: every port`
+  if (address !== undefined) return `${address}: ${formatPorts([port])}`
   const place = port.Via === 'route' ? "the container's own address: " : ''
   return place + formatPorts([port])
 }
 
 /** `everyone`, `this host`, `10.0.0.0/8 by eth1` … */
-export function formatClients(exposure: Exposure): string {
-  if ('address' in exposure) return everyone(exposure.address) + byRoute
-  const { port } = exposure
+export function formatClients({ port, address }: Exposure): string {
+  if (port === undefined) return everyone(address) + byRoute
   const { IP = '', From, HostInterface } = port
   if (IP === '::1' || IP.startsWith('127.')) return 'this host'
   const clients =
     From === undefined ? everyone(IP) : From.filter((one) => isSix(one) === isSix(IP)).join(', ')
-  const way = port.Via === 'route' ? byRoute : HostInterface ? ` by ${HostInterface}` : ''
+  const way = (HostInterface ? ` by ${HostInterface}` : '') + (port.Via === 'route' ? byRoute : '')
   const policy = port.HostPolicy === 'respect' ? ", if the host's rules let them in" : ''
   return clients + way + policy
 }
@@ -101,9 +112,8 @@ function isSix(address: string): boolean {
 }
 
 /** Whose address the program sees: a relay hides the client's. */
-export function formatSeen(exposure: Exposure): string {
-  if ('address' in exposure) return "the client's"
-  const { port } = exposure
+export function formatSeen({ port }: Exposure): string {
+  if (port === undefined) return "the client's"
   if (port.Via === 'proxy') return "the host's"
   return port.IP?.startsWith('127.') ? "the host's" : "the client's"
 }

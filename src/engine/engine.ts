@@ -2,6 +2,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { ClusterEndpoint, ClusterHealth } from '../cluster/cluster.ts'
 import type { DriverKind } from '../drivers/registry.ts'
+import type { PublishRule } from '../firewall/rules.ts'
 import type { Images } from '../images/image.ts'
 import type { PoolUsage } from '../ipam/ipam.ts'
 import type { PluginWait } from '../plugins/plugins.ts'
@@ -103,6 +104,8 @@ export interface Containers {
   ): Promise<{ exitCode: number; error: string }>
   get(ref: string): ContainerRecord
   list(): readonly ContainerRecord[]
+  /** Its published ports that the trusted interfaces of its networks let in to at its own addresses. */
+  trustedPorts(container: ContainerRecord): readonly PublishRule[]
   /** For which plugin its start waits now; null for none. */
   waitsFor(id: ContainerId): PluginWait | null
   /** Bytes in Docker's 8-byte frames, or raw for a container with a tty; writes go to stdin, end closes it. */

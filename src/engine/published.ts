@@ -1,7 +1,7 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
 import { hostBindingsOf, trustedInterfacesOf } from '../drivers/network-options.ts'
-import { publishRules, trustedRules } from '../firewall/publish.ts'
-import { type Batch, type BridgeRule, type Rule, ruleKey } from '../firewall/rules.ts'
+import { type PublishTarget, publishRules, trustedRules } from '../firewall/publish.ts'
+import { type Batch, type BridgeRule, type PublishRule, type Rule, ruleKey } from '../firewall/rules.ts'
 import { forgetUdpFlows } from '../netlink/conntrack.ts'
 import { isFixed } from '../ports/choose.ts'
 import type { PortTargets } from '../ports/reservation.ts'
@@ -177,27 +177,36 @@ function publishingEndpoints(
 
 /** The rules of a container's published ports; they follow from its record alone. */
 export function portRules(parts: Parts, container: ContainerRecord): readonly Rule[] {
-  if (container.published.length === 0) return []
-  const { v4, v6 } = publishingEndpoints(parts, container)
-  return [v4, v6]
-    .filter((endpoint, index, all) => endpoint !== undefined && all.indexOf(endpoint) === index)
-    .flatMap((endpoint) => {
-      if (endpoint === undefined) return []
-      const target = targetOf(parts, endpoint, endpoint === v4, endpoint === v6)
-      const trusted = trustedInterfacesOf(networkOf(parts, endpoint))
-      return [
-        ...publishRules(container.published, target),
-        ...trustedRules(container.published, target, trusted),
-      ]
-    })
+  const { published } = container
+  if (published.length === 0) return []
+  return publishTargets(parts, container).flatMap(({ target, trusted }) => [
+    ...publishRules(published, target),
+    ...trustedRules(published, target, trusted),
+  ])
 }
 
-function targetOf(
+/** Those of them that let trusted interfaces in to the container's own addresses. */
+export function trustedPorts(parts: Parts, container: ContainerRecord): readonly PublishRule[] {
+  return publishTargets(parts, container).flatMap(({ target, trusted }) =>
+    trustedRules(container.published, target, trusted),
+  )
+}
+
+/** Where ports are published to, each with its network's trusted interfaces. */
+function publishTargets(
   parts: Parts,
-  endpoint: EndpointRecord,
-  v4: boolean,
-  v6: boolean,
-): { owner: string; interface: string; address4: string; address6: string } {
+  container: ContainerRecord,
+): { target: PublishTarget; trusted: readonly string[] }[] {
+  const { v4, v6 } = publishingEndpoints(parts, container)
+  return [...new Set([v4, v6])]
+    .filter((endpoint) => endpoint !== undefined)
+    .map((endpoint) => ({
+      target: targetOf(parts, endpoint, endpoint === v4, endpoint === v6),
+      trusted: trustedInterfacesOf(networkOf(parts, endpoint)),
+    }))
+}
+
+function targetOf(parts: Parts, endpoint: EndpointRecord, v4: boolean, v6: boolean): PublishTarget {
   const bridge = bridgeRule(parts, endpoint, 4) ?? bridgeRule(parts, endpoint, 6)
   return {
     owner: endpoint.id,

@@ -419,6 +419,12 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
       '600',
     )
     const before = rulesOf(backend)
+    const told = await client.tsnet('ps', '--exposure', '--format', '{{.Port}}, {{.Clients}}')
+    expect(told.split('\n').filter((line) => line.includes('up0'))).toEqual([
+      `${address}: 80/tcp, everyone over IPv4 by up0 with a route to it`,
+      `${address}: 82/tcp, 198.51.100.0/24 by up0 with a route to it`,
+      'fd00:48::7: 80/tcp, everyone over IPv6 by up0 with a route to it',
+    ])
     const start = performance.now()
     await daemon.api('POST', '/containers/many/start')
     const started = performance.now()

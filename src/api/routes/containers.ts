@@ -20,7 +20,7 @@ import { toContainerSpec } from '../wire/container-create.ts'
 import { toContainerInspect } from '../wire/container-inspect.ts'
 import { containerFilters, selectContainers, toContainerSummary } from '../wire/container-list.ts'
 import { toEgress } from '../wire/egress.ts'
-import { toPortBindings } from '../wire/ports.ts'
+import { toPortBindings, toTrustedRanges } from '../wire/ports.ts'
 
 export interface ContainersBackend {
   readonly containers: Pick<
@@ -37,6 +37,7 @@ export interface ContainersBackend {
     | 'updateRates'
     | 'get'
     | 'list'
+    | 'trustedPorts'
     | 'waitsFor'
   >
   readonly images: Pick<Images, 'get'>
@@ -211,7 +212,18 @@ function listContainers(backend: ContainersBackend, query: Query): ContainerSumm
     filters: parseFilters(query, containerFilters),
   }
   const selected = selectContainers(containers.list(), request, { container: containers.get, imageId })
-  return summarize(selected, imageId, flagParameter(query, 'ranges'), containers.waitsFor)
+  const ranges = flagParameter(query, 'ranges')
+  const summaries = summarize(selected, imageId, ranges, containers.waitsFor)
+  return ranges ? summaries.map((summary, at) => withTrusted(containers, summary, selected[at]!)) : summaries
+}
+
+function withTrusted(
+  containers: ContainersBackend['containers'],
+  summary: ContainerSummary,
+  record: ContainerRecord,
+): ContainerSummary {
+  const ports = record.state.status === 'running' ? containers.trustedPorts(record) : []
+  return ports.length === 0 ? summary : { ...summary, Trusted: toTrustedRanges(ports) }
 }
 
 /** Each reference is looked up once, however many containers were made from it. */

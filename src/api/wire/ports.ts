@@ -1,6 +1,7 @@
 /** Ports on the wire: `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}` and what lists and inspect say of them. */
 import { joinBindings, rangeOf } from '../../engine/port-set.ts'
 import { TsnetError } from '../../errors.ts'
+import type { PublishRule } from '../../firewall/rules.ts'
 import { isFixed } from '../../ports/choose.ts'
 import { isForFamily } from '../../ports/reservation.ts'
 import type { PortBinding, Protocol, PublishedPort } from '../../store/records.ts'
@@ -205,6 +206,19 @@ export function toPortRanges(
       .flatMap((range) => subtractPortRanges(splitPortRange(range), reached))
       .map(({ first, last, protocol }) => ({ PrivatePort: first, Type: protocol, Count: last - first + 1 })),
   ]
+}
+
+/** Ports that are reached at the container's own address, as ranges. */
+export function toTrustedRanges(rules: readonly PublishRule[]): PortSummary[] {
+  return rules.map(({ address, port, protocol, count, hostInterface, sources }) => ({
+    IP: address,
+    PrivatePort: port,
+    Type: protocol,
+    Count: count,
+    HostInterface: hostInterface,
+    ...(sources.length > 0 && { From: sources }),
+    Via: 'route',
+  }))
 }
 
 /** The same port by port, as Docker's clients expect. */

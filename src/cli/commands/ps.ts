@@ -9,6 +9,7 @@ import {
   type ListedNetwork,
   listExposures,
   listOpenAddresses,
+  listTrusted,
 } from '../exposure.ts'
 import { formatPorts, type PortSummary } from '../list-ports.ts'
 import { formatTime } from '../list-time.ts'
@@ -27,6 +28,7 @@ export interface Summary {
   readonly State: string
   readonly Status: string
   readonly Ports: readonly PortSummary[] | null
+  readonly Trusted?: readonly PortSummary[]
   readonly Labels: Readonly<Record<string, string>> | null
   readonly SizeRw?: number
   readonly SizeRootFs?: number
@@ -63,7 +65,11 @@ export const command = defineCommand({
     })
     if (flags.exposure) {
       const networks = await client.call<ListedNetwork[]>('GET', '/networks')
-      const exposures = [...listExposures(items), ...listOpenAddresses(items, networks)]
+      const exposures = [
+        ...listExposures(items),
+        ...listTrusted(items),
+        ...listOpenAddresses(items, networks),
+      ]
       printList(exposureListing, exposures, format, quiet)
       return 0
     }

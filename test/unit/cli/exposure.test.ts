@@ -5,6 +5,7 @@ import {
   formatSeen,
   listExposures,
   listOpenAddresses,
+  listTrusted,
 } from '../../../src/cli/exposure.ts'
 
 const port = { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp', Via: 'dnat' as const }
@@ -30,6 +31,20 @@ describe('the exposure of a port', () => {
     const found = listExposures(containers)
     expect(found.map(formatExposed)).toEqual(['0.0.0.0:8080->80/tcp'])
     expect(found[0]?.container).toBe('web')
+  })
+})
+
+describe('a port that trusted interfaces let in to', () => {
+  test('is told with the address of the container, the interface and the clients that it is for', () => {
+    const { PublicPort: _, ...own } = port
+    const four = { ...own, IP: '10.1.0.2', Via: 'route' as const, HostInterface: 'vpn0' }
+    const six = { ...four, IP: 'fd00::2', Count: 3, From: ['fd00::/8'] }
+    const found = listTrusted([{ Names: ['/web'], Ports: [port], Trusted: [four, six] }])
+    expect(found.map((one) => [formatExposed(one), formatClients(one), formatSeen(one)])).toEqual([
+      ['10.1.0.2: 80/tcp', 'everyone over IPv4 by vpn0 with a route to it', "the client's"],
+      ['fd00::2: 80-82/tcp', 'fd00::/8 by vpn0 with a route to it', "the client's"],
+    ])
+    expect(listTrusted([{ Names: ['/web'], Ports: [port] }])).toEqual([])
   })
 })
 
