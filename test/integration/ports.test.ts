@@ -293,36 +293,37 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     await client.docker('network', 'rm', 'inner')
   })
 
-  it('of udp lead a client that goes on sending from one port to the new container', async () => {
-    const send = (): Promise<string> => ask(outside(), 'udp', '192.0.2.1', 5353, 40_000)
-    await startServer(
-      client,
-      'old',
-      ['udp/53'],
-      '--network',
-      'plain',
-      '--ip',
-      '10.40.0.100',
-      '-p',
-      '5353:53/udp',
-    )
-    expect(await send()).toBe('old 192.0.2.2')
+  it('of udp lead clients that go on sending from one port to the new container', async () => {
+    const hosts = ['192.0.2.1', '2001:db8::1']
+    const send = (): Promise<string[]> =>
+      Promise.all(hosts.map((address, index) => ask(outside(), 'udp', address, 5353, 40_000 + index)))
+    const start = (name: string, last: number): Promise<void> =>
+      startServer(
+        client,
+        name,
+        ['udp/53'],
+        ...['--network', 'dual', '--ip', `10.46.0.${last}`, '--ip6', `fd00:46::${last}`, '-p', '5353:53/udp'],
+      )
+    await start('old', 100)
+    expect(await send()).toEqual(['old 192.0.2.2', 'old 2001:db8::2'])
     await client.remove('old')
     // while nobody has the port, the flow is remembered as one to the host itself
     await send()
-    await startServer(
-      client,
-      'new',
-      ['udp/53'],
-      '--network',
-      'plain',
-      '--ip',
-      '10.40.0.101',
-      '-p',
-      '5353:53/udp',
-    )
-    expect(await send()).toBe('new 192.0.2.2')
+    await start('new', 101)
+    expect(await send()).toEqual(['new 192.0.2.2', 'new 2001:db8::2'])
     await client.remove('new')
+  })
+
+  it('that outgoing connections may get come with a warning, unless they are kept from these', async () => {
+    const create = ['create', '--name', 'warned', '-p', '40123:80', 'box', 'true']
+    expect((await daemon.docker(...create)).stderr).toContain(
+      'host port 40123/tcp is one of those that outgoing connections get (32768-60999): sysctl net.ipv4.ip_local_reserved_ports=40123 keeps it free',
+    )
+    await client.remove('warned')
+    daemon.inNetns('sysctl', ['-qw', 'net.ipv4.ip_local_reserved_ports=40123'])
+    expect((await daemon.docker(...create)).stderr).toBe('')
+    daemon.inNetns('sysctl', ['-qw', 'net.ipv4.ip_local_reserved_ports='])
+    await client.remove('warned')
   })
 
   it('work the same through tsnet', async () => {
@@ -347,61 +348,106 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
   })
 })
 
-describe.each(['nftables', 'iptables'])('the rules of others beside the %s backend', (backend) => {
-  const tableOf = (daemon: TestDaemon): string => daemon.inNetns('nft', ['list', 'table', 'inet', 'theirs'])
+/** Two machines on a bridge of the host's own, and one to which it forwards what they send; they go with the handle. */
+function addMachines({ netns }: TestDaemon): Disposable & { expectTraffic(): void } {
+  const [one, two, far] = ['one', 'two', 'far'].map((name) => `${netns}-${name}`) as [string, string, string]
+  ip('-n', netns, 'link', 'add', 'br-vm', 'type', 'bridge')
+  ip('-n', netns, 'addr', 'add', '10.88.0.1/24', 'dev', 'br-vm')
+  ip('-n', netns, 'link', 'set', 'br-vm', 'up')
+  for (const [index, machine] of [one, two, far].entries()) {
+    const link = `vm${index}`
+    ip('netns', 'add', machine)
+    ip('link', 'add', link, 'netns', netns, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', machine)
+    const subnet = machine === far ? '10.89.0' : '10.88.0'
+    ip('-n', machine, 'addr', 'add', `${subnet}.${index + 2}/24`, 'dev', 'eth0')
+    ip('-n', machine, 'link', 'set', 'eth0', 'up')
+    ip('-n', machine, 'route', 'add', 'default', 'via', `${subnet}.1`)
+    if (machine === far) ip('-n', netns, 'addr', 'add', '10.89.0.1/24', 'dev', link)
+    else ip('-n', netns, 'link', 'set', link, 'master', 'br-vm')
+    ip('-n', netns, 'link', 'set', link, 'up')
+  }
+  ip('netns', 'exec', netns, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
+  const ping = (from: string, to: string): string =>
+    ip('netns', 'exec', from, 'busybox', 'ping', '-c', '1', '-W', '2', to)
+  return {
+    expectTraffic() {
+      for (const [from, to] of [
+        [one, '10.88.0.3'],
+        [one, '10.89.0.4'],
+        [far, '10.88.0.3'],
+      ] as const)
+        expect(ping(from, to)).toContain('1 packets received')
+    },
+    [Symbol.dispose]() {
+      for (const machine of [one, two, far]) ip('netns', 'del', machine)
+    },
+  }
+}
 
-  /** What stands without numbers that count packets, handles and times. */
-  const rulesOf = (daemon: TestDaemon): string =>
-    ['iptables-save', 'ip6tables-save']
-      .map((save) => daemon.inNetns(save, []))
-      .concat(tableOf(daemon))
-      .join('')
-      .replaceAll(/^#.*\n|\[\d+:\d+\]/gm, '')
-      // a table that nobody uses any more
-      .replaceAll(/^\*.*\n(:\w+ ACCEPT \n)+COMMIT\n/gm, '')
+describe.each(['nftables', 'iptables'])(
+  'what others have on the host of a daemon with the %s backend',
+  (backend) => {
+    const tableOf = (daemon: TestDaemon): string => daemon.inNetns('nft', ['list', 'table', 'inet', 'theirs'])
 
-  const linksOf = (daemon: TestDaemon): string =>
-    daemon.inNetns('ip', ['-br', 'link']).replaceAll(/ .*/g, '').trim()
+    /** What stands without numbers that count packets, handles and times. */
+    const rulesOf = (daemon: TestDaemon): string =>
+      ['iptables-save', 'ip6tables-save']
+        .map((save) => daemon.inNetns(save, []))
+        .concat(tableOf(daemon))
+        .join('')
+        .replaceAll(/^#.*\n|\[\d+:\d+\]/gm, '')
+        // a table that nobody uses any more
+        .replaceAll(/^\*.*\n(:\w+ ACCEPT \n)+COMMIT\n/gm, '')
 
-  it('stay as they are through a daemon’s whole life, and nothing is left after it', async () => {
-    await using daemon = await TestDaemon.start(['--firewall-backend', backend])
-    await daemon.terminate()
-    expect(linksOf(daemon)).toBe('lo')
-    const theirs = `table inet theirs {
+    const linksOf = (daemon: TestDaemon): string =>
+      daemon.inNetns('ip', ['-br', 'link']).replaceAll(/ .*/g, '').trim()
+
+    it('stays as it is through the daemon’s whole life, rules, bridges and forwarding, and nothing is left after it', async () => {
+      await using daemon = await TestDaemon.start(['--firewall-backend', backend])
+      await daemon.terminate()
+      expect(linksOf(daemon)).toBe('lo')
+      using machines = addMachines(daemon)
+      const links = linksOf(daemon)
+      machines.expectTraffic()
+      const theirs = `table inet theirs {
       set friends { type ipv4_addr; flags interval; elements = { 203.0.113.0/24 }; }
       chain input { type filter hook input priority 5; policy accept; ip saddr @friends accept; }
       chain forward { type filter hook forward priority 5; policy accept; tcp dport 25 drop; }
     }`
-    daemon.inNetns('sh', ['-c', `echo '${theirs}' | nft -f -`])
-    for (const rule of [
-      '-N MINE',
-      '-A MINE -s 203.0.113.0/24 -j DROP',
-      '-A FORWARD -j MINE',
-      '-t nat -A POSTROUTING -s 203.0.113.0/24 -j MASQUERADE',
-    ])
-      for (const program of rule.includes('203') ? ['iptables'] : ['iptables', 'ip6tables'])
-        daemon.inNetns(program, rule.split(' '))
-    const before = rulesOf(daemon)
-    const table = tableOf(daemon)
-    await daemon.launch()
-    const client = new TestClient(daemon)
-    await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
-    await client.docker('network', 'create', '--ipv6', 'theirs')
-    await client.docker('network', 'create', '--internal', 'inner')
-    await client.wait('web', '--network', 'theirs', '-p', '8080:80', '-p', '127.0.0.1:53:53/udp')
-    await client.docker('network', 'connect', 'inner', 'web')
-    // a container that runs keeps its rules when the daemon goes
-    await daemon.terminate()
-    expect(linksOf(daemon)).toContain('veth')
-    await daemon.launch()
-    expect(tableOf(daemon)).toBe(table)
-    await client.remove('web')
-    await client.docker('network', 'rm', 'theirs', 'inner')
-    await daemon.terminate()
-    expect(rulesOf(daemon)).toBe(before)
-    expect(daemon.inNetns('nft', ['list', 'tables'])).not.toContain('tsnet')
-    expect(linksOf(daemon)).toBe('lo')
-    await daemon.launch()
-    expect(await client.docker('run', '--rm', 'box', 'echo', 'again')).toBe('again')
-  })
-})
+      daemon.inNetns('sh', ['-c', `echo '${theirs}' | nft -f -`])
+      for (const rule of [
+        '-N MINE',
+        '-A MINE -s 203.0.113.0/24 -j DROP',
+        '-A FORWARD -j MINE',
+        '-t nat -A POSTROUTING -s 203.0.113.0/24 -j MASQUERADE',
+      ])
+        for (const program of rule.includes('203') ? ['iptables'] : ['iptables', 'ip6tables'])
+          daemon.inNetns(program, rule.split(' '))
+      const before = rulesOf(daemon)
+      const table = tableOf(daemon)
+      await daemon.launch()
+      const client = new TestClient(daemon)
+      await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+      await client.docker('network', 'create', '--ipv6', 'theirs')
+      await client.docker('network', 'create', '--internal', 'inner')
+      await client.docker('network', 'create', '-o', 'com.docker.network.bridge.enable_icc=false', 'apart')
+      await client.wait('web', '--network', 'theirs', '-p', '8080:80', '-p', '127.0.0.1:53:53/udp')
+      for (const network of ['inner', 'apart']) await client.docker('network', 'connect', network, 'web')
+      machines.expectTraffic()
+      // a container that runs keeps its rules when the daemon goes
+      await daemon.terminate()
+      expect(linksOf(daemon)).toContain('veth')
+      await daemon.launch()
+      expect(tableOf(daemon)).toBe(table)
+      await client.remove('web')
+      await client.docker('network', 'rm', 'theirs', 'inner', 'apart')
+      await daemon.terminate()
+      expect(rulesOf(daemon)).toBe(before)
+      expect(daemon.inNetns('nft', ['list', 'tables'])).not.toContain('tsnet')
+      expect(linksOf(daemon)).toBe(links)
+      machines.expectTraffic()
+      await daemon.launch()
+      expect(await client.docker('run', '--rm', 'box', 'echo', 'again')).toBe('again')
+    })
+  },
+)

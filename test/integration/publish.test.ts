@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, run, TestDaemon } from '../helpers/daemon.ts'
@@ -191,19 +192,32 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
         ask(outside(), 'udp', '192.0.2.1', 8082),
       ])
     expect(await asked()).toEqual(['web 192.0.2.2', 'web 10.40.0.1', 'web 10.40.0.1'])
-    iptables('-A', 'INPUT', '-i', 'up0', '-j', 'REJECT')
     try {
+      iptables('-A', 'INPUT', '-i', 'up0', '-j', 'REJECT')
       expect(await asked()).toEqual(['web 192.0.2.2', 'ECONNREFUSED', 'ECONNREFUSED'])
-      iptables('-I', 'INPUT', '-p', 'tcp', '--dport', '8081', '-j', 'ACCEPT')
-      expect((await asked())[1]).toBe('web 10.40.0.1')
+      iptables('-F', 'INPUT')
+      iptables('-P', 'INPUT', 'DROP')
+      iptables('-A', 'INPUT', '-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT')
+      expect(await asked()).toEqual(['web 192.0.2.2', '', ''])
+      iptables('-A', 'INPUT', '-p', 'tcp', '--dport', '8081', '-j', 'ACCEPT')
+      iptables('-A', 'INPUT', '-p', 'udp', '--dport', '8082', '-j', 'ACCEPT')
+      expect(await asked()).toEqual(['web 192.0.2.2', 'web 10.40.0.1', 'web 10.40.0.1'])
+      // whom the port is for comes before what the host says
+      await client.tsnet('publish', 'rm', 'web', '-p', '80', '-p', '81')
+      const places = ['8080:80,from=192.0.2.2', '8081:81,host-policy=respect,from=198.51.100.0/24']
+      await client.tsnet('publish', 'add', 'web', ...places.flatMap((port) => ['-p', port]))
+      expect(await asked()).toEqual(['web 192.0.2.2', expect.not.stringContaining('web'), 'web 10.40.0.1'])
     } finally {
+      iptables('-P', 'INPUT', 'ACCEPT')
       iptables('-F', 'INPUT')
     }
     const lines = (await client.tsnet('ps', '--exposure', '--format', '{{.Port}} {{.Clients}}')).split('\n')
-    expect(lines).toContain("0.0.0.0:8081->81/tcp everyone over IPv4, if the host's rules let them in")
+    expect(lines).toContain("0.0.0.0:8081->81/tcp 198.51.100.0/24, if the host's rules let them in")
+    expect(lines).toContain("0.0.0.0:8082->82/udp everyone over IPv4, if the host's rules let them in")
+    expect(lines).toContain('0.0.0.0:8080->80/tcp 192.0.2.2/32')
     const { HostConfig } = await client.inspect('container', 'web')
-    expect(HostConfig.PortBindings['81/tcp']).toEqual([
-      { HostIp: '', HostPort: '8081', HostPolicy: 'respect' },
+    expect(HostConfig.PortBindings['82/udp']).toEqual([
+      { HostIp: '', HostPort: '8082', HostPolicy: 'respect' },
     ])
   })
 
@@ -268,6 +282,13 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     )
     ip('-n', neighbour, 'route', 'add', '203.0.113.9/32', 'via', '192.0.2.1')
     expect(await ask(outside(), 'tcp', '203.0.113.9', 80)).not.toMatch(/^web/)
+    // as at a boot, when the daemon is there before the address
+    await client.docker('stop', '-t', '0', 'web')
+    await daemon.kill()
+    await daemon.launch()
+    await client.docker('start', 'web')
+    await daemon.kill()
+    await daemon.launch()
     ip('-n', daemon.netns, 'addr', 'add', '203.0.113.9/32', 'dev', 'up0')
     ip('-n', daemon.netns, 'addr', 'add', '2001:db8::9/64', 'dev', 'up0', 'nodad')
     expect(await ask(outside(), 'tcp', '203.0.113.9', 80)).toBe('web 192.0.2.2')
@@ -398,6 +419,12 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     const open = () => Promise.all([80, 81, 82, 83].map((port) => ask(outside(), 'tcp', address, port)))
     expect(await open()).toEqual(['web 192.0.2.2', '', '', ''])
     expect(await ask(outside(), 'tcp', 'fd00:48::7', 80)).toBe('web 2001:db8::2')
+    const told = await client.tsnet('ps', '--exposure', '--format', '{{.Port}}, {{.Clients}}')
+    expect(told.split('\n').filter((line) => line.includes('up0'))).toEqual([
+      `${address}: 80/tcp, everyone over IPv4 by up0 with a route to it`,
+      `${address}: 82/tcp, 198.51.100.0/24 by up0 with a route to it`,
+      'fd00:48::7: 80/tcp, everyone over IPv6 by up0 with a route to it',
+    ])
     await client.tsnet('publish', 'add', 'web', '-p', '8083:83')
     await client.tsnet('publish', 'rm', 'web', '-p', '80')
     await daemon.kill()
@@ -419,12 +446,8 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
       '600',
     )
     const before = rulesOf(backend)
-    const told = await client.tsnet('ps', '--exposure', '--format', '{{.Port}}, {{.Clients}}')
-    expect(told.split('\n').filter((line) => line.includes('up0'))).toEqual([
-      `${address}: 80/tcp, everyone over IPv4 by up0 with a route to it`,
-      `${address}: 82/tcp, 198.51.100.0/24 by up0 with a route to it`,
-      'fd00:48::7: 80/tcp, everyone over IPv6 by up0 with a route to it',
-    ])
+    const memory = residentMemory(daemon.processes())
+    const programs = programsIn(host)
     const start = performance.now()
     await daemon.api('POST', '/containers/many/start')
     const started = performance.now()
@@ -433,6 +456,9 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(started - start).toBeLessThan(5_000)
     expect(listed - started).toBeLessThan(5_000)
     expect(rulesOf(backend) - before).toBeLessThanOrEqual(8)
+    // the bench measures 3 MiB: this leaves room for garbage
+    expect(residentMemory(daemon.processes()) - memory).toBeLessThan(40)
+    expect(programsIn(host) - programs).toBeLessThan(10)
     expect(await client.docker('ps', '--format', '{{.Ports}}')).toMatch(
       /^0\.0\.0\.0:20000-29999->20000-29999\/udp, (\[::\]|::):20000-29999->20000-29999\/udp$/,
     )
@@ -444,9 +470,30 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
       firewall === 'nftables'
         ? daemon.inNetns('nft', ['list', 'ruleset'])
         : ['iptables-save', 'ip6tables-save'].map((save) => daemon.inNetns(save, [])).join('')
-    return text.split('\n').filter((line) => /20000/.test(line)).length
+    return text.split('\n').length
   }
 })
+
+/** MiB that these processes have in memory. */
+function residentMemory(pids: readonly number[]): number {
+  const sizes = pids.map(
+    (pid) => /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1],
+  )
+  return sizes.reduce((sum, size) => sum + Number(size), 0) / 1024
+}
+
+/** How many processes are in a network namespace. */
+function programsIn(netns: string): number {
+  const { ino } = statSync(netns)
+  const isThere = (pid: string): boolean => {
+    try {
+      return statSync(`/proc/${pid}/ns/net`).ino === ino
+    } catch {
+      return false
+    }
+  }
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isThere(name)).length
+}
 
 /** A client that stays connected. */
 function openTalk(netns: string, address: string, port: number) {
