@@ -18,6 +18,7 @@ export interface ContainerResolvConf {
   readonly host: string
   /** Whether 127.0.0.11 serves this container; otherwise it shares the host's view. */
   readonly embedded: boolean
+  /** Where 127.0.0.11 serves, those that it asks itself, none for an internal network. */
   readonly servers: readonly string[]
   readonly search: readonly string[]
   readonly options: readonly string[]
@@ -48,11 +49,12 @@ export function containerResolvConf(wanted: ContainerResolvConf): string {
   const isUnchanged = [wanted.servers, wanted.search, wanted.options].every((list) => list.length === 0)
   if (!wanted.embedded && isUnchanged) return wanted.host
   const host = parseResolvConf(wanted.host)
-  const servers = orElse(wanted.servers, host.nameservers)
   const search = orElse(wanted.search, host.search).filter((domain) => domain !== '.')
   const options = orElse(wanted.options, host.options)
   return [
-    ...(wanted.embedded ? embeddedLines(servers) : servers.map((server) => `nameserver ${server}`)),
+    ...(wanted.embedded
+      ? embeddedLines(wanted.servers)
+      : orElse(wanted.servers, host.nameservers).map((server) => `nameserver ${server}`)),
     ...line('search', search),
     ...line('options', wanted.embedded ? withNdots(options) : options),
     ...host.other,
@@ -62,7 +64,7 @@ export function containerResolvConf(wanted: ContainerResolvConf): string {
 
 function embeddedLines(servers: readonly string[]): string[] {
   const asked = servers.slice(0, maxServers)
-  const target = asked.length === 0 ? 'nobody, no name server is known' : asked.join(', ')
+  const target = asked.length === 0 ? 'nobody, as its networks are internal' : asked.join(', ')
   return [
     `# Written by tsnet. 127.0.0.11 knows the containers; other names it forwards to ${target}.`,
     'nameserver 127.0.0.11',

@@ -167,11 +167,19 @@ export class Resolver {
 
   /** Whom to ask, and from where. */
   #way(): { forwarder: Forwarder; servers: readonly string[] } {
-    const { upstreams, forward } = this.#options
     const { inside, host, hostServers } = this.#sources
-    if (upstreams.length === 0) return { forwarder: host, servers: forward ? hostServers() : [] }
-    return { forwarder: inside, servers: this.#upstreams }
+    if (this.#upstreams.length > 0) return { forwarder: inside, servers: this.#upstreams }
+    return { forwarder: host, servers: serversAsked(this.#options, hostServers()) }
   }
+}
+
+/** Whom a sandbox's questions about the world go to: its own servers, else the host's if it may ask those, else nobody. */
+export function serversAsked(
+  { upstreams, forward }: Pick<ResolverOptions, 'upstreams' | 'forward'>,
+  hostServers: readonly string[],
+): readonly string[] {
+  const own = reachable(upstreams)
+  return own.length === 0 && forward ? hostServers : own
 }
 
 function reachable(servers: readonly string[]): readonly string[] {

@@ -14,7 +14,7 @@ import { Resolver, type ResolverOptions } from './resolve.ts'
 
 export type { QueryCounters } from './counters.ts'
 export type { EndpointNames, NameLink } from './names.ts'
-export type { AnswerListener, ResolverOptions } from './resolve.ts'
+export { type AnswerListener, type ResolverOptions, serversAsked } from './resolve.ts'
 
 /** What the service needs of a sandbox. */
 export interface NamedSandbox {

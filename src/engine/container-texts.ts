@@ -1,11 +1,13 @@
 /** What a container reads about itself and its network: hosts, hostname, resolv.conf, and podman's .containerenv. */
 import { containerResolvConf } from '../dns/resolv-conf.ts'
+import { serversAsked } from '../dns/server.ts'
 import type { ContainerText } from '../sandbox/container-files.ts'
 import { hostNetworkHostsText, hostnameText, hostsText, ownHost, parseExtraHosts } from '../sandbox/files.ts'
 import type { ContainerRecord } from '../store/records.ts'
 import { version } from '../version.ts'
 import { linkedHosts } from './linked-hosts.ts'
 import type { Parts } from './parts.ts'
+import { resolverOptions } from './resolver-options.ts'
 
 export function containerTexts(
   parts: Parts,
@@ -57,7 +59,9 @@ function resolvConf(parts: Parts, container: ContainerRecord, ownNames: boolean)
   return containerResolvConf({
     host: text,
     embedded: ownNames,
-    servers: orElse(dnsServers, ownNames ? servers : configured.servers),
+    servers: ownNames
+      ? serversAsked(resolverOptions(parts, container), servers)
+      : orElse(dnsServers, configured.servers),
     search: orElse(dnsSearch, orElse(search, configured.search)),
     options: orElse(
       dnsOptions,

@@ -175,6 +175,11 @@ describe('the host’s servers', () => {
         expect((await ask(netns, name, type)).rcode).toBe('SERVFAIL')
     }
     expect(addressesOf(await ask(netns, 'peer'))).toEqual([await addressOf('peer', 'inner')])
+    expect(await inside('hidden', 'cat /etc/resolv.conf')).toContain('forwards to nobody')
+    await docker('network', 'connect', 'named', 'hidden')
+    expect(await inside('hidden', 'cat /etc/resolv.conf')).toContain(`forwards to ${first}.`)
+    await docker('network', 'disconnect', 'named', 'hidden')
+    expect(await inside('hidden', 'cat /etc/resolv.conf')).toContain('forwards to nobody')
     expect(servers.map(({ seen }) => seen.length)).toEqual(before)
   })
 
