@@ -43,7 +43,7 @@ class SharedIpam implements ClusterIpam {
   async adopt(network: string, pool: PoolRecord, recorded: readonly RecordedLease[]): Promise<void> {
     const subnet = this.#subnets.get(keyOf(pool.subnet)) ?? this.#add(network, pool)
     for (const lease of recorded) subnet.adopt({ ...lease, address: bareAddress(lease.address) })
-    subnet.giveBack()
+    subnet.blocks.giveBack()
   }
 
   #add(network: string, pool: PoolRecord): SharedSubnet {
@@ -53,7 +53,7 @@ class SharedIpam implements ClusterIpam {
     const save = (): void => kept.write(network, pool.subnet, holdings.held)
     const added = new SharedSubnet(holdings, { ...this.#options, save })
     this.#subnets.set(keyOf(pool.subnet), added)
-    added.holdAgain(kept.read(network, pool.subnet))
+    added.blocks.holdAgain(kept.read(network, pool.subnet))
     return added
   }
 
@@ -67,7 +67,7 @@ class SharedIpam implements ClusterIpam {
       wish.address === undefined
         ? await subnet.leaseAny(owner, wish.preferred ? bareAddress(wish.preferred) : '')
         : await subnet.leaseFixed(owner, bareAddress(wish.address))
-    subnet.growInTime()
+    subnet.blocks.growInTime()
     return `${address}/${subnet.holdings.subnet.prefix}`
   }
 
