@@ -144,6 +144,11 @@ export interface NetworkDriver<O = unknown> {
     network: NetworkRecord,
     endpoints: readonly StandingEndpoint[],
   ): Promise<readonly string[]>
+  /**
+   * Those of the endpoints whose interfaces somebody has removed. Quick. They are detached and attached again; a driver without it never has
+   * that done.
+   */
+  findLost?(context: DriverContext, endpoints: readonly StandingEndpoint[]): readonly EndpointId[]
   /** Programs that networks need, by their names: whether they are there. */
   programs?(networks: readonly NetworkRecord[]): Promise<ReadonlyMap<string, boolean>>
   /** Calls `suspect` with networks that are to be repaired, for reasons that the driver alone knows of, until disposed of. */

@@ -1,20 +1,23 @@
 /**
- * What somebody else does to a network's links: a bridge deleted, taken down or robbed of its address, an interface taken out of it; and
- * the way out getting another MTU. The kernel tells of each change of any link; few look wrong, and those are compared with what should
- * be a moment later, when changes of the engine's own have come to an end.
+ * What somebody else does to a network's links: a bridge deleted, taken down or robbed of its address, an interface taken out of it or
+ * removed; and the way out getting another MTU. The kernel tells of each change of any link; few look wrong, and those are compared with
+ * what should be a moment later, when changes of the engine's own have come to an end.
  */
 import type { StandingEndpoint } from '../drivers/driver.ts'
 import { isDisturbed, ownerOf } from '../drivers/link-tags.ts'
 import { errorMessage } from '../errors.ts'
 import type { Address } from '../netlink/address.ts'
-import { type NetlinkEvent, watchEvents } from '../netlink/events.ts'
+import { hearEvents, type NetlinkEvent, watchEvents } from '../netlink/events.ts'
 import { isUp, type Link, listLinks } from '../netlink/link.ts'
 import { openRouteSocket } from '../netlink/socket.ts'
 import type { NetworkRecord } from '../store/records.ts'
 import { parseCidr } from '../values/cidr.ts'
+import type { EndpointId, NetworkId } from '../values/id.ts'
 import { isActive } from './active-networks.ts'
 import type { Parts } from './parts.ts'
+import { findHolder, lostEndpoints, reattachLost } from './reattach.ts'
 import { repairNetwork, standingEndpoints } from './repair-network.ts'
+import { RepairPacing } from './repair-pacing.ts'
 
 /** Milliseconds from the first sign to the comparison. */
 const patience = 200
@@ -40,6 +43,12 @@ class Drift {
   /** By index: a change of the MTU of a link that is not the daemon's may be one of the way out. */
   readonly #mtus = new Map<number, number>()
   #timer: NodeJS.Timeout | null = null
+  readonly #pacing = new RepairPacing()
+  /** Networks and endpoints that are looked at later, by their ids. */
+  readonly #later = new Map<string, NodeJS.Timeout>()
+  /** Why networks and endpoints cannot be made good, by their ids, as it was told. */
+  readonly #told = new Map<string, string>()
+  #isStopped = false
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -51,6 +60,9 @@ class Drift {
 
   /** Of what was done while no daemon ran nobody tells. Bridges are in order by now, what hangs on them need not be. */
   #considerPast(links: readonly Link[]): void {
+    const owners = new Set(links.map(({ alias }) => ownerOf(this.#parts.mark, alias)))
+    const unseen = standingEndpoints(this.#parts, ({ id }) => !owners.has(id))
+    for (const { id } of [...unseen.values()].flat()) this.suspect(id)
     for (const link of links) {
       this.#considerLink({ type: 'link', link })
       const id = ownerOf(this.#parts.mark, link.alias)
@@ -72,20 +84,21 @@ class Drift {
   }
 
   stop(): void {
-    clearTimeout(this.#timer ?? undefined)
+    this.#isStopped = true
+    for (const timer of [this.#timer, ...this.#later.values()]) clearTimeout(timer ?? undefined)
     this.#suspects.clear()
   }
 
   #considerLink({ type, link }: { type: 'link' | 'link-removed'; link: Link }): void {
     const id = ownerOf(this.#parts.mark, link.alias)
+    if (type === 'link-removed') this.#mtus.delete(link.index)
     if (id === null) this.#considerForeign(type, link)
     else if (type === 'link-removed' || isDisturbed(link)) this.suspect(id)
   }
 
   #considerForeign(type: 'link' | 'link-removed', link: Link): void {
     const before = this.#mtus.get(link.index)
-    if (type === 'link-removed') this.#mtus.delete(link.index)
-    else this.#mtus.set(link.index, link.mtu)
+    if (type === 'link') this.#mtus.set(link.index, link.mtu)
     if (type === 'link' && before !== undefined && before !== link.mtu) this.suspect('all')
     // A bridge that the user made carries no tag.
     const isUsed = (network: NetworkRecord): boolean =>
@@ -111,6 +124,7 @@ class Drift {
   }
 
   suspect(id: string): void {
+    if (this.#isStopped) return
     this.#suspects.add(id)
     this.#timer ??= setTimeout(() => void this.#compare(), patience).unref()
   }
@@ -128,11 +142,60 @@ class Drift {
   }
 
   async #repair(network: NetworkRecord, endpoints: readonly StandingEndpoint[]): Promise<void> {
-    try {
-      await repairNetwork(this.#parts, network, endpoints)
-    } catch (error) {
-      const message = 'a network could not be made good'
-      this.#parts.log.error({ err: errorMessage(error), network: network.name }, message)
+    const isGood = await this.#attempt(network.id, network, async () => {
+      return (await repairNetwork(this.#parts, network, endpoints)).length > 0
+    })
+    if (!isGood) return
+    for (const id of lostEndpoints(this.#parts, network, endpoints)) {
+      // A container may be busy for long.
+      void this.#attempt(id, network, () => reattachLost(this.#parts, id))
     }
+  }
+
+  /** Makes one thing good, unless that was tried too often of late; `repair` returns whether it was wrong. False when it is not good. */
+  async #attempt(
+    id: NetworkId | EndpointId,
+    network: NetworkRecord,
+    repair: () => Promise<boolean>,
+  ): Promise<boolean> {
+    const rest = this.#pacing.rest(id)
+    if (rest > 0) this.#suspectAfter(rest, id)
+    if (rest > 0 || this.#isStopped) return false
+    try {
+      if (await repair()) this.#pacing.succeeded(id)
+      this.#told.delete(id)
+      return true
+    } catch (error) {
+      // What the attempt itself has done is no sign of anything.
+      hearEvents()
+      for (const own of [id, network.id]) this.#suspects.delete(own)
+      const pause = this.#pacing.failed(id)
+      if (pause !== null) this.#suspectAfter(pause, id)
+      this.#tellFailure(id, network, errorMessage(error))
+      return false
+    }
+  }
+
+  #suspectAfter(milliseconds: number, id: string): void {
+    if (this.#later.has(id) || this.#isStopped) return
+    const timer = setTimeout(() => {
+      this.#later.delete(id)
+      this.suspect(id)
+    }, milliseconds)
+    this.#later.set(id, timer.unref())
+  }
+
+  /** Once for each cause. */
+  #tellFailure(
+    subject: NetworkId | EndpointId,
+    { id, name, driver: type }: NetworkRecord,
+    error: string,
+  ): void {
+    if (this.#told.get(subject) === error || this.#isStopped) return
+    this.#told.set(subject, error)
+    const container = findHolder(this.#parts, subject as EndpointId)
+    const concerned = container === undefined ? {} : { container: container.id }
+    this.#parts.log.error({ err: error, network: name, ...concerned }, 'a network could not be made good')
+    this.#parts.events.emit('network', 'repair-failed', id, { name, type, error, ...concerned })
   }
 }

@@ -54,8 +54,16 @@ export async function acquireAddress(
 
 /** Takes up the leases of a container that has run on while no daemon did. */
 export function resumeLeases(parts: Parts, container: ContainerRecord, sandbox: Sandbox): void {
-  for (const endpoint of container.endpoints) {
-    const network = findNetwork(parts.store.networks, endpoint.network)
-    linkIpamOf(parts, network)?.resume(linkOf(network, endpoint, container, sandbox))
-  }
+  for (const endpoint of container.endpoints) resumeLease(parts, container, endpoint, sandbox)
+}
+
+/** Takes up the lease of an endpoint, also on an interface that was made anew with its address. */
+export function resumeLease(
+  parts: Parts,
+  container: ContainerRecord,
+  endpoint: EndpointRecord,
+  sandbox: Sandbox,
+): void {
+  const network = findNetwork(parts.store.networks, endpoint.network)
+  linkIpamOf(parts, network)?.resume(linkOf(network, endpoint, container, sandbox))
 }

@@ -43,9 +43,17 @@ export async function repairNetwork(
     const driver = parts.networkDriver(network.driver)
     const faults = (await driver.repair?.(driverContext(parts), network, endpoints)) ?? []
     if (faults.length === 0) return []
-    parts.log.warn({ network: network.name, faults }, 'a network was made good')
-    const attributes = { name: network.name, type: network.driver, faults: faults.join('; ') }
-    parts.events.emit('network', 'repair', network.id, attributes)
+    tellRepair(parts, network, faults)
     return faults
   })
+}
+
+export function tellRepair(
+  { log, events }: Parts,
+  { id, name, driver: type }: NetworkRecord,
+  faults: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): void {
+  log.warn({ network: name, faults, ...more }, 'a network was made good')
+  events.emit('network', 'repair', id, { name, type, faults: faults.join('; '), ...more })
 }

@@ -30,6 +30,7 @@ import { dismantleNetwork } from './networks.ts'
 import type { Parts } from './parts.ts'
 import { makePredefined } from './predefined-networks.ts'
 import { forgetFlows, portRules, portTargets } from './published.ts'
+import { undoReattach } from './reattach.ts'
 import { findNetwork } from './references.ts'
 import { finishRename } from './rename-volume.ts'
 import { finishReplacement } from './replace-volume.ts'
@@ -155,6 +156,7 @@ const recoveries: Readonly<
     const endpoints = container.endpoints.filter((candidate) => candidate.id !== endpoint.id)
     parts.store.containers.put(container.id, { ...container, endpoints })
   },
+  reattach: undoReattach,
   // The record tells what is reserved and ruled; of flows there is none.
   'update-ports': async (parts, entry) => {
     forgetFlows(parts, (entry.data as { published: PublishedPort[] }).published)

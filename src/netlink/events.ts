@@ -116,6 +116,11 @@ export function watchEvents(listener: Listener, netns?: Fd, about: 'links' | 'ro
   })
 }
 
+/** Hears at once what the kernel has told by now of the thread's own namespace. */
+export function hearEvents(): void {
+  for (const source of sources.values()) source.deliver()
+}
+
 function listen(source: Source, listener: Listener, onUnused: () => void): Disposable {
   // The same function may be given twice.
   const own: Listener = (event) => listener(event)

@@ -9,7 +9,7 @@ import { attachEndpoint, reconfigureEndpoint } from '../bridging/attach.ts'
 import { type BridgeSpec, ensureBridge, ownBridges, sweepLinks } from '../bridging/links.ts'
 import { gatewayOf } from '../bridging/options.ts'
 import { removePort } from '../bridging/ports.ts'
-import { repairBridge } from '../bridging/repair.ts'
+import { lostPorts, repairBridge } from '../bridging/repair.ts'
 import { RetiredBridges } from '../bridging/retired.ts'
 import { bridgeRules } from '../bridging/rules.ts'
 import type { EndpointSpec, NetworkDriver } from '../driver.ts'
@@ -97,6 +97,8 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       using socket = openRouteSocket()
       return repairBridge(socket, bridgeOf(socket, mark, network, parseBridgeOptions(network)), endpoints)
     },
+
+    findLost: ({ mark }, endpoints) => lostPorts(mark, endpoints),
 
     async sweep(context, networks, endpoints) {
       names.keep(networks)

@@ -1,7 +1,8 @@
 /** A network on a bridge as it should be beside what somebody else has made of it. */
 import { listAddresses } from '../../netlink/address.ts'
-import { findLink, getLink, isUp, setLink } from '../../netlink/link.ts'
+import { findLink, getLink, isUp, type Link, setLink } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
+import type { EndpointId } from '../../values/id.ts'
 import { hostVethName } from '../../values/interface-name.ts'
 import type { StandingEndpoint } from '../driver.ts'
 import { tagOf } from '../link-tags.ts'
@@ -46,8 +47,8 @@ function repairPort(
   { sandbox: openSandbox }: StandingEndpoint,
 ): string[] {
   const { master } = port
-  const link = findLink(socket, hostVethName(port.id))
-  if (link?.kind !== 'veth' || link.alias !== tagOf(port.mark, port.id)) return []
+  const link = findPort(socket, port.mark, port.id)
+  if (link === null) return []
   const isPort = link.master === master.index && isUp(link)
   if (!isPort) joinBridge(socket, link.index, port)
   if (link.mtu !== master.mtu) {
@@ -58,4 +59,16 @@ function repairPort(
     if (inside !== null) setLink(inside, link.parent, { mtu: master.mtu })
   }
   return isPort ? [] : [`port ${link.name} had left bridge ${master.name}, or was down`]
+}
+
+/** Those of the endpoints that have no pair any more: it goes with either of its ends. */
+export function lostPorts(mark: string, endpoints: readonly StandingEndpoint[]): EndpointId[] {
+  using socket = openRouteSocket()
+  return endpoints.map(({ id }) => id).filter((id) => findPort(socket, mark, id) === null)
+}
+
+/** The host's end of an endpoint's pair, which gets its tag when all else is done. */
+function findPort(socket: RouteSocket, mark: string, id: EndpointId): Link | null {
+  const link = findLink(socket, hostVethName(id))
+  return link?.kind === 'veth' && link.alias === tagOf(mark, id) ? link : null
 }

@@ -22,6 +22,7 @@ import {
 } from './links.ts'
 import { gatewayOf, type Kind, type MacvlanOptions, parseMacvlanOptions } from './options.ts'
 import { ParentUsers, settleVlans } from './parents.ts'
+import { lostLinks, repairHost, watchParents } from './repair.ts'
 import { addHostRoutes, ensureShim, hostAccess, removeHostRoutes, setHostRoutes } from './shim.ts'
 
 /** Both work in the network namespace that the daemon runs in, and know of each other's networks on a parent. */
@@ -73,6 +74,15 @@ function createDriver(kind: Kind, users: ParentUsers): NetworkDriver<MacvlanOpti
       using socket = openRouteSocket()
       removeHostRoutes(socket, kind, endpoint)
     },
+
+    async repair({ mark }, network, endpoints) {
+      using socket = openRouteSocket()
+      return await repairHost(socket, mark, kind, network, endpoints)
+    },
+
+    findLost: ({ mark }, endpoints) => lostLinks(mark, kind, endpoints),
+
+    follow: (suspect) => watchParents(users, kind, suspect),
 
     async sweep(context, networks, endpoints) {
       users.keep(kind, networks)

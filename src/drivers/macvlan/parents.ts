@@ -8,6 +8,7 @@ import { removeLink } from '../../netlink/link-removal.ts'
 import type { RouteSocket } from '../../netlink/socket.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { NetworkId } from '../../values/id.ts'
+import { dummyParentName } from '../../values/interface-name.ts'
 import { tagOf } from '../link-tags.ts'
 import type { Kind, MacvlanOptions } from './options.ts'
 
@@ -47,6 +48,13 @@ export class ParentUsers {
   /** A network that stands on the parent, or undefined. */
   find(parent: string): NetworkId | undefined {
     return this.#users.values().find((user) => user.parent === parent)?.id
+  }
+
+  /** The networks of a kind that stand on a link of this name, or on a VLAN of it. */
+  on(kind: Kind, link: string): NetworkId[] {
+    const stands = ({ id, parent }: User): boolean =>
+      link === (parent || dummyParentName(kind, id)) || parent.startsWith(`${link}.`)
+    return [...this.#users.values()].filter((user) => user.kind === kind && stands(user)).map(({ id }) => id)
   }
 }
 

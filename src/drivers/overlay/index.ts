@@ -10,6 +10,7 @@ import { attachEndpoint, reconfigureEndpoint } from '../bridging/attach.ts'
 import { sweepLinks } from '../bridging/links.ts'
 import { gatewayOf } from '../bridging/options.ts'
 import { removePort } from '../bridging/ports.ts'
+import { lostPorts } from '../bridging/repair.ts'
 import { RetiredBridges } from '../bridging/retired.ts'
 import { bridgeRules } from '../bridging/rules.ts'
 import type { NetworkDriver } from '../driver.ts'
@@ -90,6 +91,8 @@ export function createOverlayDriver(cluster: Cluster, keys: TunnelKeys | null = 
     settle: () => retired.settle(),
 
     repair: (context, network, endpoints) => networks.repair(context, network, endpoints),
+
+    findLost: (context, endpoints) => lostPorts(markOf(context), endpoints),
 
     async sweep(context, wanted, endpoints) {
       const ids = new Set<string>([...wanted, ...endpoints].map(({ id }) => id))
