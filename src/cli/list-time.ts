@@ -16,6 +16,15 @@ export function formatInstant(seconds: number, nanoseconds: string): string {
   return `${day}T${time}.${nanoseconds}${zone}`
 }
 
+/** As Go prints a moment of RFC 3339, in the zone in which it was told: `2026-11-21 09:30:00.5 +0000 UTC`. */
+export function formatMoment(instant: string): string {
+  const [, day, time, fraction = '', zone = 'Z'] =
+    /^([\d-]+)T([\d:]+)(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(instant) ?? []
+  if (day === undefined) return instant
+  const offset = zone === 'Z' ? '+0000 UTC' : `${zone.replace(':', '')} ${zone.replace(':', '')}`
+  return `${day} ${time}${fraction.replace(/\.?0+$/, '')} ${offset}`
+}
+
 function parts(seconds: number) {
   const date = new Date(seconds * 1000)
   const two = (number: number) => String(Math.trunc(Math.abs(number))).padStart(2, '0')

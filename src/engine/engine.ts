@@ -148,8 +148,14 @@ export interface NetworkChange {
   readonly dnsRemove: readonly string[]
 }
 
+/** Where nothing is said of a family it is null, and as the options say, or as usual: with IPv4, without IPv6. */
+export interface NetworkWish extends Omit<NetworkSpec, 'ipv4' | 'ipv6'> {
+  readonly ipv4: boolean | null
+  readonly ipv6: boolean | null
+}
+
 export interface Networks {
-  create(spec: NetworkSpec): Promise<{ network: NetworkRecord; warnings: string[] }>
+  create(wish: NetworkWish): Promise<{ network: NetworkRecord; warnings: string[] }>
   remove(ref: string): Promise<void>
   /** Removes those that nobody uses and `selected` agrees to; returns their names. Throws kind 'conflict' during another prune. */
   prune(selected: (network: NetworkRecord) => boolean): Promise<string[]>

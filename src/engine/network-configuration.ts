@@ -1,65 +1,87 @@
 /** Networks that only hold settings (`--config-only`), and those made from them (`--config-from`), by Docker's rules. */
+import { parseBoolean } from '../drivers/network-options.ts'
 import { TsnetError } from '../errors.ts'
 import type { NetworkRecord, NetworkSpec } from '../store/records.ts'
+import type { NetworkWish } from './engine.ts'
 import type { Parts } from './parts.ts'
 
 function forbidden(message: string): TsnetError {
   return new TsnetError('forbidden', 'bad-network-configuration', message)
 }
 
-/** What a network is to be once the settings of the one it names are filled in. Throws kind 'forbidden' and 'not-found'. */
-export function withConfiguration(parts: Parts, spec: NetworkSpec): NetworkSpec {
-  if (spec.configOnly) return checkConfiguration(spec)
-  if (spec.configFrom === '') return withDefaults(parts, spec)
-  const { configuration, name } = findConfiguration(parts, spec)
-  const { internal, attachable, driver } = spec
+/**
+ * What a network is to be once the settings of the one it names are filled in. They are copied: what becomes of that one later
+ * is for those that are made later. Throws kind 'forbidden', 'not-found' and 'invalid'.
+ */
+export function withConfiguration(parts: Parts, wish: NetworkWish): NetworkSpec {
+  if (wish.configOnly) return checkConfiguration(withFamilies(wish))
+  if (wish.configFrom === '') return withFamilies(withDefaults(parts, wish))
+  const { configuration, name, labels, dnsServers } = findConfiguration(parts, wish)
+  const { internal, attachable, driver } = wish
+  // Labels and name servers are what `network update` changes, and its record has them as they are now.
   return {
-    ...configuration,
-    name: spec.name,
-    driver,
-    internal,
-    attachable,
-    configOnly: false,
-    configFrom: name,
+    ...{ ...configuration, labels, dnsServers },
+    ...{ name: wish.name, driver, internal, attachable },
+    ...{ configOnly: false, configFrom: name },
   }
 }
 
 function checkConfiguration(spec: NetworkSpec): NetworkSpec {
+  if (spec.internal || spec.attachable) throw operatorFields()
   if (spec.configFrom !== '') {
     throw forbidden('a configuration network cannot depend on another configuration network')
-  }
-  if (spec.internal || spec.attachable) {
-    throw forbidden(
-      'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.',
-    )
   }
   // The kind of network is the affair of those that are made from it.
   return { ...spec, driver: 'null' }
 }
 
+export function operatorFields(): TsnetError {
+  return forbidden(
+    'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.',
+  )
+}
+
 /** The daemon's options for a driver's networks, where the user gives none. */
-function withDefaults(parts: Parts, spec: NetworkSpec): NetworkSpec {
-  return { ...spec, options: { ...parts.networkDefaults[spec.driver], ...spec.options } }
+function withDefaults(parts: Parts, wish: NetworkWish): NetworkWish {
+  return { ...wish, options: { ...parts.networkDefaults[wish.driver], ...wish.options } }
+}
+
+const familyOptions = { 4: 'com.docker.network.enable_ipv4', 6: 'com.docker.network.enable_ipv6' } as const
+
+/** What the user says of a family outweighs the options, most of all the daemon's; no driver needs to know these. */
+function withFamilies(wish: NetworkWish): NetworkSpec {
+  const { [familyOptions[4]]: four, [familyOptions[6]]: six, ...options } = wish.options
+  const ipv4 = wish.ipv4 ?? parseFamily(wish, 4, four ?? 'true')
+  const ipv6 = wish.ipv6 ?? parseFamily(wish, 6, six ?? 'false')
+  return { ...wish, ipv4, ipv6, options }
+}
+
+function parseFamily({ name }: NetworkWish, family: 4 | 6, value: string): boolean {
+  try {
+    return parseBoolean(value)
+  } catch (error) {
+    const text = `network ${name}: option ${familyOptions[family]}: ${(error as Error).message}`
+    throw new TsnetError('invalid', 'bad-driver-option', text)
+  }
 }
 
 function findConfiguration(
   parts: Parts,
-  spec: NetworkSpec,
+  wish: NetworkWish,
 ): NetworkRecord & { readonly configuration: NetworkSpec } {
-  const isOwn = spec.pools.length + count(spec.labels) + count(spec.ipamOptions) + spec.dnsServers.length > 0
-  if (isOwn || spec.ipv6 || spec.ipamDriver !== 'default') {
+  const isOwn = wish.pools.length + count(wish.labels) + count(wish.ipamOptions) + wish.dnsServers.length > 0
+  if (isOwn || wish.ipv4 === false || wish.ipv6 === true || wish.ipamDriver !== 'default') {
     throw forbidden(
       'user specified configurations are not supported if the network depends on a configuration network',
     )
   }
-  if (count(spec.options) > 0) {
+  if (count(wish.options) > 0) {
     throw forbidden(
       'network driver options are not supported if the network depends on a configuration network',
     )
   }
-  const found = parts.store.networks
-    .values()
-    .find(({ name, id }) => name === spec.configFrom || id === spec.configFrom)
+  // By its name alone, as in Docker: that is what is locked until the settings are taken.
+  const found = parts.store.networks.values().find(({ name }) => name === wish.configFrom)
   if (found !== undefined && found.configuration !== null) {
     return { ...found, configuration: found.configuration }
   }
@@ -67,8 +89,8 @@ function findConfiguration(
     'not-found',
     'no-such-network',
     found === undefined
-      ? `configuration network "${spec.configFrom}" does not exist`
-      : `network "${spec.configFrom}" is not a configuration network`,
+      ? `configuration network "${wish.configFrom}" does not exist`
+      : `network "${wish.configFrom}" is not a configuration network`,
   )
 }
 

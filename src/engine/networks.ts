@@ -8,7 +8,7 @@ import { shareNetwork, unshareNetwork } from './cluster-networks.ts'
 import { connect, disconnect, forgetEndpoint } from './connections.ts'
 import { optionsInForce } from './default-options.ts'
 import { driverContext } from './driver-context.ts'
-import type { Networks } from './engine.ts'
+import type { Networks, NetworkWish } from './engine.ts'
 import { foreignEndpoints } from './foreign-endpoints.ts'
 import { refuseUsedConfiguration, withConfiguration } from './network-configuration.ts'
 import type { Parts } from './parts.ts'
@@ -22,11 +22,11 @@ export function createNetworks(parts: Parts): Networks {
   const find = (ref: string): NetworkRecord => findNetwork(parts.store.networks, ref)
   const pruner = new NetworkPruner(parts, (network) => removeNetwork(parts, network))
   return {
-    create: async (spec) => {
-      const network = await createNetwork(parts, spec)
-      const chosen = spec.pools.some(({ subnet }) => subnet !== '')
+    create: async (wish) => {
+      const network = await createNetwork(parts, wish)
+      const chosen = wish.pools.some(({ subnet }) => subnet !== '')
       const warnings = chosen ? overlapWarnings(parts, network) : []
-      return { network, warnings: [...unusedSubnets(spec, network), ...warnings] }
+      return { network, warnings: [...unusedSubnets(wish, network), ...warnings] }
     },
     remove: (ref) => removeNetwork(parts, find(ref)),
     prune: (selected) => pruner.prune(selected),
@@ -60,7 +60,7 @@ export function createNetworks(parts: Parts): Networks {
 }
 
 /** As with Docker a subnet of a family that the network does not have is no error. */
-function unusedSubnets({ pools }: NetworkSpec, { name, ipv4, ipv6 }: NetworkRecord): string[] {
+function unusedSubnets({ pools }: Pick<NetworkSpec, 'pools'>, { name, ipv4, ipv6 }: NetworkRecord): string[] {
   return pools
     .filter(({ subnet }) => subnet !== '' && !(subnet.includes(':') ? ipv6 : ipv4))
     .map(({ subnet }) => {
@@ -98,7 +98,7 @@ function refuseTakenName(parts: Parts, name: string): void {
 const predefinedNames: readonly string[] = ['bridge', 'host', 'none', 'default']
 
 /** Throws kind 'conflict' for a taken name, and whatever driver or address manager refuse; nothing is left then. */
-export async function createNetwork(parts: Parts, given: NetworkSpec): Promise<NetworkRecord> {
+export async function createNetwork(parts: Parts, given: NetworkWish): Promise<NetworkRecord> {
   if (predefinedNames.includes(given.name)) {
     throw new TsnetError(
       'forbidden',

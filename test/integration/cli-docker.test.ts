@@ -213,7 +213,7 @@ const shown = [
     '--filter',
     'driver=bridge',
     '--format',
-    '{{.ID}} {{.Name}} {{.Internal}} {{.IPv6}}',
+    '{{.ID}} {{.Name}} {{.Internal}} {{.IPv6}} {{.CreatedAt}}',
   ],
   ['volume', 'ls'],
   ['volume', 'ls', '--format', '{{json .Name}} {{.Mountpoint}} {{.Scope}} {{.Links}} {{.Size}}'],

@@ -152,6 +152,18 @@ describe('network create', () => {
     expect(daemon.inNetns('ip', ['-br', 'link', 'show', 'type', 'bridge']).match(/^br-/gm)).toHaveLength(1)
   })
 
+  it('has the families that its options say, unless the request says otherwise', async () => {
+    const [four, six] = ['com.docker.network.enable_ipv4', 'com.docker.network.enable_ipv6']
+    const options = ['-o', `${four}=0`, '-o', `${six}=true`]
+    await docker('network', 'create', ...options, 'by-options')
+    await docker('network', 'create', ...options, '--ipv4', '--ipv6=false', 'by-flags')
+    expect(await inspect('network', 'by-options')).toMatchObject({ EnableIPv4: false, EnableIPv6: true })
+    expect(await inspect('network', 'by-flags')).toMatchObject({ EnableIPv4: true, EnableIPv6: false })
+    expect(await refusal('network', 'create', '-o', `${six}=perhaps`, 'x')).toContain(
+      `network x: option ${six}: "perhaps" is not true or false`,
+    )
+  })
+
   it('takes its settings from a network that only holds them', async () => {
     await docker(
       ...['network', 'create', '--config-only', '--subnet', '10.99.0.0/24', '--label', 'q=1'],
@@ -179,13 +191,36 @@ describe('network create', () => {
     expect(await docker('network', 'rm', 'conf')).toBe('conf')
   })
 
+  it('copies them: a change of the settings is for networks that are made later', async () => {
+    await docker('network', 'create', '--config-only', '--label', 'q=1', '--label', 'r=1', 'conf')
+    await docker('network', 'create', '--config-from', 'conf', 'before')
+    const change = ['--label-add', 'q=2', '--label-rm', 'r', '--dns-add', '192.0.2.53']
+    expect(await daemon.tsnet('network', 'update', ...change, 'conf')).toEqual({
+      code: 0,
+      stdout: 'conf\n',
+      stderr: 'networks made from conf before keep what they were made with\n',
+    })
+    await docker('network', 'create', '--config-from', 'conf', 'after')
+    expect((await inspect('network', 'before')).Labels).toEqual({ q: '1', r: '1' })
+    expect(await inspect('network', 'before')).not.toHaveProperty('DnsServers')
+    expect(await inspect('network', 'after')).toMatchObject({
+      Labels: { q: '2' },
+      DnsServers: ['192.0.2.53'],
+    })
+    await docker('network', 'rm', 'before', 'after', 'conf')
+  })
+
   it('refuses settings of its own beside those of another network, and what belongs to a swarm', async () => {
     await docker('network', 'create', '--config-only', '--subnet', '10.98.0.0/24', 'conf')
     const create = (body: object): Promise<unknown> =>
-      daemon.api('POST', '/v1.43/networks/create', { Name: 'other', ...body })
+      daemon.api('POST', '/v1.48/networks/create', { Name: 'other', ...body })
     const from = { ConfigFrom: { Network: 'conf' } }
     const own = 'are not supported if the network depends on a configuration network'
+    const operator =
+      'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.'
+    const { Id } = await inspect('network', 'conf')
     for (const [body, status, message] of [
+      [{ ConfigFrom: { Network: Id } }, 404, `configuration network "${Id}" does not exist`],
       [{ ConfigFrom: { Network: 'no' } }, 404, 'configuration network "no" does not exist'],
       [
         { ...from, IPAM: { Config: [{ Subnet: '10.3.0.0/24' }] } },
@@ -193,17 +228,16 @@ describe('network create', () => {
         `user specified configurations ${own}`,
       ],
       [{ ...from, Labels: { a: '1' } }, 403, `user specified configurations ${own}`],
+      [{ ...from, EnableIPv4: false }, 403, `user specified configurations ${own}`],
       [{ ...from, Options: { a: '1' } }, 403, `network driver options ${own}`],
       [
         { ...from, ConfigOnly: true },
         403,
         'a configuration network cannot depend on another configuration network',
       ],
-      [
-        { ConfigOnly: true, Internal: true },
-        403,
-        'configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.',
-      ],
+      ...[{ Internal: true }, { Attachable: true }, { Scope: 'local' }, { Ingress: true }].map(
+        (field) => [{ ConfigOnly: true, ...field }, 403, operator] as const,
+      ),
       [{ Ingress: true }, 403, 'Ingress network can only be global scope network'],
       [{ Scope: 'swarm' }, 403, 'cannot create a swarm scoped network when swarm is not active'],
     ] as const) {
@@ -334,7 +368,9 @@ describe('the default network', () => {
       mtu: 1400,
       ipv6: true,
     }
-    const defaults = { bridge: { 'com.docker.network.driver.mtu': '1300' } }
+    const defaults = {
+      bridge: { 'com.docker.network.driver.mtu': '1300', 'com.docker.network.enable_ipv6': 'true' },
+    }
     writeFileSync(file, JSON.stringify({ ...settings, 'default-network-opts': defaults }))
     await using other = await TestDaemon.start(['--config-file', file])
     const own = new TestClient(other)
@@ -355,14 +391,17 @@ describe('the default network', () => {
     await own.docker('network', 'create', '-o', 'com.docker.network.bridge.name=given', 'usual')
     await own.docker(
       ...['network', 'create', '-o', 'com.docker.network.bridge.name=own'],
-      ...['-o', 'com.docker.network.driver.mtu=1234', 'special'],
+      ...['-o', 'com.docker.network.driver.mtu=1290', 'special'],
     )
-    expect([mtuOf('given'), mtuOf('own')]).toEqual(['1300', '1234'])
+    expect([mtuOf('given'), mtuOf('own')]).toEqual(['1300', '1290'])
+    await own.tsnet('network', 'create', '--ipv6=false', 'four')
+    expect((await own.inspect('network', 'usual')).EnableIPv6).toBe(true)
+    expect((await own.inspect('network', 'four')).EnableIPv6).toBe(false)
     const { stderr } = await other.docker(
       ...['network', 'create', '-o', 'com.docker.network.bridge.name=own', 'twin'],
     )
     expect(stderr).toContain('conflicts with network special (own): networks have same bridge name')
-    expect(mtuOf('own')).toBe('1234')
+    expect(mtuOf('own')).toBe('1290')
     await own.tsnet('network', 'update', '--label-add', 'team=a', 'bridge')
     await other.terminate()
     writeFileSync(file, JSON.stringify({ bip: '10.201.0.1/24' }))

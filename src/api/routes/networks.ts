@@ -20,8 +20,8 @@ import {
   selectNetworks,
   selectPruned,
   toNetworkInspect,
-  toNetworkSpec,
   toNetworkStatus,
+  toNetworkWish,
   toPeers,
 } from '../wire/network.ts'
 import { toVerified } from '../wire/verification.ts'
@@ -57,7 +57,7 @@ export function networkRoutes(app: App, { networks, hosts }: NetworksBackend): v
   })
 
   app.post('/networks/create', { schema: { body: NetworkCreate } }, async (request, reply) => {
-    const { network, warnings } = await networks.create(toNetworkSpec(request.body, request.apiVersion))
+    const { network, warnings } = await networks.create(toNetworkWish(request.body, request.apiVersion))
     const answer: NetworkCreated = { Id: network.id, Warning: warnings.join('; ') }
     return reply.code(201).send(answer)
   })

@@ -1,5 +1,6 @@
 /** Networks on the wire. */
-import type { NetworkPeer } from '../../engine/engine.ts'
+import type { NetworkPeer, NetworkWish } from '../../engine/engine.ts'
+import { operatorFields } from '../../engine/network-configuration.ts'
 import { isShared } from '../../engine/shared-networks.ts'
 import { type ErrorKind, TsnetError } from '../../errors.ts'
 import type { PoolUsage } from '../../ipam/ipam.ts'
@@ -33,8 +34,8 @@ import type { NetworkCreate, NetworkInspect } from '../schema/network.ts'
 
 type PoolConfig = NonNullable<NonNullable<NonNullable<NetworkCreate['IPAM']>['Config']>>[number]
 
-/** Throws kind 'invalid' with all that is wrong with the pools, 'unsupported' for what belongs to a swarm. */
-export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkSpec {
+/** Throws kind 'invalid' with all that is wrong with the pools, 'forbidden' and 'unavailable' for what belongs to a swarm. */
+export function toNetworkWish(body: NetworkCreate, apiVersion: number): NetworkWish {
   refuseScope(body)
   const dnsServers = (body.DnsServers ?? []).map(checkServer)
   const configs = body.IPAM?.Config ?? []
@@ -44,8 +45,8 @@ export function toNetworkSpec(body: NetworkCreate, apiVersion: number): NetworkS
     driver: body.Driver || 'bridge',
     internal: body.Internal === true,
     attachable: body.Attachable === true,
-    ipv4: apiVersion < 48 || body.EnableIPv4 !== false,
-    ipv6: body.EnableIPv6 === true,
+    ipv4: apiVersion < 48 ? null : (body.EnableIPv4 ?? null),
+    ipv6: body.EnableIPv6 ?? null,
     ipamDriver: body.IPAM?.Driver || 'default',
     ipamOptions: body.IPAM?.Options ?? {},
     pools: configs.map(toPool),
@@ -63,7 +64,8 @@ function checkServer(address: string): string {
 }
 
 /** With Docker's sentences for a daemon that is in no swarm: what overlay networks span is a cluster. */
-function refuseScope({ Ingress: ingress, Scope: scope, Driver: driver }: NetworkCreate): void {
+function refuseScope({ Ingress: ingress, Scope: scope, Driver: driver, ConfigOnly }: NetworkCreate): void {
+  if (ConfigOnly === true && (ingress === true || scope)) throw operatorFields()
   if (ingress === true) throw noSwarm('forbidden', 'Ingress network can only be global scope network')
   if (scope === 'local' && driver === 'overlay') {
     throw new TsnetError('forbidden', 'bad-scope', 'cannot downgrade network scope for overlay networks')

@@ -1,5 +1,6 @@
 import { text, toggle, value } from '../argv.ts'
 import { defineCommand } from '../command.ts'
+import { formatMoment } from '../list-time.ts'
 import { type Columns, formatLabels, printList, shortId } from '../output.ts'
 import { compareNaturally } from '../sort.ts'
 import { addFilter } from '../values/filter.ts'
@@ -50,6 +51,6 @@ function networkColumns(isShort: boolean): Columns<Network> {
     IPv6: ['IPV6', ({ EnableIPv6 }) => String(EnableIPv6)],
     Internal: ['INTERNAL', ({ Internal }) => String(Internal)],
     Labels: ['LABELS', ({ Labels }) => formatLabels(Labels)],
-    CreatedAt: ['CREATED AT', ({ Created }) => Created],
+    CreatedAt: ['CREATED AT', ({ Created }) => formatMoment(Created)],
   }
 }

@@ -310,11 +310,11 @@ export function createMemoryEngine(): MemoryEngine {
       resize: async (id, rows, columns) => note('exec-resize', id, rows, columns),
     },
     networks: {
-      create: async (spec) => {
+      create: async (wish) => {
         const id = newId<NetworkId>()
         const network = {
-          ...spec,
-          id,
+          ...wish,
+          ...{ id, ipv4: wish.ipv4 !== false, ipv6: wish.ipv6 === true },
           createdAt: '2026-01-01T00:00:00.000Z',
           predefined: false,
           givenFamilies: [],

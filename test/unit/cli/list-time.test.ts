@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { formatInstant, formatTime } from '../../../src/cli/list-time.ts'
+import { formatInstant, formatMoment, formatTime } from '../../../src/cli/list-time.ts'
 
 const zone = process.env['TZ']
 afterEach(() => {
@@ -16,4 +16,13 @@ test.each([
   const seconds = Date.UTC(2026, 0, 2, 3, 4, 5) / 1000
   expect(formatTime(seconds)).toBe(time)
   expect(formatInstant(seconds, '000000009')).toBe(instant)
+})
+
+test.each([
+  ['2026-11-22T01:35:07.871711762Z', '2026-11-22 01:35:07.871711762 +0000 UTC'],
+  ['2026-11-22T01:35:07.780Z', '2026-11-22 01:35:07.78 +0000 UTC'],
+  ['2026-11-22T01:35:10.000Z', '2026-11-22 01:35:10 +0000 UTC'],
+  ['2026-11-22T01:35:10+01:00', '2026-11-22 01:35:10 +0100 +0100'],
+])('the moment %s is told as Go tells it', (instant, told) => {
+  expect(formatMoment(instant)).toBe(told)
 })

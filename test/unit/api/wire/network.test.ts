@@ -6,24 +6,24 @@ import {
   selectNetworks,
   selectPruned,
   toNetworkInspect,
-  toNetworkSpec,
+  toNetworkWish,
   toPeers,
 } from '../../../../src/api/wire/network.ts'
 import type { NetworkRecord } from '../../../../src/store/records.ts'
 import type { EndpointId } from '../../../../src/values/id.ts'
 import { bridge } from '../memory-engine.ts'
 
-const pool = (config: object) => toNetworkSpec({ Name: 'n', IPAM: { Config: [config] } }, 50)
+const pool = (config: object) => toNetworkWish({ Name: 'n', IPAM: { Config: [config] } }, 50)
 
 describe('a body', () => {
   test('with a name alone asks for a bridge', () => {
-    expect(toNetworkSpec({ Name: 'n' }, 50)).toEqual({
+    expect(toNetworkWish({ Name: 'n' }, 50)).toEqual({
       name: 'n',
       driver: 'bridge',
       internal: false,
       attachable: false,
-      ipv4: true,
-      ipv6: false,
+      ipv4: null,
+      ipv6: null,
       ipamDriver: 'default',
       ipamOptions: {},
       pools: [],
@@ -62,7 +62,7 @@ describe('a body', () => {
       ConfigFrom: { Network: 'settings' },
       Labels: { x: 'y' },
     }
-    expect(toNetworkSpec(body, 50)).toEqual({
+    expect(toNetworkWish(body, 50)).toEqual({
       name: 'n',
       driver: 'macvlan',
       internal: true,
@@ -88,8 +88,8 @@ describe('a body', () => {
     })
   })
 
-  test('could not do without IPv4 before 1.48', () => {
-    expect(toNetworkSpec({ Name: 'n', EnableIPv4: false }, 47).ipv4).toBe(true)
+  test('could say nothing of IPv4 before 1.48', () => {
+    expect(toNetworkWish({ Name: 'n', EnableIPv4: false }, 47).ipv4).toBe(null)
   })
 
   test.each([
@@ -148,13 +148,13 @@ describe('a body', () => {
       'cannot downgrade network scope for overlay networks',
     ],
   ] as const)('of a swarm, or not of all hosts, cannot be had: %j', (fields, kind, message) => {
-    expect(() => toNetworkSpec({ Name: 'n', ...fields }, 50)).toThrow(
+    expect(() => toNetworkWish({ Name: 'n', ...fields }, 50)).toThrow(
       expect.objectContaining({ kind, message: expect.stringContaining(message) }),
     )
   })
 
   test('has only addresses as name servers', () => {
-    expect(() => toNetworkSpec({ Name: 'n', DnsServers: ['dns.example'] }, 50)).toThrow(
+    expect(() => toNetworkWish({ Name: 'n', DnsServers: ['dns.example'] }, 50)).toThrow(
       'name server dns.example is not an IP address',
     )
   })
