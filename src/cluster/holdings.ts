@@ -2,16 +2,11 @@
  * What stands in etcd under this host's lease. What is wanted there is kept here, so that it is put again after the lease was
  * lost, and written as soon as etcd answers.
  */
-import type { IKeyValue, IRequestOp } from 'etcd3/lib/rpc.js'
 import type { Logger } from '../log.ts'
 import type { LostHolding } from './cluster.ts'
 import type { Etcd } from './etcd.ts'
 import { isLeaseGone } from './failures.ts'
-import { get, isAbsent, isAt, isNotAfter, isUnder, isValue, put, remove } from './requests.ts'
-
-/** etcd takes no more operations in a transaction (--max-txn-ops). */
-const largestTransaction = 100
-const concurrency = 16
+import { HoldingTransactions, holderOf, type Wish, type Wished } from './holding-transactions.ts'
 
 /** The lease that holdings stand under. */
 export interface Lease {
@@ -31,12 +26,9 @@ interface Own {
   readonly isClaim: boolean
 }
 
-/** `give`: the key goes where it still has the value, or another of this host's. */
-type Wish = { readonly kind: 'put' | 'claim' | 'give'; readonly value: string } | { readonly kind: 'remove' }
-
 export class Holdings {
   readonly #etcd: Etcd
-  readonly #node: string
+  readonly #transactions: HoldingTransactions
   readonly #lease: Lease
   readonly #log: Logger
   readonly #own = new Map<string, Own>()
@@ -50,7 +42,7 @@ export class Holdings {
 
   constructor(etcd: Etcd, node: string, lease: Lease, log: Logger) {
     this.#etcd = etcd
-    this.#node = node
+    this.#transactions = new HoldingTransactions(etcd, node)
     this.#lease = lease
     this.#log = log
   }
@@ -119,7 +111,7 @@ export class Holdings {
       let lease = ''
       try {
         lease = await this.#lease.need()
-        const standing = await this.#claim(key, value, lease)
+        const standing = await this.#transactions.claim(key, value, lease)
         if (standing !== value) {
           this.#own.delete(key)
           return standing
@@ -149,27 +141,6 @@ export class Holdings {
     if (this.#wishes.get(key)?.kind === 'give') return
     this.#wishes.delete(key)
     this.#own.set(key, { value, isClaim: true })
-  }
-
-  /** Returns the value that stands there in the end. What names this host is its own, from before it was restarted. */
-  async #claim(name: string, value: string, lease: string): Promise<string> {
-    const key = this.#etcd.key(name)
-    const set = put(key, value, lease)
-    const first = { compare: [isAbsent(key)], success: [set], failure: [get(key)] }
-    for (let answer = await this.#etcd.call('txn', first); ; ) {
-      if (answer.succeeded) return value
-      const there: IKeyValue | undefined = answer.responses[0]?.response_range.kvs[0]
-      if (there === undefined) {
-        answer = await this.#etcd.call('txn', first)
-        continue
-      }
-      const standing = there.value.toString()
-      const isOwn = standing === value || there.lease === lease || holderOf(standing) === this.#node
-      if (!isOwn) return standing
-      if (standing === value && there.lease === lease) return value
-      const compare = [isAt(key, there.mod_revision)]
-      answer = await this.#etcd.call('txn', { compare, success: [set], failure: [get(key)] })
-    }
   }
 
   /** Everything is to be put again: it went with the lease that it stood under. */
@@ -212,7 +183,7 @@ export class Holdings {
     const left = keys
       .map((key) => this.#etcd.name(key))
       .filter((key) => key !== kept && !this.#own.has(key) && !this.#wishes.has(key) && !this.#busy.has(key))
-    const work = this.#removeOlder(left, lease, revision)
+    const work = this.#transactions.removeOlder(left, lease, revision)
     // who wants one of them meanwhile would find it there still
     const end = work.catch(() => {})
     for (const key of left) this.#busy.set(key, end)
@@ -222,17 +193,6 @@ export class Holdings {
       for (const key of left) if (this.#busy.get(key) === end) this.#busy.delete(key)
       this.#flushSoon()
     }
-  }
-
-  async #removeOlder(names: readonly string[], lease: string, revision: string): Promise<void> {
-    const removal = async (name: string): Promise<void> => {
-      const key = this.#etcd.key(name)
-      const compare = [isUnder(key, lease), isNotAfter(key, revision)]
-      await this.#etcd.call('txn', { compare, success: [remove(key)] })
-    }
-    const jobs = names.map((name): Job => ({ wishes: [], run: () => removal(name) }))
-    const [error] = await inTurns(jobs, () => {})
-    if (error !== undefined) throw error
   }
 
   /** Whether nothing is left to be written. */
@@ -264,7 +224,7 @@ export class Holdings {
     }
   }
 
-  async #writeTogether(wishes: readonly (readonly [string, Wish])[]): Promise<void> {
+  async #writeTogether(wishes: readonly Wished[]): Promise<void> {
     for (const [key] of wishes) this.#wishes.delete(key)
     const end = this.#write(wishes)
     this.#written = { keys: new Set(wishes.map(([key]) => key)), end: end.catch(() => {}) }
@@ -273,63 +233,27 @@ export class Holdings {
     })
   }
 
-  #writable(): (readonly [string, Wish])[] {
+  #writable(): Wished[] {
     return [...this.#wishes].filter(([key]) => !this.#busy.has(key))
   }
 
-  async #write(wishes: readonly (readonly [string, Wish])[]): Promise<void> {
+  async #write(wishes: readonly Wished[]): Promise<void> {
     const lease = this.#lease.id
     const lost: LostHolding[] = []
-    const jobs = [...this.#transactions(wishes, lease), ...this.#single(wishes, lease, lost)]
-    const errors = await inTurns(jobs, (unwritten) => {
-      for (const [key, wish] of unwritten) if (!this.#wishes.has(key)) this.#wishes.set(key, wish)
-    })
+    const errors = await this.#transactions.write(
+      wishes,
+      lease,
+      (key, value, standing) => {
+        if (this.#own.get(key)?.value === value) this.#own.delete(key)
+        lost.push({ key, value, holder: holderOf(standing) })
+      },
+      (unwritten) => {
+        for (const [key, wish] of unwritten) if (!this.#wishes.has(key)) this.#wishes.set(key, wish)
+      },
+    )
     if (lost.length > 0) this.#tellLost(lost)
     if (errors.some(isLeaseGone)) this.#lease.lost(lease)
     if (errors.length > 0) throw errors[0]
-  }
-
-  /** What needs no comparison, many in each. */
-  #transactions(wishes: readonly (readonly [string, Wish])[], lease: string): Job[] {
-    const operations = wishes.flatMap((entry): { entry: typeof entry; operation: IRequestOp }[] => {
-      const [key, wish] = entry
-      if (wish.kind === 'put') return [{ entry, operation: put(this.#etcd.key(key), wish.value, lease) }]
-      return wish.kind === 'remove' ? [{ entry, operation: remove(this.#etcd.key(key)) }] : []
-    })
-    const jobs: Job[] = []
-    for (let at = 0; at < operations.length; at += largestTransaction) {
-      const part = operations.slice(at, at + largestTransaction)
-      const success = part.map(({ operation }) => operation)
-      jobs.push({
-        wishes: part.map(({ entry }) => entry),
-        run: async () => void (await this.#etcd.call('txn', { success })),
-      })
-    }
-    return jobs
-  }
-
-  #single(wishes: readonly (readonly [string, Wish])[], lease: string, lost: LostHolding[]): Job[] {
-    return wishes.flatMap((entry): Job[] => {
-      const [key, wish] = entry
-      if (wish.kind === 'claim')
-        return [{ wishes: [entry], run: () => this.#reclaim(key, wish.value, lease, lost) }]
-      return wish.kind === 'give' ? [{ wishes: [entry], run: () => this.#give(key, wish.value) }] : []
-    })
-  }
-
-  async #reclaim(key: string, value: string, lease: string, lost: LostHolding[]): Promise<void> {
-    const standing = await this.#claim(key, value, lease)
-    if (standing === value) return
-    if (this.#own.get(key)?.value === value) this.#own.delete(key)
-    lost.push({ key, value, holder: holderOf(standing) })
-  }
-
-  async #give(name: string, value: string): Promise<void> {
-    const key = this.#etcd.key(name)
-    const success = [remove(key)]
-    const isOfLease = { compare: [isUnder(key, this.#lease.id)], success }
-    const failure = this.#lease.id === '' ? [] : [{ request_txn: isOfLease }]
-    await this.#etcd.call('txn', { compare: [isValue(key, value)], success, failure })
   }
 
   #tellLost(lost: readonly LostHolding[]): void {
@@ -342,31 +266,4 @@ export class Holdings {
       }
     }
   }
-}
-
-/** Values begin with the name of the host that they stand for. */
-const holderOf = (value: string): string => value.split(' ', 1)[0]!
-
-interface Job {
-  readonly wishes: readonly (readonly [string, Wish])[]
-  run(): Promise<void>
-}
-
-/** Runs jobs, some at a time; hands over what failed ones were to write, and returns their errors. */
-async function inTurns(jobs: readonly Job[], onFailure: (wishes: Job['wishes']) => void): Promise<unknown[]> {
-  const errors: unknown[] = []
-  const rest = jobs.values()
-  const worker = async () => {
-    for (const job of rest) {
-      try {
-        if (errors.length > 0) throw errors[0]
-        await job.run()
-      } catch (error) {
-        errors.push(error)
-        onFailure(job.wishes)
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: concurrency }, worker))
-  return errors
 }
