@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openNetns } from '../../src/sys/netns.ts'
+import { inNetns, openNetns } from '../../src/sys/netns.ts'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 import { answerWith, FakeServer } from '../helpers/dns-lab.ts'
 import { EventReader } from '../helpers/events.ts'
+import { ip } from '../helpers/firewall-lab.ts'
 
 const daemon = await TestDaemon.start()
 const client = new TestClient(daemon)
@@ -30,7 +31,7 @@ const names = async (): Promise<string[]> =>
   (await docker('network', 'ls', '--filter', 'type=custom', '--format', '{{.Name}}')).split('\n').sort()
 
 describe('the way out of several networks', () => {
-  it('is for each family that of highest priority, over eight restarts', async () => {
+  it('is for each family that of highest priority, over twenty restarts, and the graph says why', async () => {
     await docker('network', 'create', '--subnet', '10.20.1.0/24', 'four')
     await docker(
       'network',
@@ -45,10 +46,20 @@ describe('the way out of several networks', () => {
     const networks = ['--network', 'both', '--network', 'name=four,gw-priority=10']
     await tsnet('run', '-d', '--name', 'two', ...networks, 'box', 'sleep', '600')
     const expected = 'default via 10.20.1.1 dev eth1\ndefault via fd00:20::1 dev eth0 metric 1024'
-    for (let turn = 0; turn < 8; turn++) {
-      expect(await defaultRoutes('two')).toBe(expected)
+    expect(await defaultRoutes('two')).toBe(expected)
+    for (let turn = 0; turn < 20; turn++) {
+      const { SandboxKey } = (await inspect('container', 'two')).NetworkSettings
+      using sandbox = openNetns(SandboxKey)
+      for (const [family, route] of [
+        ['-4', 'default via 10.20.1.1 dev eth1'],
+        ['-6', 'default via fd00:20::1 dev eth0'],
+      ])
+        expect(inNetns(sandbox, () => ip(`${family} route show default`))).toContain(route)
       await daemon.api('POST', '/v1.43/containers/two/restart?t=0')
     }
+    const graph = await tsnet('network', 'graph')
+    expect(graph).toContain('IPv4 out by four via 10.20.1.1: the highest gw-priority, 10')
+    expect(graph).toContain('IPv6 out by both via fd00:20::1: the only network that leads out')
     expect((await inspect('container', 'two')).NetworkSettings.Networks['four']?.GwPriority).toBe(10)
   })
 
@@ -369,7 +380,12 @@ describe('the default network', () => {
       ipv6: true,
     }
     const defaults = {
-      bridge: { 'com.docker.network.driver.mtu': '1300', 'com.docker.network.enable_ipv6': 'true' },
+      bridge: {
+        'com.docker.network.driver.mtu': '1300',
+        'com.docker.network.enable_ipv6': 'true',
+        'com.docker.network.bridge.host_binding_ipv4': '127.0.0.1',
+        'com.docker.network.bridge.host_binding_ipv6': '::1',
+      },
     }
     writeFileSync(file, JSON.stringify({ ...settings, 'default-network-opts': defaults }))
     await using other = await TestDaemon.start(['--config-file', file])
@@ -394,6 +410,16 @@ describe('the default network', () => {
       ...['-o', 'com.docker.network.driver.mtu=1290', 'special'],
     )
     expect([mtuOf('given'), mtuOf('own')]).toEqual(['1300', '1290'])
+    // what is published without an address is for the host alone, unless the user says otherwise
+    await other.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+    await own.wait('web', '--network', 'usual', '-p', '8080:80', '-p', '0.0.0.0:8081:80')
+    const exposed = await own.tsnet('ps', '--exposure', '--format', '{{.Port}} {{.Clients}}')
+    expect(exposed.split('\n').sort()).toEqual([
+      '0.0.0.0:8081->80/tcp everyone over IPv4',
+      '127.0.0.1:8080->80/tcp this host',
+      '[::1]:8080->80/tcp this host',
+    ])
+    await own.remove('web')
     await own.tsnet('network', 'create', '--ipv6=false', 'four')
     expect((await own.inspect('network', 'usual')).EnableIPv6).toBe(true)
     expect((await own.inspect('network', 'four')).EnableIPv6).toBe(false)
