@@ -75,6 +75,15 @@ export class DyingDaemon {
     if (code !== 0) throw new Error(`after death ${at}: ${stderr}`)
     return died
   }
+
+  /** Has the daemon die at its n-th write to the journal after `harm`, which somebody else does, and starts it again. */
+  async dieAfter(at: number, harm: () => void): Promise<void> {
+    writeFileSync(this.#file, String(at))
+    harm()
+    await this.daemon.ended()
+    rmSync(this.#file, { force: true })
+    await this.daemon.launch()
+  }
 }
 
 function* everyNumber(): Generator<number> {

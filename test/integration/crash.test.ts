@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -129,6 +130,28 @@ describe('a daemon killed in the middle of a change', () => {
       await daemon.docker('network', 'rm', 'second')
     },
     180_000,
+  )
+
+  it.each([
+    ['begins', 1],
+    ['has done', 2],
+  ])(
+    'as it %s to give an interface back that somebody has removed does that after its next start',
+    async (_, at) => {
+      const nobody = kernelState(daemon)
+      await startWeb()
+      const address = async (): Promise<string> =>
+        (await daemon.docker('exec', 'web', 'ip', '-4', 'addr', 'show', 'eth0')).stdout.match(
+          /inet \S+/,
+        )?.[0] ?? ''
+      const before = await address()
+      const { stdout: id } = await daemon.docker('inspect', '-f', '{{.Id}}', 'web')
+      const netns = join(daemon.execRoot, 'netns', id.trim())
+      await dying.dieAfter(at, () => execFileSync('nsenter', [`--net=${netns}`, 'ip', 'link', 'del', 'eth0']))
+      await expect.poll(address, { timeout: 10_000 }).toBe(before)
+      await removeWeb()
+      await expect.poll(() => kernelState(daemon)).toEqual(nobody)
+    },
   )
 })
 

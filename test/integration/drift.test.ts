@@ -7,7 +7,7 @@ import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
 import { EventReader } from '../helpers/events.ts'
 
 const daemon = await TestDaemon.start()
-const { docker, wait, inside, addressOf } = new TestClient(daemon)
+const { docker, tsnet, wait, inside, inspect, remove, addressOf } = new TestClient(daemon)
 const bridge = 'br-drift'
 let veth = ''
 
@@ -61,6 +61,192 @@ it('an interface that somebody takes out of its bridge is put back', async () =>
   await until(() => ports().includes(veth))
 })
 
+it('an interface that somebody takes down is up again', async () => {
+  ip('link', 'set', veth, 'down')
+  await until(() => /state UP/.test(ip('link', 'show', veth)))
+})
+
+describe('an interface of a running container that somebody removes', () => {
+  const mac = '02:42:0a:4e:00:09'
+  const sysctls = 'com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.log_martians=1'
+  const dual = ['--subnet', '10.78.0.0/24', '--ipv6', '--subnet', 'fd00:78::/64']
+  const elsewhere = `${daemon.netns}-far`
+  let id = ''
+
+  beforeAll(async () => {
+    execFileSync('ip', ['netns', 'add', elsewhere])
+    await docker('network', 'create', ...dual, '-o', 'com.docker.network.bridge.enable_icc=false', 'rich')
+    const name = 'name=rich,ip=10.78.0.9,ip6=fd00:78::9,alias=front,gw-priority=5'
+    const endpoint = `${name},mac-address=${mac},"driver-opt=${sysctls}"`
+    const rates = ['--net-rate', '80mbit,burst=16k', '--net-rate-in', '90mbit,burst=16k']
+    id = await tsnet(
+      ...['run', '-d', '--name', 'web', '--network', endpoint, '--network', 'drift', '-p', '18080:80'],
+      ...[...rates, 'box', 'sh', '-c', 'echo up >/tmp/index.html; exec httpd -f -h /tmp'],
+    )
+  })
+  afterAll(async () => {
+    await remove('web')
+    await docker('network', 'rm', 'rich')
+    execFileSync('ip', ['netns', 'del', elsewhere])
+  })
+
+  const within = (...args: string[]): string =>
+    execFileSync('nsenter', [`--net=${daemon.execRoot}/netns/${id}`, ...args], {
+      encoding: 'utf8',
+      // ip(8) complains that it cannot show where the other ends are
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+
+  const tc = (...args: string[]): string => daemon.inNetns('tc', args)
+
+  /** The host's end of the interface to `rich`, '' for none. */
+  const outer = (): string => {
+    const [, master = ''] = /^(br-\w+) .* 10\.78\.0\.1/m.exec(ip('-br', 'addr')) ?? []
+    const links = ip('-br', 'link', 'show', 'master', master).match(/^veth[^@]+/gm) ?? []
+    return links.find((link) => tc('qdisc', 'show', 'dev', link).includes('tbf')) ?? ''
+  }
+
+  /** All that the interface has, without what is counted or numbered. */
+  const seen = (): string =>
+    [
+      within('ip', '-o', 'addr', 'show'),
+      within('ip', '-o', 'link', 'show'),
+      within('ip', 'route'),
+      within('ip', '-6', 'route'),
+      within('sysctl', 'net.ipv4.conf.eth0.log_martians', 'net.ipv4.conf.eth1.log_martians'),
+      within('tc', 'qdisc', 'show'),
+      ip('-d', 'link', 'show', outer()).match(/isolated (on|off)/)?.[0] ?? 'not isolated',
+    ]
+      .join('')
+      .replaceAll(/^\d+: |@if\d+|valid_lft \S+|link-netnsid \d+|qdisc tbf \w+:/gm, '')
+      .split('\n')
+      .sort()
+      .join('\n')
+
+  const fetches = async (): Promise<boolean> =>
+    (await daemon.exec('curl', '-s', '-m', '2', 'http://127.0.0.1:18080/')).stdout === 'up\n'
+
+  it.each([
+    ['on the host', () => ip('link', 'del', outer())],
+    ['inside the container', () => within('ip', 'link', 'del', 'eth0')],
+    ['by moving its end on the host elsewhere', () => ip('link', 'set', outer(), 'netns', elsewhere)],
+  ])('%s is back soon, as it was', async (_how, harm) => {
+    const before = seen()
+    expect(before).toMatch(
+      /default via 10\.78\.0\.1 dev eth0[\s\S]*10\.78\.0\.9\/24[\s\S]*fd00:78::9\/64[\s\S]*isolated on/,
+    )
+    await until(fetches)
+    harm()
+    await until(() => outer() !== '' && seen() === before)
+    expect(seen()).toBe(before)
+    await until(fetches)
+  })
+
+  it('is told as an event that names the container', async () => {
+    const events = await EventReader.open(daemon, { type: ['network'] })
+    ip('link', 'del', outer())
+    await until(() => events.seen.length > 0)
+    events.close()
+    const faults = 'interface eth0 of container web was gone'
+    const attributes = { name: 'rich', type: 'bridge', faults, container: id }
+    expect(events.seen[0]).toMatchObject({ Action: 'repair', Actor: { Attributes: attributes } })
+  })
+
+  it('and whose name is taken stays away, which is told once, until its place is free', async () => {
+    const before = seen()
+    const events = await EventReader.open(daemon, { type: ['network'] })
+    within('sh', '-c', 'ip link del eth0; ip link add eth0 type bridge')
+    await until(() => events.seen.length > 0)
+    expect(events.seen[0]).toMatchObject({
+      Action: 'repair-failed',
+      Actor: { Attributes: { name: 'rich', container: id, error: expect.stringMatching(/EEXIST/) } },
+    })
+    // the next attempt fails as well
+    await delay(1200)
+    within('ip', 'link', 'del', 'eth0')
+    await until(() => outer() !== '' && seen() === before && events.seen.length > 1)
+    events.close()
+    expect(events.seen.map(({ Action }) => Action)).toEqual(['repair-failed', 'repair'])
+    await until(fetches)
+  })
+
+  it('as the container leaves the network, ends or is removed, does not come back', async () => {
+    await wait('brief', '--network', 'rich')
+    await wait('mortal', '--network', 'rich')
+    const present = ports()
+    await docker('network', 'connect', 'drift', 'brief')
+    await docker('network', 'connect', 'drift', 'mortal')
+    const events = await EventReader.open(daemon, { type: ['network'], event: ['repair', 'repair-failed'] })
+    await docker('network', 'disconnect', 'drift', 'brief')
+    await docker('kill', 'mortal')
+    await remove('brief')
+    await delay(500)
+    events.close()
+    expect(events.seen).toEqual([])
+    expect(ports()).toEqual(present)
+    await remove('mortal')
+  })
+})
+
+describe('a macvlan network', () => {
+  const parent = 'par0'
+  const place = [
+    '-d',
+    'macvlan',
+    '-o',
+    `parent=${parent}`,
+    '-o',
+    'host-access=true',
+    '--subnet',
+    '10.79.0.0/24',
+  ]
+  const lay = (): void => {
+    ip('link', 'add', parent, 'type', 'veth', 'peer', 'name', 'par1')
+    for (const link of [parent, 'par1']) ip('link', 'set', link, 'up')
+  }
+  const hostReaches = async (): Promise<boolean> =>
+    (await daemon.exec('busybox', 'ping', '-c', '1', '-W', '1', '10.79.0.9')).code === 0
+
+  beforeAll(async () => {
+    lay()
+    await docker('network', 'create', ...place, 'lan')
+    await wait('near', '--network', 'lan', '--ip', '10.79.0.9', '--mac-address', '02:42:0a:4f:00:09')
+  })
+  afterAll(async () => {
+    await remove('near')
+    await docker('network', 'rm', 'lan')
+    ip('link', 'del', parent)
+  })
+
+  const seen = (): Promise<string> =>
+    inside('near', 'ip -4 addr show eth0 | grep inet; ip route; cat /sys/class/net/eth0/address')
+
+  it('whose parent goes says so, and is whole again when it comes back', async () => {
+    await until(hostReaches)
+    const before = await seen()
+    const events = await EventReader.open(daemon, { type: ['network'] })
+    ip('link', 'del', parent)
+    await until(() => events.seen.length > 0)
+    expect(events.seen[0]).toMatchObject({
+      Action: 'repair-failed',
+      Actor: {
+        Attributes: { name: 'lan', error: expect.stringContaining('its parent interface par0 is gone') },
+      },
+    })
+    lay()
+    await until(async () => (await hostReaches()) && (await seen()) === before)
+    events.close()
+    expect(events.seen.at(-1)?.Actor.Attributes['faults']).toBe('interface eth0 of container near was gone')
+  })
+
+  it('gives back an interface that is removed inside the container', async () => {
+    const before = await seen()
+    const { Id } = await inspect('container', 'near')
+    execFileSync('nsenter', [`--net=${daemon.execRoot}/netns/${Id}`, 'ip', 'link', 'del', 'eth0'])
+    await until(async () => (await hostReaches()) && (await seen()) === before)
+  })
+})
+
 it('each repair is an event of the network that says what was wrong', async () => {
   const events = await EventReader.open(daemon, { type: ['network'] })
   ip('link', 'set', bridge, 'down')
@@ -98,6 +284,7 @@ it('bridges and interfaces follow the MTU of the way out, unless they have one o
 
 it('what is done while no daemon runs is put right by the next one, for containers that went on', async () => {
   await daemon.kill()
+  ip('link', 'del', veth)
   ip('link', 'del', bridge)
   ip('link', 'set', 'out0', 'mtu', '1390')
   await daemon.launch()
