@@ -2,12 +2,11 @@
  * The servers of etcd as one. Calls go to the same server until it fails, then to the next, and end in time whatever happens;
  * after every failure a connection is made anew, with certificates and passwords as the files hold them then.
  */
-import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkServerIdentity } from 'node:tls'
 import type { ChannelCredentials } from '@grpc/grpc-js'
-import type { IRangeResponse, IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
+import type { IWatchCreateRequest, IWatchResponse } from 'etcd3/lib/rpc.js'
 import { TsnetError } from '../errors.ts'
 import { Connection, hostOf, Unanswered } from './connection.ts'
 import {
@@ -21,9 +20,10 @@ import {
   wordsOfAll,
 } from './failures.ts'
 import { clusterIdentity } from './keys.ts'
+import { KnownState } from './known-state.ts'
 import { type Calls, loadProtocol, type Method, type Protocol } from './protocol.ts'
-import { get, isAbsent, put } from './requests.ts'
 import type { ClusterUrl } from './url.ts'
+import { followWatch } from './watch-stream.ts'
 
 export interface EtcdOptions {
   readonly url: ClusterUrl
@@ -38,11 +38,6 @@ export interface EtcdOptions {
 /** While servers elect a leader they are asked again after so many milliseconds. */
 const electionPause = 100
 
-const foreign =
-  'its state is not that of the cluster which this host has joined, as after a loss of its data: repair it, or restart the daemon to take it as it is'
-const older =
-  'its state is older than what this host has seen, as after a restore: restart the daemon to take it as it is'
-
 export class Etcd {
   readonly url: ClusterUrl
   readonly patience: number
@@ -55,11 +50,7 @@ export class Etcd {
   #token: Promise<string> | null = null
   /** Those whose servers are of this cluster. */
   readonly #known = new WeakSet<Connection>()
-  /** What stands below the prefix since its first host has joined. */
-  #identity = ''
-  /** The newest revision that was seen. */
-  #newest = 0
-  #isOlder = false
+  readonly #state: KnownState
   #away: PromiseWithResolvers<void> | null = null
   readonly #closing = new AbortController()
 
@@ -69,6 +60,7 @@ export class Etcd {
     this.patience = patience
     this.#onTrouble = onTrouble
     this.#isGuest = isGuest
+    this.#state = new KnownState(this.key(clusterIdentity))
     // hosts spread over the servers
     const first = Math.floor(Math.random() * url.servers.length)
     this.#servers = [...url.servers.slice(first), ...url.servers.slice(0, first)]
@@ -137,9 +129,9 @@ export class Etcd {
     end: number,
   ): Promise<Calls[M]['response']> {
     const token = await this.#enter(connection, end)
-    const seen = this.#newest
+    const seen = this.#state.newest
     const response = await connection.call(method, request, token, this.#patienceUntil(end))
-    if (method === 'range' || method === 'txn') this.#checkAge(response, seen)
+    if (method === 'range' || method === 'txn') this.#state.check(response, seen)
     this.#away?.resolve()
     this.#away = null
     return response
@@ -149,38 +141,9 @@ export class Etcd {
   async #enter(connection: Connection, end: number): Promise<string> {
     const token = await this.#login(connection, this.#patienceUntil(end))
     if (!this.#isGuest && !this.#known.has(connection))
-      await this.#meet(connection, token, this.#patienceUntil(end))
+      await this.#state.meet((request) => connection.call('txn', request, token, this.#patienceUntil(end)))
     this.#known.add(connection)
     return token
-  }
-
-  /**
-   * Servers that lost their data, or were exchanged, come with a new connection. Taken as it is, their state would remove the networks
-   * under running containers: whether it may is for the operator to say.
-   */
-  async #meet(connection: Connection, token: string, patience: number): Promise<void> {
-    const key = this.key(clusterIdentity)
-    const fresh = this.#identity === '' ? randomUUID() : ''
-    const success = fresh === '' ? [] : [put(key, fresh)]
-    const request = { compare: [isAbsent(key)], success, failure: [get(key)] }
-    const seen = this.#newest
-    const answer = await connection.call('txn', request, token, patience)
-    const found = answer.succeeded ? fresh : answer.responses[0]?.response_range.kvs[0]?.value.toString()
-    if (this.#identity === '' && found) this.#identity = found
-    if (found !== this.#identity) throw new Error(foreign)
-    this.#checkAge(answer, seen)
-  }
-
-  /** Reads and writes by a majority never see less than was `seen` before them, save when an older copy was restored. */
-  #checkAge(response: object, seen: number): void {
-    if (this.#note(response) < seen) this.#isOlder = true
-    if (this.#isOlder) throw new Error(older)
-  }
-
-  #note(response: object): number {
-    const revision = Number((response as IRangeResponse).header.revision)
-    this.#newest = Math.max(this.#newest, revision)
-    return revision
   }
 
   /** Every server gets its turn, and what was lost with a leader is asked again in time. */
@@ -213,7 +176,7 @@ export class Etcd {
     const [server = ''] = this.#servers
     try {
       if (this.closing.aborted) throw new Error('this daemon has left it')
-      if (this.#isOlder) throw new Error(older)
+      this.#state.refuseOlder()
       this.#connection ??= new Connection(this.#protocol, server, this.#credentials(server))
       return this.#connection
     } catch (error) {
@@ -282,7 +245,11 @@ export class Etcd {
     if (connection === null) throw this.#unusable(wordsOfAll(failures, this.url))
     try {
       const token = await this.#enter(connection, performance.now() + this.patience)
-      return await this.#stream(connection, token, request, onAnswer, signal)
+      const note = (answer: IWatchResponse): void => {
+        this.#state.note(answer)
+        onAnswer(answer)
+      }
+      return await followWatch(connection, { token, request, patience: this.patience }, note, signal)
     } catch (error) {
       if (isStaleToken(error)) this.#token = null
       else if (!signal.aborted && isServerFailure(error)) {
@@ -290,40 +257,6 @@ export class Etcd {
         this.#onTrouble()
       }
       throw this.#refusal(error)
-    }
-  }
-
-  async #stream(
-    connection: Connection,
-    token: string,
-    request: IWatchCreateRequest,
-    onAnswer: (answer: IWatchResponse) => void,
-    signal: AbortSignal,
-  ): Promise<never> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const stream = connection.stream('Watch', 'watch', token)
-    const confirmed = setTimeout(() => reject(new Unanswered(this.patience, true)), this.patience)
-    const leave = () => reject(signal.reason)
-    signal.addEventListener('abort', leave)
-    stream.on('data', (answer: IWatchResponse) => {
-      clearTimeout(confirmed)
-      try {
-        this.#note(answer)
-        if (answer.canceled) throw cancellation(answer)
-        onAnswer(answer)
-      } catch (error) {
-        reject(error)
-      }
-    })
-    stream.on('error', reject)
-    stream.on('end', () => reject(new Error('the stream ended')))
-    stream.write({ create_request: request })
-    try {
-      return await promise
-    } finally {
-      clearTimeout(confirmed)
-      signal.removeEventListener('abort', leave)
-      stream.cancel()
     }
   }
 
@@ -346,10 +279,3 @@ function isElecting(failures: ReadonlyMap<string, unknown>): boolean {
 
 /** Other calls are answered on the same connection. */
 const isSlow = (error: unknown): boolean => error instanceof Unanswered && !error.isSilent
-
-/** A canceled watch says why in words alone, which are those of the errors of calls. */
-function cancellation(answer: IWatchResponse): Error {
-  const isCompaction = answer.compact_revision !== '0'
-  const reason = isCompaction ? 'required revision has been compacted' : answer.cancel_reason
-  return Object.assign(new Error(reason), { code: 9 })
-}
