@@ -173,6 +173,28 @@ for (const [title, form] of Object.entries(forms)) {
       expect(left()).toEqual([])
     })
 
+    it('after a reboot has no lease of what ran before', async () => {
+      const only = { name: 'small', bridge: 'small0', ipam: { subnet: '10.74.0.0/30' } }
+      const request = (name: string): CniRequest => ({
+        containerId: name,
+        netns: runtime.sandbox(name),
+        config: config(form, only),
+      })
+      const add = async (name: string): Promise<string | undefined> =>
+        (await runtime.ask<Result>('ADD', request(name))).ips[0]?.address
+      expect(await add('before')).toBe('10.74.0.2/30')
+      await expect(add('late')).rejects.toThrow('no available addresses')
+      await daemon.kill()
+      for (const name of ['before', 'late']) runtime.removeSandbox(name)
+      daemon.inNetns('ip', ['link', 'del', 'small0'])
+      daemon.inNetns('nft', ['flush', 'ruleset'])
+      await daemon.launch()
+      expect(await add('after')).toBe('10.74.0.2/30')
+      runtime.inside('after', 'busybox', 'ping', '-c', '1', '-W', '2', '10.74.0.1')
+      await runtime.ask('DEL', { containerId: 'after', netns: '', config: config(form, only) })
+      expect(left()).toEqual([])
+    })
+
     it('serves macvlan networks with addresses of both families', async () => {
       daemon.inNetns('ip', ['link', 'add', 'trunk', 'type', 'veth', 'peer', 'name', 'far'])
       for (const end of ['trunk', 'far']) daemon.inNetns('ip', ['link', 'set', end, 'up'])
