@@ -151,19 +151,20 @@ class LocalIpam implements PoolIpam {
   /** Docker checks a given subnet against other networks only: a macvlan network shares the host's own. */
   #add(owner: string, subnet: Cidr, range: Cidr): SubnetLeases {
     for (const other of this.#subnets.values()) {
-      if (overlaps(other.subnet, subnet)) throw this.#overlap(subnet, other)
+      if (overlaps(other.subnet, subnet)) throw this.#overlap(owner, subnet, other)
     }
     const leases = new SubnetLeases(owner, subnet, range)
     this.#subnets.set(formatCidr(subnet), leases)
     return leases
   }
 
-  #overlap(subnet: Cidr, other: SubnetLeases): TsnetError {
+  #overlap(owner: string, subnet: Cidr, other: SubnetLeases): TsnetError {
+    const whose = other.owner === owner ? 'the same network' : this.#options.describeOwner(other.owner)
     return new TsnetError(
       'forbidden',
       'pool-overlap',
       `Pool overlaps with other one on this address space: ${formatCidr(subnet)} overlaps ` +
-        `${formatCidr(other.subnet)} of ${this.#options.describeOwner(other.owner)}`,
+        `${formatCidr(other.subnet)} of ${whose}`,
     )
   }
 
@@ -171,12 +172,14 @@ class LocalIpam implements PoolIpam {
     const networks = [...this.#subnets.values()].map((leases) => leases.subnet)
     const routes = this.#used.blocksOf(this.#options.usedRoutes())
     const chosen = chooseSubnet(request.family, this.#pools, [...networks, ...routes], size)
-    if (chosen === null) throw this.#noSubnet(request, routes)
-    return chosen
+    if (chosen !== null) return chosen
+    const pools = this.#pools.filter((pool) => poolFamily(pool) === request.family)
+    throw size !== null && pools.every(({ base }) => parseCidr(base).prefix > size)
+      ? tooLarge(size, pools)
+      : this.#noSubnet(pools, routes)
   }
 
-  #noSubnet(request: PoolRequest, routes: readonly Cidr[]): TsnetError {
-    const pools = this.#pools.filter((pool) => poolFamily(pool) === request.family)
+  #noSubnet(pools: readonly AddressPool[], routes: readonly Cidr[]): TsnetError {
     const inPools = (block: Cidr) => pools.some((pool) => overlaps(parseCidr(pool.base), block))
     const networks = [...this.#subnets.values()].filter(({ subnet }) => inPools(subnet))
     const holders = networks.map(
@@ -202,11 +205,13 @@ class LocalIpam implements PoolIpam {
     const holders = leases
       .holders(shown + 1)
       .map(({ owner, address }) => `${address} by ${this.#describe(leases, owner)}`)
+    const [subnet, range] = [formatCidr(leases.subnet), formatCidr(leases.range)]
     return new TsnetError(
       'unavailable',
       'no-free-address',
-      `no available addresses on this pool: ${formatCidr(leases.subnet)} has ${leases.usage.inUse} addresses leased or ` +
-        `reserved${listed(holders)}; remove containers, or make a network with a larger --subnet or --ip-range`,
+      `no available addresses on this pool: ${range === subnet ? '' : `the range ${range} is full, and `}${subnet} has ` +
+        `${leases.usage.inUse} addresses leased or reserved${listed(holders)}; ` +
+        'remove containers, or make a network with a larger --subnet or --ip-range',
     )
   }
 
@@ -237,7 +242,7 @@ class LocalIpam implements PoolIpam {
   /** Without a wish the gateway is the first free address of the range. Docker names the step when it fails. */
   #takeGateway(leases: SubnetLeases, wanted: string | null): string {
     if (wanted === null) return ''
-    if (leases.subnet.first === leases.subnet.last) throw noRoom(wanted)
+    if (leases.subnet.first === leases.subnet.last) throw noRoom(leases.subnet, wanted)
     if (wanted === '') {
       const gateway = leases.takeNext(leases.owner)
       if (gateway === null) throw this.#exhausted(leases)
@@ -268,11 +273,21 @@ class LocalIpam implements PoolIpam {
 }
 
 /** A gateway alone is no network. */
-function noRoom(gateway: string): TsnetError {
+function noRoom(subnet: Cidr, gateway: string): TsnetError {
   return new TsnetError(
     'invalid',
     'no-room',
-    `failed to allocate gateway (${gateway}): No available addresses on this pool`,
+    `failed to allocate gateway (${gateway}): No available addresses on this pool: the one address of ${formatCidr(subnet)} ` +
+      'would be the gateway, and none be left for a container',
+  )
+}
+
+function tooLarge(size: number, pools: readonly AddressPool[]): TsnetError {
+  return new TsnetError(
+    'invalid',
+    'subnet-too-large',
+    `no predefined address pool is as large as a /${size}: there are ${pools.map(({ base }) => base).join(', ')}; ` +
+      'give the network a subnet of its own, or the daemon another pool with --default-address-pool base=CIDR,size=N',
   )
 }
 

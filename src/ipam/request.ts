@@ -54,20 +54,28 @@ function checkFamily(subnet: Cidr, family: Family): string[] {
   return [`invalid subnet ${formatCidr(subnet)}: it is an IPv${subnet.family} block, wanted is IPv${family}`]
 }
 
-/** RFC 6890, RFC 5771, RFC 4291: blocks whose addresses no interface of a container can have. 0.0.0.0/26 asks for any of that size. */
+/** RFC 6890, RFC 5771, RFC 4291: blocks whose addresses no interface of a container can have, or no packet on a wire. */
 const specialBlocks: readonly (readonly [kind: string, block: Cidr])[] = [
   ['loopback', parseCidr('127.0.0.0/8')],
   ['multicast', parseCidr('224.0.0.0/4')],
+  ['loopback', parseCidr('::1/128')],
+  ['IPv4-mapped', parseCidr('::ffff:0:0/96')],
   ['multicast', parseCidr('ff00::/8')],
 ]
 
 function checkKind(subnet: Cidr): string[] {
-  return specialBlocks
-    .filter(([, block]) => overlaps(block, subnet))
-    .map(
-      ([kind, block]) =>
-        `invalid subnet ${formatCidr(subnet)}: it has ${kind} addresses in it (${formatCidr(block)}), which no container can have`,
-    )
+  // 0.0.0.0/26 asks for any subnet of that size
+  if (subnet.first === 0n && subnet.prefix > 0) return []
+  const special = specialBlockIn(subnet)
+  return special === null ? [] : [`invalid subnet ${formatCidr(subnet)}: ${special}`]
+}
+
+/** What is wrong with a block that has addresses in it which no container can have, in words; null for a right one. */
+export function specialBlockIn(wanted: Cidr): string | null {
+  const found = specialBlocks.find(([, block]) => overlaps(block, wanted))
+  if (found === undefined) return null
+  const [kind, block] = found
+  return `it has ${kind} addresses in it (${formatCidr(block)}), which no container can have`
 }
 
 function checkRange(subnet: Cidr, text: string): string[] {

@@ -19,6 +19,8 @@ type Offset = number | bigint
 
 export class SubnetLeases {
   readonly subnet: Cidr
+  /** Where addresses come from that nobody asks for by name. */
+  readonly range: Cidr
   /** the network's id */
   readonly owner: string
   /** Of the subnet's first address; used for IPv4 alone. */
@@ -33,6 +35,7 @@ export class SubnetLeases {
   constructor(owner: string, subnet: Cidr, range: Cidr) {
     this.owner = owner
     this.subnet = subnet
+    this.range = range
     this.#first4 = Number(subnet.first)
     this.#start = exact(range.first - subnet.first)
     const size = range.last - range.first + 1n

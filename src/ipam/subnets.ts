@@ -4,6 +4,7 @@ import IPCIDR from 'ip-cidr'
 import { TsnetError } from '../errors.ts'
 import { blockOf, type Cidr, formatCidr, isCidr, overlaps, parseCidr } from '../values/cidr.ts'
 import { type Family, familyBits, integerToIp } from '../values/ip.ts'
+import { specialBlockIn } from './request.ts'
 
 /** A block that is cut into subnets of `size` prefix bits. */
 export interface AddressPool {
@@ -46,6 +47,10 @@ export function checkAddressPool(pool: AddressPool): void {
       `invalid address pool: ${pool.base} cannot be cut into subnets of size ${pool.size}, ` +
         `allowed are ${base.prefix} to ${familyBits(base.family)}`,
     )
+  }
+  const special = specialBlockIn(base)
+  if (special !== null) {
+    throw new TsnetError('invalid', 'bad-address-pool', `invalid address pool: ${pool.base}: ${special}`)
   }
 }
 

@@ -49,6 +49,14 @@ describe('default subnets', () => {
     )
   })
 
+  test('a size that no pool has room for is not said to be taken', async () => {
+    await expect(local().requestPool('one', poolRequest({ subnet: '0.0.0.0/8' }))).rejects.toThrow(
+      /^no predefined address pool is as large as a \/8: there are 172\.18\.0\.0\/15, .*10\.64\.0\.0\/12; give/,
+    )
+    const six = { family: 6, subnet: '::/32' } as const
+    await expect(local().requestPool('one', poolRequest(six))).rejects.toThrow(/as a \/32: there are fd/)
+  })
+
   test('a given IPv6 pool replaces the installation’s own', async () => {
     const ipam = local({ defaultPools: [...defaultAddressPools, { base: 'fd00:1::/56', size: 64 }] })
     expect((await ipam.requestPool('one', poolRequest({ family: 6 }))).subnet).toBe('fd00:1::/64')
@@ -69,6 +77,28 @@ test('an overlap names the other network in words', async () => {
     kind: 'forbidden',
     message: expect.stringContaining('10.9.1.0/24 overlaps 10.9.0.0/16 of owner one'),
   })
+})
+
+test('an overlap of a network with itself names no other', async () => {
+  const ipam = local()
+  await ipam.requestPool('one', poolRequest({ subnet: '10.9.0.0/16' }))
+  await expect(ipam.requestPool('one', poolRequest({ subnet: '10.9.1.0/24' }))).rejects.toThrow(
+    '10.9.1.0/24 overlaps 10.9.0.0/16 of the same network',
+  )
+})
+
+test('the error of a subnet that is full in its range only names the range', async () => {
+  const ipam = local()
+  const pool = await ipam.requestPool('one', poolRequest({ subnet: '10.9.0.0/24', range: '10.9.0.9/32' }))
+  await expect(ipam.lease(pool, 'late', {})).rejects.toThrow(
+    'the range 10.9.0.9/32 is full, and 10.9.0.0/24 has 3 addresses leased or reserved (10.9.0.9 by owner one as its gateway)',
+  )
+})
+
+test('a subnet of one address has none for a container beside the gateway, which is said', async () => {
+  await expect(local().requestPool('one', poolRequest({ subnet: '10.9.0.1/32' }))).rejects.toThrow(
+    'failed to allocate gateway (): No available addresses on this pool: the one address of 10.9.0.1/32 would be the gateway',
+  )
 })
 
 test('a full subnet’s error names who holds it, and what helps', async () => {

@@ -15,6 +15,14 @@ test.each<[Partial<PoolRequest>, string]>([
     { subnet: '232.0.0.0/5' },
     'invalid subnet 232.0.0.0/5: it has multicast addresses in it (224.0.0.0/4), which no container can have',
   ],
+  [
+    { family: 6, subnet: '::ffff:10.1.0.0/120' },
+    'invalid subnet ::ffff:10.1.0.0/120: it has IPv4-mapped addresses in it (::ffff:0.0.0.0/96), which no container can have',
+  ],
+  [
+    { family: 6, subnet: '::1/128' },
+    'invalid subnet ::1/128: it has loopback addresses in it (::1/128), which no container can have',
+  ],
   [{ subnet: '2001:db8::/32' }, 'invalid subnet 2001:db8::/32: it is an IPv6 block, wanted is IPv4'],
   [{ subnet: '10.0.0.0/8', range: 'x' }, 'invalid ip-range x: invalid CIDR block notation'],
   [
@@ -51,6 +59,10 @@ test.each<[Partial<PoolRequest>, string]>([
 test('everything that is wrong is said at once', () => {
   const request = { ...empty, subnet: '10.0.0.0/24', range: 'x', gateway: 'y', auxiliary: { z: 'z' } }
   expect(() => checkPoolRequest(request)).toThrow(/ip-range x.*\n.*gateway y.*\n.*address z/)
+})
+
+test.each([4, 6] as const)('a size alone, however large, is no block of IPv%i’s', (family) => {
+  checkPoolRequest({ ...empty, family, subnet: family === 4 ? '0.0.0.0/1' : '::/80' })
 })
 
 test('a complete and right request passes', () => {

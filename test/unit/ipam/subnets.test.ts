@@ -92,3 +92,10 @@ test('a pool that is to be cut into larger pieces than itself is refused', () =>
   )
   expect(() => checkAddressPool({ base: '10.0.0.0/16', size: 33 })).toThrow(/allowed are 16 to 32/)
 })
+
+test('a pool of addresses that no container can have is refused', () => {
+  expect(() => checkAddressPool({ base: '127.0.0.0/16', size: 24 })).toThrow(
+    'invalid address pool: 127.0.0.0/16: it has loopback addresses in it (127.0.0.0/8)',
+  )
+  expect(() => checkAddressPool({ base: 'ff00::/16', size: 64 })).toThrow(/multicast/)
+})
