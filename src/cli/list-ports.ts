@@ -27,12 +27,12 @@ interface Group {
 /** `0.0.0.0:8080->80/tcp, 9000-9001/tcp`: neighbours with the same port on both sides are joined to ranges. */
 export function formatPorts(ports: readonly PortSummary[] | null | undefined): string {
   const done: string[] = []
-  const mapped: string[] = []
+  const mapped: PortSummary[] = []
   const groups = new Map<string, Group>()
   for (const port of [...(ports ?? [])].sort(comparePorts)) {
     const count = port.Count ?? 1
     if (port.IP && port.PublicPort !== undefined && port.PublicPort !== port.PrivatePort) {
-      for (let offset = 0; offset < count; offset++) mapped.push(formatMapped(port, offset))
+      for (let offset = 0; offset < count; offset++) mapped.push(portAt(port, offset))
       continue
     }
     // what is routed to has no port of the host
@@ -47,11 +47,18 @@ export function formatPorts(ports: readonly PortSummary[] | null | undefined): s
     const last = port.PrivatePort + count - 1
     groups.set(key, { address, type: port.Type, first: port.PrivatePort, last })
   }
-  return [...done, ...[...groups.values()].map(formatGroup), ...mapped].join(', ')
+  const single = mapped.sort(comparePorts).map(formatMapped)
+  return [...done, ...[...groups.values()].map(formatGroup), ...single].join(', ')
 }
 
-function formatMapped({ IP = '', PublicPort = 0, PrivatePort, Type }: PortSummary, offset: number): string {
-  return `${withBrackets(IP)}:${PublicPort + offset}->${PrivatePort + offset}/${Type}`
+/** One port of a range. */
+function portAt(range: PortSummary, offset: number): PortSummary {
+  const { PrivatePort, PublicPort = 0 } = range
+  return { ...range, PrivatePort: PrivatePort + offset, PublicPort: PublicPort + offset }
+}
+
+function formatMapped({ IP = '', PublicPort, PrivatePort, Type }: PortSummary): string {
+  return `${withBrackets(IP)}:${PublicPort}->${PrivatePort}/${Type}`
 }
 
 function formatGroup({ address, type, first, last }: Group): string {
@@ -73,7 +80,7 @@ function comparePorts(one: PortSummary, other: PortSummary): number {
 }
 
 /** IPv4 comes before IPv6, as in Docker. */
-function compareAddresses(one: string, other: string): number {
+export function compareAddresses(one: string, other: string): number {
   const isOneSix = one.includes(':')
   if (isOneSix !== other.includes(':')) return isOneSix ? 1 : -1
   return one < other ? -1 : one > other ? 1 : 0

@@ -88,6 +88,12 @@ export function canonicalIp(text: string): string {
   return formatIp(parseIp(text))
 }
 
+/** As `canonicalIp`; of an IPv4-mapped address (RFC 4291, 2.5.5.2) the IPv4 address that it stands for. Throws kind 'invalid'. */
+export function unmappedIp(text: string): string {
+  const address = canonicalIp(text)
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
+}
+
 /** The address as an unsigned integer. Throws kind 'invalid'. */
 export function ipToInteger(text: string): bigint {
   const bytes = parseIp(text)

@@ -344,6 +344,11 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     expect(await client.tsnet('ps', '--format', '{{.Ports}}')).toBe(
       '0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 127.0.0.1:9000->90/udp, 127.0.0.1:9001->91/udp',
     )
+    await client.tsnet('publish', 'add', 'ours', '-p', '7080:80', '-p', '[::ffff:127.0.0.1]:443:443')
+    for (const words of [['ours'], ['ours', '80'], ['ours', '90/udp']]) {
+      expect(await client.tsnet('port', ...words)).toBe(await client.docker('port', ...words))
+    }
+    expect(await client.tsnet('port', 'ours', '443')).toBe('127.0.0.1:443')
     await client.tsnet('rm', '-f', 'ours')
   })
 })

@@ -7,7 +7,7 @@ import { isForFamily } from '../../ports/reservation.ts'
 import type { PortBinding, Protocol, PublishedPort } from '../../store/records.ts'
 import { formatCidr, parseCidr } from '../../values/cidr.ts'
 import { checkInterfaceName } from '../../values/interface-name.ts'
-import { canonicalIp, familyBits, ipFamily, isIp } from '../../values/ip.ts'
+import { canonicalIp, familyBits, ipFamily, isIp, unmappedIp } from '../../values/ip.ts'
 import {
   formatPortRange,
   joinPortRanges,
@@ -107,7 +107,7 @@ function toHostPolicy(text: string): PortBinding['hostPolicy'] {
 function toPlace(wanted: WantedHost): Pick<PortBinding, 'hostAddress' | 'hostInterface'> {
   const [HostIp, HostInterface] = [wanted.HostIp ?? '', wanted.HostInterface ?? '']
   if (HostIp === '' || isIp(HostIp)) {
-    const hostAddress = HostIp === '' ? '' : canonicalIp(HostIp)
+    const hostAddress = HostIp === '' ? '' : unmappedIp(HostIp)
     return { hostAddress, hostInterface: HostInterface === '' ? '' : checkInterfaceName(HostInterface) }
   }
   if (/^[\d.]+$/.test(HostIp) || HostIp.includes(':')) throw invalid(`invalid IP address: ${HostIp}`)

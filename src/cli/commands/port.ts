@@ -1,6 +1,6 @@
 import { TsnetError } from '../../errors.ts'
 import { defineCommand, print } from '../command.ts'
-import { withBrackets } from '../list-ports.ts'
+import { compareAddresses, withBrackets } from '../list-ports.ts'
 import { containerPath } from '../paths.ts'
 import { parsePort } from '../values/ports.ts'
 
@@ -29,7 +29,7 @@ export const command = defineCommand({
     if (bindings.length === 0) {
       throw new TsnetError('not-found', 'port', `no public port '${port}' published for ${container}`)
     }
-    for (const binding of bindings) print(formatBinding(binding))
+    for (const binding of bindings.toSorted(compareBindings)) print(formatBinding(binding))
     return 0
   },
 })
@@ -37,7 +37,13 @@ export const command = defineCommand({
 function formatMappings(ports: Inspected['NetworkSettings']['Ports']): string[] {
   return Object.entries(ports)
     .sort(([one], [other]) => Number.parseInt(one, 10) - Number.parseInt(other, 10) || (one < other ? -1 : 1))
-    .flatMap(([port, bindings]) => (bindings ?? []).map((binding) => `${port} -> ${formatBinding(binding)}`))
+    .flatMap(([port, bindings]) =>
+      (bindings ?? []).toSorted(compareBindings).map((binding) => `${port} -> ${formatBinding(binding)}`),
+    )
+}
+
+function compareBindings(one: HostBinding, other: HostBinding): number {
+  return compareAddresses(one.HostIp, other.HostIp) || Number(one.HostPort) - Number(other.HostPort)
 }
 
 function formatBinding({ HostIp, HostPort }: HostBinding): string {

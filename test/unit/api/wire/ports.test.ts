@@ -68,6 +68,8 @@ describe('a binding', () => {
   test('keeps the address that it is for', () => {
     expect(one('1', '127.0.0.1')[0]?.hostAddress).toBe('127.0.0.1')
     expect(one('1', '::1')[0]?.hostAddress).toBe('::1')
+    expect(one('1', '::FFFF:127.0.0.1')[0]?.hostAddress).toBe('127.0.0.1')
+    expect(one('1', '::ffff:7f00:1')[0]?.hostAddress).toBe('127.0.0.1')
   })
 
   test('of a range takes a range as long, or any free ports', () => {
