@@ -2,14 +2,20 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DriverContext, EndpointSpec, NetworkDriver } from '../../src/drivers/driver.ts'
 import { isLoopback, listLinks } from '../../src/netlink/link.ts'
 import { removeLink } from '../../src/netlink/link-removal.ts'
 import { openRouteSocket } from '../../src/netlink/socket.ts'
-import { listSandboxes, openSandbox, removeSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts'
+import {
+  findSandbox,
+  listSandboxes,
+  openSandbox,
+  removeSandbox,
+  type Sandbox,
+} from '../../src/sandbox/sandbox.ts'
 import type { NetworkRecord } from '../../src/store/records.ts'
 import { inNetns } from '../../src/sys/netns.ts'
 import { type EndpointId, type NetworkId, newId } from '../../src/values/id.ts'
@@ -399,6 +405,26 @@ export function describeDriver(
         await driver.detach(context, endpoint, sandbox)
       }
     })
+
+    ofOwn(
+      'an endpoint has lost its interface when somebody has removed that, until it is attached again',
+      async () => {
+        await driver.createNetwork(context, network)
+        const sandbox = places.open()
+        const endpoint = endpointSpec(network, 2)
+        const again = { ...endpoint, mac: (await driver.attach(context, endpoint, sandbox)).mac }
+        const execRoot = dirname(dirname(sandbox.path))
+        const standing = { ...endpoint, sandbox: () => findSandbox({ execRoot, id: sandbox.id }) }
+        const lost = () => driver.findLost?.(context, [standing])
+        expect(lost()).toEqual([])
+        inNetns(sandbox.netns, (() => ip('link del eth0')) as () => never)
+        expect(lost()).toEqual([endpoint.id])
+        await driver.detach(context, endpoint, sandbox)
+        expect(await driver.attach(context, again, sandbox)).toMatchObject({ mac: again.mac })
+        expect(lost()).toEqual([])
+        expect(canReach(sandbox, '10.91.0.1')).toBe(true)
+      },
+    )
 
     ofMaker('an attach that fails half-way leaves no link, neither outside nor inside', async () => {
       await driver.createNetwork(context, network)
