@@ -12,7 +12,7 @@ import type { Containers } from './engine.ts'
 import { moveContainer } from './moves/departure.ts'
 import { attach, logs } from './output.ts'
 import type { Parts } from './parts.ts'
-import { trustedPorts } from './published.ts'
+import { exposedPorts, trustedPorts } from './published.ts'
 import { findContainer } from './references.ts'
 import { endContainer, killContainer, removeContainer, stopContainer } from './stop.ts'
 import { updateEgress } from './update-egress.ts'
@@ -48,6 +48,7 @@ export function createContainers(parts: Parts): Containers {
     wait: (ref, condition, signal) => wait(parts, find(ref), condition, signal),
     get: find,
     list: () => [...parts.store.containers.values()],
+    exposedPorts: (container) => exposedPorts(parts, container),
     trustedPorts: (container) => trustedPorts(parts, container),
     waitsFor: (id) => parts.plugins.waitOf(id),
     attach: async (ref, options) => attach(parts, find(ref), options),

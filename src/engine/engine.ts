@@ -104,6 +104,8 @@ export interface Containers {
   ): Promise<{ exitCode: number; error: string }>
   get(ref: string): ContainerRecord
   list(): readonly ContainerRecord[]
+  /** Its exposed ports as long as it runs where something could lead to them. */
+  exposedPorts(container: ContainerRecord): readonly string[]
   /** Its published ports that the trusted interfaces of its networks let in to at its own addresses. */
   trustedPorts(container: ContainerRecord): readonly PublishRule[]
   /** For which plugin its start waits now; null for none. */

@@ -1,4 +1,5 @@
 /** A container's published ports: what it wants, where they lead, and how they follow when that changes. */
+import type { NetworkDriver } from '../drivers/driver.ts'
 import { hostBindingsOf, trustedInterfacesOf } from '../drivers/network-options.ts'
 import { type PublishTarget, publishRules, trustedRules } from '../firewall/publish.ts'
 import { type Batch, type BridgeRule, type PublishRule, type Rule, ruleKey } from '../firewall/rules.ts'
@@ -93,6 +94,13 @@ export function publishesPorts(parts: Parts, container: ContainerRecord): boolea
   return v4 !== undefined || v6 !== undefined
 }
 
+/** The ports that a running container exposes where something could lead to them: not on host, none, macvlan and internal networks. */
+export function exposedPorts(parts: Parts, container: ContainerRecord): readonly string[] {
+  if (container.exposedPorts.length === 0 || container.state.status !== 'running') return []
+  const { v4, v6 } = publishingEndpoints(parts, container, ['engine', 'driver', 'reserved'])
+  return v4 === undefined && v6 === undefined ? [] : container.exposedPorts
+}
+
 /** The container's addresses to which its ports are published; '' where it has none that leads out. */
 export function portTargets(parts: Parts, container: ContainerRecord): PortTargets {
   const { v4, v6 } = publishingEndpoints(parts, container)
@@ -157,10 +165,11 @@ function anyHostPort({ first, last, protocol }: PortRange): PortBinding {
   }
 }
 
-/** Ports are published to the endpoints that lead out, if their driver leaves that to the engine. */
+/** Ports are published to the endpoints that lead out, here if their driver leaves that to the engine. */
 function publishingEndpoints(
   parts: Parts,
   container: ContainerRecord,
+  by: readonly NetworkDriver['capabilities']['ports'][] = ['engine'],
 ): { v4: EndpointRecord | undefined; v6: EndpointRecord | undefined } {
   const defaults = chooseDefaultRoutes(parts, container.endpoints)
   const pick = (id: string): EndpointRecord | undefined => {
@@ -170,7 +179,7 @@ function publishingEndpoints(
     // With an address from a server of the network outside it is reached there by that, without the host.
     if (linkIpamOf(parts, network) !== undefined) return undefined
     const driver = parts.networkDriver(network.driver)
-    return driver.capabilities.ports === 'engine' ? endpoint : undefined
+    return by.includes(driver.capabilities.ports) ? endpoint : undefined
   }
   return { v4: pick(defaults.v4), v6: pick(defaults.v6) }
 }

@@ -168,3 +168,23 @@ describe('a container in the network of another', () => {
     expect(daemon.inNetns('ip', ['-br', 'link', 'show', 'type', 'veth'])).toBe('')
   })
 })
+
+describe('exposed ports', () => {
+  it('are told of a container to which something could lead, and else of its settings alone', async () => {
+    await docker('network', 'create', '--internal', 'within')
+    const listed = async (name: string): Promise<unknown> => {
+      const { NetworkSettings, Config } = await inspect('container', name)
+      expect(Config.ExposedPorts).toEqual({ '90/tcp': {} })
+      const ports = await docker('ps', '--filter', `name=${name}`, '--format', '{{.Ports}}')
+      return [NetworkSettings.Ports, ports]
+    }
+    for (const network of ['host', 'none', 'within']) {
+      await wait(`in-${network}`, '--network', network, '--expose', '90')
+      expect(await listed(`in-${network}`)).toEqual([{}, ''])
+    }
+    await docker('network', 'connect', 'bridge', 'in-within')
+    expect(await listed('in-within')).toEqual([{ '90/tcp': null }, '90/tcp'])
+    await docker('rm', '-f', 'in-within')
+    await docker('network', 'rm', 'within')
+  })
+})

@@ -37,6 +37,7 @@ export interface ContainersBackend {
     | 'updateRates'
     | 'get'
     | 'list'
+    | 'exposedPorts'
     | 'trustedPorts'
     | 'waitsFor'
   >
@@ -211,7 +212,10 @@ function listContainers(backend: ContainersBackend, query: Query): ContainerSumm
     limit: integerParameter(query, 'limit') ?? 0,
     filters: parseFilters(query, containerFilters),
   }
-  const selected = selectContainers(containers.list(), request, { container: containers.get, imageId })
+  const listed = containers
+    .list()
+    .map((record) => ({ ...record, exposedPorts: containers.exposedPorts(record) }))
+  const selected = selectContainers(listed, request, { container: containers.get, imageId })
   const ranges = flagParameter(query, 'ranges')
   const summaries = summarize(selected, imageId, ranges, containers.waitsFor)
   return ranges ? summaries.map((summary, at) => withTrusted(containers, summary, selected[at]!)) : summaries
@@ -248,5 +252,6 @@ function inspect(backend: ContainersBackend, name: string, apiVersion: number): 
   const { dataRoot, execRoot } = backend.info()
   const image = findImage(backend.images, record.image) ?? null
   const waiting = backend.containers.waitsFor(record.id)
-  return toContainerInspect(record, { image, dataRoot, execRoot, apiVersion, waiting })
+  const exposed = backend.containers.exposedPorts(record)
+  return toContainerInspect(record, { image, dataRoot, execRoot, apiVersion, waiting, exposed })
 }

@@ -219,10 +219,11 @@ function withContainerMac(
   apiVersion: number,
   warnings: string[],
 ): Endpoints {
-  if (!body.MacAddress) return endpoints
-  if (networkMode === 'host' || networkMode === 'none') {
+  const wished = body.MacAddress || endpoints[networkMode]?.mac
+  if (wished && (networkMode === 'host' || networkMode === 'none')) {
     throw invalid('conflicting options: mac-address and the network mode')
   }
+  if (!body.MacAddress) return endpoints
   const { mac } = toEndpointRequest({ MacAddress: body.MacAddress })
   const endpoint = endpoints[networkMode] ?? toEndpointRequest(null)
   if (endpoint.mac !== null && endpoint.mac !== mac) {

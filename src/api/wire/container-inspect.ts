@@ -26,6 +26,8 @@ export interface InspectSurroundings {
   readonly execRoot: string
   /** For which plugin its start waits now. */
   readonly waiting: PluginWait | null
+  /** Its exposed ports, where something could lead to them. */
+  readonly exposed: readonly string[]
   /** The x of the 1.x that the client speaks. */
   readonly apiVersion: number
 }
@@ -157,7 +159,7 @@ const hasAliases = (network: string): boolean => !['bridge', 'host', 'none'].inc
 
 function toNetworkSettings(
   record: ContainerRecord,
-  { execRoot, apiVersion }: InspectSurroundings,
+  { execRoot, apiVersion, exposed }: InspectSurroundings,
 ): NetworkSettingsAnswer {
   const isRunning = record.state.status === 'running'
   const hasSandbox =
@@ -175,7 +177,7 @@ function toNetworkSettings(
     Bridge: '',
     SandboxID: hasSandbox ? record.id : '',
     SandboxKey: hasSandbox ? `${execRoot}/netns/${record.id}` : '',
-    Ports: isRunning ? toPortMap(record.published, record.exposedPorts) : {},
+    Ports: isRunning ? toPortMap(record.published, exposed) : {},
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,

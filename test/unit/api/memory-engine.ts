@@ -263,6 +263,7 @@ export function createMemoryEngine(): MemoryEngine {
       },
       get: find,
       list: () => [...records.values()],
+      exposedPorts: (container) => container.exposedPorts,
       trustedPorts: () => [],
       waitsFor: () => null,
       attach: async (ref, options: AttachOptions) => {

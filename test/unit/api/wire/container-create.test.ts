@@ -211,9 +211,10 @@ describe('the MAC address of a container', () => {
   })
 
   test.each(['host', 'none'])('does not go with the network mode %s', (NetworkMode) => {
-    expect(() => specOf({ Image: 'demo', MacAddress, HostConfig: { NetworkMode } })).toThrow(
-      'conflicting options: mac-address and the network mode',
-    )
+    const refusal = 'conflicting options: mac-address and the network mode'
+    expect(() => specOf({ Image: 'demo', MacAddress, HostConfig: { NetworkMode } })).toThrow(refusal)
+    const NetworkingConfig = { EndpointsConfig: { [NetworkMode]: { MacAddress } } }
+    expect(() => specOf({ Image: 'demo', HostConfig: { NetworkMode }, NetworkingConfig })).toThrow(refusal)
   })
 })
 

@@ -9,6 +9,7 @@ import { mount, noMounts, plainSpec } from './spec.ts'
 const id = 'c'.repeat(64) as ContainerId
 const places = {
   waiting: null,
+  exposed: ['90/tcp'],
   image: demoImage as ImageRecord | null,
   dataRoot: '/root',
   execRoot: '/exec',
@@ -99,7 +100,7 @@ describe('inspect', () => {
       NetworkSettings: {
         SandboxID: id,
         SandboxKey: `/exec/netns/${id}`,
-        Ports: { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }] },
+        Ports: { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }], '90/tcp': null },
         IPAddress: '172.17.0.2',
         IPPrefixLen: 16,
         Gateway: '172.17.0.1',
