@@ -6,7 +6,13 @@ import { formatPorts, type PortSummary } from './list-ports.ts'
  * address of its own where no port is kept from anybody.
  */
 export type Exposure =
-  | { readonly container: string; readonly port: PortSummary; readonly address?: string }
+  | {
+      readonly container: string
+      readonly port: PortSummary
+      readonly address?: string
+      /** The host does not have its address yet. */
+      readonly isWaiting?: boolean
+    }
   | { readonly container: string; readonly address: string; readonly port?: undefined }
 
 interface PublishingContainer {
@@ -41,6 +47,21 @@ export function listExposures(containers: readonly PublishingContainer[]): Expos
       .filter(({ IP }) => IP !== undefined && IP !== '')
       .map((port) => ({ container: nameOf(Names), port })),
   )
+}
+
+/** Of ports at addresses that are not among the host's `own`, with prefix length, it is said that they wait for these. */
+export function markWaiting(exposures: readonly Exposure[], own: readonly string[]): Exposure[] {
+  const present = new Set(own.map((address) => address.split('/')[0]))
+  return exposures.map((exposure) =>
+    exposure.port === undefined || isAlways(exposure.port) || present.has(exposure.port.IP)
+      ? exposure
+      : { ...exposure, isWaiting: true },
+  )
+}
+
+/** All addresses, or one of the loopback's, which are the host's without being listed, or the container's own. */
+function isAlways({ IP = '', Via }: PortSummary): boolean {
+  return Via === 'route' || ['', '0.0.0.0', '::'].includes(IP) || IP.startsWith('127.')
 }
 
 /** What clients behind a network's trusted interfaces reach at the containers' own addresses. */
@@ -90,9 +111,11 @@ export function formatExposed(exposure: Exposure): string {
 }
 
 /** `everyone`, `this host`, `10.0.0.0/8 by eth1` … */
-export function formatClients({ port, address }: Exposure): string {
+export function formatClients(exposure: Exposure): string {
+  const { port, address } = exposure
   if (port === undefined) return everyone(address) + byRoute
   const { IP = '', From, HostInterface } = port
+  if (exposure.isWaiting) return `nobody until the host has ${IP}`
   if (IP === '::1' || IP.startsWith('127.')) return 'this host'
   const clients =
     From === undefined ? everyone(IP) : From.filter((one) => isSix(one) === isSix(IP)).join(', ')

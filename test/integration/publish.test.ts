@@ -282,6 +282,12 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     )
     ip('-n', neighbour, 'route', 'add', '203.0.113.9/32', 'via', '192.0.2.1')
     expect(await ask(outside(), 'tcp', '203.0.113.9', 80)).not.toMatch(/^web/)
+    const reachedBy = async (): Promise<string[]> =>
+      (await client.tsnet('ps', '--exposure', '--format', '{{.Clients}}')).split('\n').sort()
+    expect(await reachedBy()).toEqual([
+      'nobody until the host has 2001:db8::9',
+      'nobody until the host has 203.0.113.9',
+    ])
     // as at a boot, when the daemon is there before the address
     await client.docker('stop', '-t', '0', 'web')
     await daemon.kill()
@@ -294,6 +300,7 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(await ask(outside(), 'tcp', '203.0.113.9', 80)).toBe('web 192.0.2.2')
     expect(await ask(host, 'tcp', '203.0.113.9', 80)).toMatch(/^web/)
     expect(await ask(outside(), 'tcp', '2001:db8::9', 80)).toMatch(/^web/)
+    expect(await reachedBy()).toEqual(['everyone over IPv4', 'everyone over IPv6'])
     ip('-n', daemon.netns, 'addr', 'del', '203.0.113.9/32', 'dev', 'up0')
     ip('-n', daemon.netns, 'addr', 'del', '2001:db8::9/64', 'dev', 'up0')
   })

@@ -1,3 +1,4 @@
+import type { Topology } from '../../api/schema/topology.ts'
 import { integer, text, toggle, value } from '../argv.ts'
 import { defineCommand, printError } from '../command.ts'
 import {
@@ -10,6 +11,7 @@ import {
   listExposures,
   listOpenAddresses,
   listTrusted,
+  markWaiting,
 } from '../exposure.ts'
 import { formatPorts, type PortSummary } from '../list-ports.ts'
 import { formatTime } from '../list-time.ts'
@@ -65,8 +67,10 @@ export const command = defineCommand({
     })
     if (flags.exposure) {
       const networks = await client.call<ListedNetwork[]>('GET', '/networks')
+      const { Host } = await client.call<Topology>('GET', '/tsnet/v1/topology')
+      const own = Host.Interfaces.flatMap(({ Addresses }) => Addresses)
       const exposures = [
-        ...listExposures(items),
+        ...markWaiting(listExposures(items), own),
         ...listTrusted(items),
         ...listOpenAddresses(items, networks),
       ]

@@ -6,6 +6,7 @@ import {
   listExposures,
   listOpenAddresses,
   listTrusted,
+  markWaiting,
 } from '../../../src/cli/exposure.ts'
 
 const port = { IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp', Via: 'dnat' as const }
@@ -32,6 +33,21 @@ describe('the exposure of a port', () => {
     expect(found.map(formatExposed)).toEqual(['0.0.0.0:8080->80/tcp'])
     expect(found[0]?.container).toBe('web')
   })
+})
+
+test('a port at an address that the host does not have is told to wait for it', () => {
+  const at = (IP: string) => ({ ...port, IP })
+  const wanted = ['203.0.113.9', '2001:db8::9', '192.0.2.1', '0.0.0.0', '::', '127.0.0.2']
+  const found = listExposures([{ Names: ['/web'], Ports: wanted.map(at) }])
+  const own = ['192.0.2.1/24', '127.0.0.1/8', '::1/128']
+  expect(markWaiting(found, own).map(formatClients)).toEqual([
+    'nobody until the host has 203.0.113.9',
+    'nobody until the host has 2001:db8::9',
+    'everyone over IPv4',
+    'everyone over IPv4',
+    'everyone over IPv6',
+    'this host',
+  ])
 })
 
 describe('a port that trusted interfaces let in to', () => {
