@@ -107,6 +107,15 @@ describe('a network whose addresses come by DHCP', () => {
     await wait('db', '--network', 'lan')
     expect(await client.resolve('web', 'db')).toBe(await addressOf('db', 'lan'))
     await expect.poll(() => said(new RegExp(`DHCPACK.* ${address} `)), { timeout: 10_000 }).toBeGreaterThan(1)
+    // somebody removes its interface, which comes back with the lease
+    const acknowledged = said(new RegExp(`DHCPACK.* ${address} `))
+    const netns = `${daemon.execRoot}/netns/${(await inspect('container', 'web')).Id}`
+    await run('nsenter', [`--net=${netns}`, 'ip', 'link', 'del', 'eth0'])
+    await expect
+      .poll(() => said(new RegExp(`DHCPACK.* ${address} `)), { timeout: 5000 })
+      .toBeGreaterThan(acknowledged + 1)
+    expect(await inside('web', 'ping -c1 -W2 10.5.0.1')).toContain('1 packets received')
+    expect([await addressOf('web', 'lan'), said(/DHCPRELEASE/)]).toEqual([address, 0])
     await docker('stop', '-t0', 'web')
     await expect.poll(() => said(new RegExp(`DHCPRELEASE.* ${address} `)), { timeout: 5000 }).toBe(1)
     // it asks for the same again

@@ -228,7 +228,7 @@ describe('a macvlan network', () => {
     expect(events.seen[0]).toMatchObject({
       Action: 'repair-failed',
       Actor: {
-        Attributes: { name: 'lan', error: expect.stringContaining('its parent interface par0 is gone') },
+        Attributes: { name: 'lan', error: expect.stringContaining('parent interface par0 is gone') },
       },
     })
     lay()

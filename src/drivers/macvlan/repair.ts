@@ -45,10 +45,12 @@ async function parentOf(
     return await ensureParent(socket, mark, kind, network, options)
   } catch (error) {
     if (!isGone) throw error
-    const text =
-      `network ${network.name}: its parent interface ${options.parent} is gone, and with it the interfaces of its containers: ` +
-      'they come back when it does'
-    throw new TsnetError('unavailable', 'parent-gone', text, { cause: error })
+    throw new TsnetError(
+      'unavailable',
+      'parent-gone',
+      `network ${network.name}: parent interface ${options.parent} is gone, and containers have no interface on it until it is back`,
+      { cause: error },
+    )
   }
 }
 
