@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -109,6 +110,18 @@ describe('what is saved', () => {
   test('must be there', async () => {
     await importInto(lab, 'here', await tarOf({ a: 'a' }))
     await expect(lab.images.save(['here', 'gone'])).rejects.toThrow('No such image: gone:latest')
+  })
+
+  test('may be given up by its reader, whose error is nobody else’s', async () => {
+    await importInto(lab, 'big', await tarOf({ a: randomBytes(5 << 20).toString('hex') }))
+    let read = 0
+    for await (const bytes of (await lab.images.save(['big'])) as AsyncIterable<Buffer>) {
+      read += bytes.length
+      if (read > 1 << 20) break
+    }
+    // What nobody hears of ends a daemon; here it fails the run.
+    await lab.images.remove('big', { force: false, prune: true })
+    await eventually(() => expect(lab.onDisk()).toEqual(nothing))
   })
 
   test('may be left half read, and the images go on', async () => {
