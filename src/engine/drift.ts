@@ -40,6 +40,8 @@ class Drift {
   readonly #parts: Parts
   /** Networks and endpoints to look at, by their ids; 'all' for every one of them. */
   #suspects = new Set<string>()
+  /** Whether one of the endpoints among them may have lost its interface. */
+  #isOneGone = false
   /** By index: a change of the MTU of a link that is not the daemon's may be one of the way out. */
   readonly #mtus = new Map<number, number>()
   #timer: NodeJS.Timeout | null = null
@@ -93,7 +95,8 @@ class Drift {
     const id = ownerOf(this.#parts.mark, link.alias)
     if (type === 'link-removed') this.#mtus.delete(link.index)
     if (id === null) this.#considerForeign(type, link)
-    else if (type === 'link-removed' || isDisturbed(link)) this.suspect(id)
+    else if (type === 'link-removed') this.suspect(id)
+    else if (isDisturbed(link)) this.suspect(id, false)
   }
 
   #considerForeign(type: 'link' | 'link-removed', link: Link): void {
@@ -123,56 +126,64 @@ class Drift {
     )
   }
 
-  suspect(id: string): void {
+  /** With `isGone` false a link is changed and none is gone, as it seems to be while the engine makes one. */
+  suspect(id: string, isGone = true): void {
     if (this.#isStopped) return
+    this.#isOneGone ||= isGone
     this.#suspects.add(id)
     this.#timer ??= setTimeout(() => void this.#compare(), patience).unref()
   }
 
   async #compare(): Promise<void> {
     const suspects = this.#suspects
+    const isOneGone = this.#isOneGone
     this.#suspects = new Set()
+    this.#isOneGone = false
     this.#timer = null
     const isSuspect = (id: string): boolean => suspects.has('all') || suspects.has(id)
     const standing = standingEndpoints(this.#parts, ({ id, network }) => isSuspect(id) || isSuspect(network))
     for (const network of this.#networks()) {
       const endpoints = standing.get(network.id) ?? []
-      if (isSuspect(network.id) || endpoints.length > 0) await this.#repair(network, endpoints)
+      if (isSuspect(network.id) || endpoints.length > 0) await this.#repair(network, endpoints, isOneGone)
     }
   }
 
-  async #repair(network: NetworkRecord, endpoints: readonly StandingEndpoint[]): Promise<void> {
-    const isGood = await this.#attempt(network.id, network, async () => {
-      return (await repairNetwork(this.#parts, network, endpoints)).length > 0
+  async #repair(
+    network: NetworkRecord,
+    endpoints: readonly StandingEndpoint[],
+    isOneGone: boolean,
+  ): Promise<void> {
+    let lost: readonly EndpointId[] = []
+    await this.#attempt(network.id, network, async () => {
+      const faults = await repairNetwork(this.#parts, network, endpoints)
+      if (isOneGone) lost = lostEndpoints(this.#parts, network, endpoints)
+      return faults.length > 0
     })
-    if (!isGood) return
-    for (const id of lostEndpoints(this.#parts, network, endpoints)) {
-      // A container may be busy for long.
-      void this.#attempt(id, network, () => reattachLost(this.#parts, id))
-    }
+    // A container may be busy for long.
+    for (const id of lost) void this.#attempt(id, network, () => reattachLost(this.#parts, id))
   }
 
-  /** Makes one thing good, unless that was tried too often of late; `repair` returns whether it was wrong. False when it is not good. */
+  /** Makes one thing good, unless that was done or tried too often of late; `repair` returns whether it was wrong. */
   async #attempt(
     id: NetworkId | EndpointId,
     network: NetworkRecord,
     repair: () => Promise<boolean>,
-  ): Promise<boolean> {
+  ): Promise<void> {
     const rest = this.#pacing.rest(id)
     if (rest > 0) this.#suspectAfter(rest, id)
-    if (rest > 0 || this.#isStopped) return false
+    if (rest > 0 || this.#isStopped) return
     try {
       if (await repair()) this.#pacing.succeeded(id)
       this.#told.delete(id)
-      return true
     } catch (error) {
       // What the attempt itself has done is no sign of anything.
       hearEvents()
       for (const own of [id, network.id]) this.#suspects.delete(own)
-      const pause = this.#pacing.failed(id)
+      const { isFirst, pause } = this.#pacing.failed(id)
       if (pause !== null) this.#suspectAfter(pause, id)
-      this.#tellFailure(id, network, errorMessage(error))
-      return false
+      const message = errorMessage(error)
+      if (isFirst || this.#told.get(id) !== message) this.#tellFailure(id, network, message)
+      this.#told.set(id, message)
     }
   }
 
@@ -185,14 +196,12 @@ class Drift {
     this.#later.set(id, timer.unref())
   }
 
-  /** Once for each cause. */
   #tellFailure(
     subject: NetworkId | EndpointId,
     { id, name, driver: type }: NetworkRecord,
     error: string,
   ): void {
-    if (this.#told.get(subject) === error || this.#isStopped) return
-    this.#told.set(subject, error)
+    if (this.#isStopped) return
     const container = findHolder(this.#parts, subject as EndpointId)
     const concerned = container === undefined ? {} : { container: container.id }
     this.#parts.log.error({ err: error, network: name, ...concerned }, 'a network could not be made good')

@@ -36,11 +36,12 @@ export class RepairPacing {
     this.#count(subject).failures = 0
   }
 
-  /** Returns the milliseconds after which to try again, null when it has been tried often enough. */
-  failed(subject: string): number | null {
+  /** `pause` is the milliseconds after which to try again, null when it has been tried often enough. */
+  failed(subject: string): { readonly isFirst: boolean; readonly pause: number | null } {
     const row = this.#count(subject)
     row.failures++
-    return row.failures > mostAttempts ? null : shortestPause * 2 ** (row.failures - 1)
+    const pause = row.failures > mostAttempts ? null : shortestPause * 2 ** (row.failures - 1)
+    return { isFirst: row.failures === 1, pause }
   }
 
   #count(subject: string): Row {

@@ -35,7 +35,7 @@ describe('somebody who undoes each repair', () => {
 
 describe('a repair that fails', () => {
   const fail = (): number | null => {
-    const pause = pacing.failed('veth')
+    const { pause } = pacing.failed('veth')
     vi.advanceTimersByTime(pause ?? 30_000)
     return pause
   }
