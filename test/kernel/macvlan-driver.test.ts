@@ -66,6 +66,28 @@ describe('the mode', () => {
     expect([canReach(one, '10.91.0.3'), canReach(one, 'fd00:91::3')]).toEqual([reached, reached])
   })
 
+  test('passthru gives the parent’s hardware address, and the parent that which is wished, for as long', async () => {
+    using own = layWire('own1')
+    const network = withOptions({ parent: own.parent, macvlan_mode: 'passthru' }, { name: 'whole' })
+    await macvlan.createNetwork(context, network)
+    const addressOf = (link: string, place?: ReturnType<typeof places.open>): string | undefined =>
+      ipJson<InterfaceView & { address: string }>(`link show ${link}`, place)[0]?.address
+    const before = addressOf(own.parent)
+    for (const [wish, has] of [
+      ['', before],
+      ['02:00:00:00:91:02', '02:00:00:00:91:02'],
+    ] as const) {
+      const spec = { ...endpointSpec(network, 2), mac: wish }
+      const place = places.open()
+      expect((await macvlan.attach(context, spec, place)).mac).toBe(has)
+      expect([addressOf('eth0', place), addressOf(own.parent)]).toEqual([has, has])
+      expect(canReach(place, '10.91.0.1')).toBe(true)
+      await macvlan.detach(context, spec, place)
+      expect(addressOf(own.parent)).toBe(before)
+    }
+    await macvlan.removeNetwork(context, network)
+  })
+
   test('passthru is one container’s, and of no network beside it', async () => {
     // On a parent of its own: the kernel takes its time to free the links of the tests before.
     using own = layWire('own0')

@@ -113,10 +113,10 @@ async function attach(
 ): Promise<Attachment> {
   const { id, network, interfaceName, address4, address6, gateway4, gateway6 } = endpoint
   const options = parseMacvlanOptions(kind, network)
-  const mac = macFor(kind, endpoint)
   using socket = openRouteSocket()
   await using undo = new AsyncDisposableStack()
   const parent = await ensureParent(socket, mark, kind, network, options)
+  const mac = macFor(kind, endpoint, options.mode === 'passthru' ? parent.address : randomMac())
   undo.defer(() => removeEndpointLink(sandbox, mark, kind, id))
   await createEndpointLink(socket, sandbox, { mark, id, kind, options, parent, interfaceName, mac })
   const { index } = configure(kind, sandbox, endpoint, mac, parent.name)
@@ -145,9 +145,9 @@ function configure(kind: Kind, sandbox: Sandbox, endpoint: EndpointSpec, mac: st
   }
 }
 
-/** '' for the parent's. */
-function macFor(kind: Kind, { mac }: EndpointSpec): string {
-  if (kind === 'macvlan') return mac === '' ? randomMac() : formatMac(parseMac(mac))
+/** `own` is what one of macvlan has without a wish; '' for the parent's. */
+function macFor(kind: Kind, { mac }: EndpointSpec, own: string): string {
+  if (kind === 'macvlan') return mac === '' ? own : formatMac(parseMac(mac))
   if (mac === '') return ''
   throw noOwnMac(mac)
 }

@@ -160,7 +160,7 @@ export interface EndpointLinkSpec {
   readonly kind: Kind
   readonly options: MacvlanOptions
   readonly parent: Link
-  /** Its name in the sandbox, and its hardware address, '' for the parent's. */
+  /** Its name in the sandbox, and its hardware address, '' for the parent's, which is never so in mode passthru. */
   readonly interfaceName: string
   readonly mac: string
 }
@@ -187,7 +187,11 @@ export async function createEndpointLink(
     throw explain(error, kind, parent, options)
   }
   using inside = openRouteSocket(sandbox.netns)
-  setLink(inside, getLink(inside, born).index, { name: spec.interfaceName, alias: tagOf(mark, id) })
+  setLink(inside, getLink(inside, born).index, {
+    ...{ name: spec.interfaceName, alias: tagOf(mark, id) },
+    // It is born with the parent's, whatever was asked for (macvlan_common_newlink); told later, the parent takes it too.
+    ...(options.mode === 'passthru' && spec.mac !== parent.address && { address: spec.mac }),
+  })
 }
 
 /** What the kernel means by its refusal of another link on the parent. */
