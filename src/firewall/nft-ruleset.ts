@@ -187,20 +187,27 @@ export function listTable(table: string, family: Family): string {
   return `list table ${words[family].table} ${table}\n`
 }
 
-/** What of a table printed tersely is tsnet's own: all but the rules in the chain `user`, and what has been counted. */
-export function withoutUserRules(listing: string): string {
+/**
+ * What of a table printed tersely is tsnet's own: without the chain `user`, without sets and chains that users have put beside it for
+ * its rules, and without what has been counted.
+ */
+export function withoutUserRules(listing: string, family: Family): string {
+  const own = new Set([...Object.keys(describeChains(family)), ...Object.keys(declareSets(family))])
   return listing
-    .replace(/chain user \{[^}]*\}/, 'chain user { }')
+    .replaceAll(/^\t\S+ (\S+) \{\n(?:\t\t.*\n)*\t\}\n/gm, (block, name) => (own.has(name) ? block : ''))
+    .replaceAll(/\n{2,}/g, '\n')
     .replaceAll(/counter packets \d+ bytes \d+/g, 'counter')
 }
 
-/** Whether a printed table holds the elements of these rules and no others. */
+/** Whether the sets and maps of a printed table, save those of users, hold the elements of these rules and no others. */
 export function hasElements(listing: string, family: Family, rules: readonly Rule[]): boolean {
+  const own = declareSets(family)
   const printed = new Map<string, string>()
   for (const [, set = '', elements = ''] of listing.matchAll(
     /^\t(?:set|map) (\S+) \{[^}]*?elements = \{([^}]*)\}/gm,
   ))
-    printed.set(set, sortedText(elements.split(',').map((element) => element.trim())))
+    if (Object.hasOwn(own, set))
+      printed.set(set, sortedText(elements.split(',').map((element) => element.trim())))
   const wanted = elementsBySet(rules.filter((rule) => rule.family === family))
   return (
     printed.size === wanted.size &&

@@ -34,7 +34,7 @@ export function createNftables(nft: Nft, instance: string): Backend {
   }
 
   function printFrame(family: Family): string {
-    return withoutUserRules(nft.listTersely(listTable(table, family)))
+    return withoutUserRules(nft.listTersely(listTable(table, family)), family)
   }
 
   function isStanding(family: Family, rules: readonly Rule[]): boolean {

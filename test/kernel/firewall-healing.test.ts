@@ -168,12 +168,23 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
     await firewall.apply({ add: [first!], remove: [] })
     sh('nft add table inet other; nft add chain inet other x; nft add rule inet other x accept')
     sh('iptables -A INPUT -s 192.0.2.9 -j DROP; iptables -A FORWARD -s 192.0.2.9 -j DROP')
-    if (backend === 'nftables') sh('nft add rule ip tsnet user ip saddr 192.0.2.9 drop')
-    else sh('iptables -A TSNET-USER -s 192.0.2.9 -j DROP')
+    if (backend === 'nftables') {
+      sh(`nft 'add rule ip tsnet user ip saddr 192.0.2.9 drop
+        add rule ip tsnet user ip saddr { 192.0.2.7, 192.0.2.8 } counter drop comment "a } b"
+        add set ip tsnet blocked { type ipv4_addr; elements = { 192.0.2.6 }; }
+        add chain ip tsnet logged; add rule ip tsnet logged drop
+        add rule ip tsnet user ip saddr @blocked jump logged'`)
+      sh("nft add element ip tsnet blocked '{ 192.0.2.5 }'")
+    } else sh('iptables -A TSNET-USER -s 192.0.2.9 -j DROP')
     await firewall.apply({ add: [port], remove: [{ ...port, hostPort: 8081 }] })
     await sleep(1300)
     expect(repairs).toBe(0)
-    expect(ruleset().filter((line) => /192\.0\.2\.9/.test(line))).toHaveLength(3)
+    const theirs = () => ruleset().filter((line) => /192\.0\.2\.\d|logged/.test(line))
+    const before = theirs()
+    expect(before.length).toBeGreaterThanOrEqual(3)
+    sh(backend === 'nftables' ? 'nft flush chain ip tsnet forward' : 'iptables -F TSNET-FORWARD')
+    await vi.waitFor(() => expect(repairs).toBe(1), { timeout: 5000, interval: 20 })
+    expect(theirs()).toEqual(before)
   })
 })
 

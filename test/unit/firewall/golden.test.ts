@@ -105,7 +105,7 @@ another data root appends an instance's name.
 ## Rules of your own
 
 Chain \`user\` of the table (\`TSNET-USER\` with iptables) is asked before any forwarding rule of tsnet's. tsnet makes it
-once and never changes or removes rules in it. Addresses and ports there are those after translation; the port that the
+once and never changes or removes rules in it. Sets and chains that you put beside it for its rules stay yours as well. Addresses and ports there are those after translation; the port that the
 client asked for is \`ct original proto-dst\` (\`-m conntrack --ctorigdstport\`):
 
     nft add rule ip tsnet user ip saddr != 10.0.0.0/8 ct original proto-dst 8080 drop
