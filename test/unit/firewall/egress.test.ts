@@ -42,6 +42,8 @@ describe('a printed table', () => {
     const printed = (packets: number) =>
       `chain egress {\n\t\tcounter packets ${packets} bytes ${60 * packets} drop\n\t}`
     expect(withoutUserRules(printed(7), 4)).toBe(withoutUserRules(printed(0), 4))
-    expect(withoutUserRules(printed(7), 4)).not.toBe(withoutUserRules(printed(7).replace('drop', 'accept'), 4))
+    expect(withoutUserRules(printed(7), 4)).not.toBe(
+      withoutUserRules(printed(7).replace('drop', 'accept'), 4),
+    )
   })
 })
