@@ -37,6 +37,11 @@ it.each([
     () => ['bridge', 'fdb', 'replace', mac, 'dev', port, 'self', 'dst', '192.0.2.9'],
     /1 entry .* led elsewhere/,
   ],
+  [
+    'an interface is deleted',
+    () => ['sh', '-c', `ip link del $(ip -br link show master ${bridge} | grep -o '^veth[^@]*')`],
+    /interface eth0 of container w1 was gone/,
+  ],
 ])('containers reach each other again, and it is told, when %s', async (_, command, told) => {
   await reaches()
   const events = await EventReader.open(a.daemon, { event: ['repair'], type: ['network'] })
