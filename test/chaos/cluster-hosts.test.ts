@@ -1,31 +1,19 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { availableParallelism, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { Certificates } from '../helpers/certificates.ts'
 import { TestClient } from '../helpers/client.ts'
-import { etcdAddresses, TestCluster } from '../helpers/cluster.ts'
+import { TestCluster } from '../helpers/cluster.ts'
 import { busyboxArchive } from '../helpers/daemon.ts'
 import { eventually } from '../helpers/eventually.ts'
+import { HostCredentials } from '../helpers/host-credentials.ts'
 
-const certificates = new Certificates(etcdAddresses)
-const strangers = new Certificates(etcdAddresses)
-const folder = mkdtempSync(join(tmpdir(), 'tsnet-passwords-'))
-const passwordFile = (host: string, password: string): string => {
-  const path = join(folder, host)
-  writeFileSync(path, `${password}\n`)
-  return path
-}
+const credentials = new HostCredentials()
+const { certificates } = credentials
 // With the TTL that hosts have unless told.
 const cluster = await TestCluster.start({
   servers: 3,
   tls: certificates,
-  parameters: (host) => {
-    const user = `h${host + 1}`
-    const { cert, key } = certificates.issue(user)
-    return { cert, key, user, 'password-file': passwordFile(user, 'first') }
-  },
+  parameters: (host) => credentials.issue(`h${host + 1}`, 'first'),
 })
 const { etcd } = cluster
 const clients = cluster.hosts.map((host) => new TestClient(host))
@@ -34,8 +22,7 @@ let dead = -1
 const mac = '02:00:00:00:77:0'
 
 beforeAll(async () => {
-  await etcd.requirePasswords('h1', 'first', '/tsnet/')
-  for (const host of ['h2', 'h3']) await addUser(host, 'first')
+  await etcd.requirePasswords({ h1: 'first', h2: 'first', h3: 'first' }, '/tsnet/')
   const input = busyboxArchive()
   await Promise.all(cluster.hosts.map((host) => host.dockerWith({ input }, 'import', '-', 'box')))
   await a.tsnet('network', 'create', '-d', 'overlay', '--subnet', '10.201.0.0/24', 'mesh')
@@ -49,24 +36,16 @@ afterEach(async () => {
 })
 afterAll(async () => {
   await cluster.stop()
-  for (const made of [certificates, strangers]) made[Symbol.dispose]()
-  rmSync(folder, { recursive: true })
+  credentials[Symbol.dispose]()
 })
-
-async function addUser(name: string, password: string): Promise<void> {
-  await etcd.ctl('user', 'add', `${name}:${password}`)
-  await etcd.ctl('user', 'grant-role', name, 'hosts')
-}
 
 const restartEtcd = async () => {
   await etcd.killAll()
   await etcd.launchAll()
 }
 
-/** Of all hosts. */
-const permit = async (kind: 'read' | 'readwrite') => {
-  await etcd.ctl('role', 'revoke-permission', '--prefix=true', 'hosts', '/tsnet/')
-  await etcd.ctl('role', 'grant-permission', '--prefix=true', 'hosts', kind, '/tsnet/')
+const permitAll = async (kind: 'read' | 'readwrite') => {
+  for (const host of ['h1', 'h2', 'h3']) await etcd.permit(host, kind, '/tsnet/')
 }
 
 const reach = (client: TestClient, from: string, to: string) =>
@@ -236,12 +215,11 @@ const faults: Readonly<Record<string, Fault>> = {
   'the password of a host is another, for longer than its lease': {
     within: 5,
     befall: async () => {
-      await etcd.ctl('user', 'delete', 'h3')
-      await addUser('h3', 'second')
+      await etcd.replaceUser('h3', 'second')
       await restartEtcd()
       await sleep(20_000)
       await reach(a, 'w1', 'w2')
-      passwordFile('h3', 'second')
+      credentials.writePassword('h3', 'second')
     },
   },
   'the certificate of a host has expired, for longer than its lease': {
@@ -257,26 +235,22 @@ const faults: Readonly<Record<string, Fault>> = {
   'the servers of etcd have certificates of another authority for a while': {
     within: 5,
     befall: async () => {
-      const { cert, key } = certificates.server
-      const own = certificates.issue('kept', { addresses: etcdAddresses })
-      copyFileSync(strangers.server.cert, cert)
-      copyFileSync(strangers.server.key, key)
+      const restore = credentials.exchangeServers()
       await restartEtcd()
       await sleep(20_000)
       await reach(a, 'w1', 'w3')
-      copyFileSync(own.cert, cert)
-      copyFileSync(own.key, key)
+      restore()
     },
   },
   'nobody may write for a while': {
     within: 5,
     befall: async () => {
-      await permit('read')
+      await permitAll('read')
       await c.docker('network', 'disconnect', 'mesh', 'w3')
       await c.docker('network', 'connect', 'mesh', 'w3')
       await sleep(20_000)
       await reach(a, 'w1', 'w2')
-      await permit('readwrite')
+      await permitAll('readwrite')
     },
   },
   'an address comes back with another hardware address': {

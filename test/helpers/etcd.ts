@@ -227,16 +227,33 @@ export class Etcd implements AsyncDisposable {
     return new Map(kvs.map(({ key, value }) => [decode(key), decode(value)]))
   }
 
-  /** Makes the user `name` who may use what is below `prefix`, and lets nobody in any more without a password. */
-  async requirePasswords(name: string, password: string, prefix: string): Promise<void> {
+  /** Makes users who may use what is below `prefix`, each by a role of that name, and lets nobody in any more without a password. */
+  async requirePasswords(passwords: Readonly<Record<string, string>>, prefix: string): Promise<void> {
     await this.ctl('user', 'add', 'root:root-password')
     await this.ctl('user', 'grant-role', 'root', 'root')
-    await this.ctl('user', 'add', `${name}:${password}`)
-    await this.ctl('role', 'add', 'hosts')
-    await this.ctl('role', 'grant-permission', '--prefix=true', 'hosts', 'readwrite', prefix)
-    await this.ctl('user', 'grant-role', name, 'hosts')
+    for (const [name, password] of Object.entries(passwords)) {
+      await this.ctl('role', 'add', name)
+      await this.permit(name, 'readwrite', prefix)
+      await this.#addUser(name, password)
+    }
     await this.ctl('auth', 'enable')
     this.#login = ['--user', 'root:root-password']
+  }
+
+  async #addUser(name: string, password: string): Promise<void> {
+    await this.ctl('user', 'add', `${name}:${password}`)
+    await this.ctl('user', 'grant-role', name, name)
+  }
+
+  /** Instead of what the user was permitted below `prefix` before. */
+  async permit(name: string, kind: 'read' | 'readwrite', prefix: string): Promise<void> {
+    await this.ctl('role', 'grant-permission', '--prefix=true', name, kind, prefix)
+  }
+
+  /** Makes the user anew. */
+  async replaceUser(name: string, password: string): Promise<void> {
+    await this.ctl('user', 'delete', name)
+    await this.#addUser(name, password)
   }
 
   /** Ends all servers and removes what they kept. */

@@ -1,29 +1,17 @@
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Certificates } from '../../helpers/certificates.ts'
 import { TestClient } from '../../helpers/client.ts'
-import { etcdAddresses, TestCluster } from '../../helpers/cluster.ts'
+import { TestCluster } from '../../helpers/cluster.ts'
 import { busyboxArchive } from '../../helpers/daemon.ts'
 import { eventually } from '../../helpers/eventually.ts'
+import { HostCredentials } from '../../helpers/host-credentials.ts'
 
-const certificates = new Certificates(etcdAddresses)
-const strangers = new Certificates(etcdAddresses)
-const folder = mkdtempSync(join(tmpdir(), 'tsnet-passwords-'))
-const passwordFile = (host: string, password: string): string => {
-  const path = join(folder, host)
-  writeFileSync(path, `${password}\n`)
-  return path
-}
+const credentials = new HostCredentials()
+const { certificates } = credentials
 const cluster = await TestCluster.start({
   hosts: 2,
   tls: certificates,
-  parameters: (host) => {
-    const user = `h${host + 1}`
-    const { cert, key } = certificates.issue(user)
-    return { ttl: '2', cert, key, user, 'password-file': passwordFile(user, `of-${user}`) }
-  },
+  parameters: (host) => ({ ttl: '2', ...credentials.issue(`h${host + 1}`, `of-h${host + 1}`) }),
 })
 const { etcd } = cluster
 const clients = cluster.hosts.map((host) => new TestClient(host))
@@ -34,11 +22,7 @@ beforeAll(async () => {
   const input = busyboxArchive()
   await Promise.all(cluster.hosts.map((host) => host.dockerWith({ input }, 'import', '-', 'box')))
   // those who are in go on
-  await etcd.requirePasswords('h1', 'of-h1', '/tsnet/')
-  await etcd.ctl('user', 'add', 'h2:of-h2')
-  await etcd.ctl('role', 'add', 'second')
-  await etcd.ctl('role', 'grant-permission', '--prefix=true', 'second', 'readwrite', '/tsnet/')
-  await etcd.ctl('user', 'grant-role', 'h2', 'second')
+  await etcd.requirePasswords({ h1: 'of-h1', h2: 'of-h2' }, '/tsnet/')
   await a.tsnet('network', 'create', '-d', 'overlay', 'mesh')
   await eventually(() => b.inspect('network', 'mesh'))
   await a.wait('w1', '--network', 'mesh')
@@ -48,8 +32,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await cluster.stop()
-  for (const made of [certificates, strangers]) made[Symbol.dispose]()
-  rmSync(folder, { recursive: true })
+  credentials[Symbol.dispose]()
 })
 
 const reach = (client: TestClient, from: string, to: string) => client.inside(from, `ping -c1 -W1 ${to}`)
@@ -78,23 +61,21 @@ const restartEtcd = async () => {
 }
 
 it('a daemon that starts with a wrong password names the file, and joins once the right one is in it', async () => {
-  const path = passwordFile('h2', 'wrong')
+  const path = credentials.writePassword('h2', 'wrong')
   await b.daemon.kill()
   await b.daemon.launch()
   await isSaid(b, `it refuses user h2 with the password in ${path}`)
   await reach(b, 'near', 'w2')
   expect(await a.tsnet('info')).toContain('State: connected')
-  passwordFile('h2', 'of-h2')
+  credentials.writePassword('h2', 'of-h2')
   await well()
 })
 
 it('a host whose password is changed goes on with the one that is put into the file', async () => {
-  await etcd.ctl('user', 'delete', 'h2')
-  await etcd.ctl('user', 'add', 'h2:new')
-  await etcd.ctl('user', 'grant-role', 'h2', 'second')
-  await isSaid(b, `it refuses user h2 with the password in ${folder}/h2`)
+  await etcd.replaceUser('h2', 'new')
+  await isSaid(b, 'it refuses user h2 with the password in ')
   await reach(b, 'near', 'w2')
-  passwordFile('h2', 'new')
+  credentials.writePassword('h2', 'new')
   await well()
 })
 
@@ -112,26 +93,21 @@ it('a certificate that ends is told of before, and when it has ended the host jo
 })
 
 it('servers with certificates of another authority are not trusted, and containers reach each other all the while', async () => {
-  const { cert, key } = certificates.server
-  const own = certificates.issue('kept', { addresses: etcdAddresses })
-  copyFileSync(strangers.server.cert, cert)
-  copyFileSync(strangers.server.key, key)
+  const restore = credentials.exchangeServers()
   await restartEtcd()
   for (const client of clients)
     await isSaid(client, `the server's certificate is not from the authority in ${certificates.ca}`)
   await reach(a, 'w1', 'w2')
-  copyFileSync(own.cert, cert)
-  copyFileSync(own.key, key)
+  restore()
   await well()
 })
 
 it('a role that may not write is named, and what was started meanwhile is found when it may again', async () => {
-  await etcd.ctl('role', 'revoke-permission', '--prefix=true', 'second', '/tsnet/')
-  await etcd.ctl('role', 'grant-permission', '--prefix=true', 'second', 'read', '/tsnet/')
+  await etcd.permit('h2', 'read', '/tsnet/')
   await b.wait('late', '--network', 'mesh')
   await isSaid(b, 'user h2 may not use the keys below /tsnet/: grant a role readwrite there')
   await reach(b, 'late', 'w2')
-  await etcd.ctl('role', 'grant-permission', '--prefix=true', 'second', 'readwrite', '/tsnet/')
+  await etcd.permit('h2', 'readwrite', '/tsnet/')
   await well()
   await eventually(() => reach(a, 'w1', 'late'))
 })

@@ -41,7 +41,7 @@ describe('an etcd that wants passwords', () => {
 
   beforeAll(async () => {
     etcd = await Etcd.start()
-    await etcd.requirePasswords('tsnet', 'right', '/tsnet/')
+    await etcd.requirePasswords({ tsnet: 'right' }, '/tsnet/')
   })
   afterAll(async () => {
     await etcd?.stop()
@@ -77,9 +77,7 @@ describe('an etcd that wants passwords', () => {
   test('goes on letting in a host whose password and token change while it is in', async () => {
     const path = file('changing', 'right')
     const a = await hosts.join(etcd.url({ ttl: '2', user: 'tsnet', 'password-file': path }), 'a')
-    await etcd.ctl('user', 'delete', 'tsnet')
-    await etcd.ctl('user', 'add', 'tsnet:new')
-    await etcd.ctl('user', 'grant-role', 'tsnet', 'hosts')
+    await etcd.replaceUser('tsnet', 'new')
     await expect(a.put('state/key', 'one')).rejects.toThrow(
       `it refuses user tsnet with the password in ${path}`,
     )

@@ -27,7 +27,7 @@ beforeAll(async () => {
   passwordFile = join(certificates.ca, '..', 'password')
   writeFileSync(passwordFile, 'right\n')
   etcd = await Etcd.start({ tls: certificates })
-  await etcd.requirePasswords('tsnet', 'right', '/')
+  await etcd.requirePasswords({ tsnet: 'right' }, '/')
 })
 afterAll(async () => {
   await etcd?.stop()
