@@ -16,11 +16,12 @@ import {
 /** Seconds. A wrong record is not kept longer than an hour, a name that is missing not longer than five minutes. */
 const longest = { positive: 3600, negative: 300 } as const
 
-/** Whether the message answers that query, asked with that id. Any spelling of the name will do. */
+/** Whether the message answers that query, asked with that id. Any spelling of the name will do, and an error may stand without it. */
 export function isAnswerTo(message: Buffer, query: Query, id: number): boolean {
   try {
     const isAnswer = message.readUInt16BE(0) === id && (message.readUInt16BE(2) & flag.QR) !== 0
     if (!isAnswer) return false
+    if (message.readUInt16BE(4) === 0) return rcodeOf(message) !== rcode.NOERROR
     const question = questionOf(message)
     return question.equals(query.question) || foldCase(question) === foldCase(query.question)
   } catch {
@@ -32,15 +33,24 @@ export function isTruncated(message: Buffer): boolean {
   return (message.readUInt16BE(2) & flag.TC) !== 0
 }
 
+/** Whether the server could not read the query, as an old one cannot that has EDNS in it (RFC 6891, 7). */
+export function isFormatError(message: Buffer): boolean {
+  return rcodeOf(message) === rcode.FORMERR
+}
+
+function rcodeOf(message: Buffer): number {
+  return message.readUInt16BE(2) & 0xf
+}
+
 /** Whether another server may know better. */
 export function isFailure(message: Buffer): boolean {
-  const code = message.readUInt16BE(2) & 0xf
+  const code = rcodeOf(message)
   return code === rcode.SERVFAIL || code === rcode.REFUSED || code === rcode.NOTIMP
 }
 
 /** Seconds for which a message may be kept; 0 for not at all. */
 export function lifetime(message: Buffer): number {
-  const code = message.readUInt16BE(2) & 0xf
+  const code = rcodeOf(message)
   if (isTruncated(message) || (code !== rcode.NOERROR && code !== rcode.NXDOMAIN)) return 0
   const records = recordsOf(message)
   const isNegative = !records.some((record) => record.section === 'answer')

@@ -23,7 +23,7 @@ export interface Query {
   /** The question as it came, with the client's spelling. */
   readonly question: Buffer
   /** RFC 6891: the largest UDP payload the client takes and whether it wants DNSSEC records; null without EDNS. */
-  readonly edns: { readonly size: number; readonly dnssec: boolean } | null
+  readonly edns: { readonly version: number; readonly size: number; readonly dnssec: boolean } | null
   /** Two queries with the same key have the same answer. */
   readonly key: string
 }
@@ -48,6 +48,7 @@ export function receive(bytes: Buffer): Received {
   if (opcode !== 0) return { refusal: bareReply(bytes, rcode.NOTIMP) }
   try {
     const query = parse(bytes)
+    if (query.edns !== null && query.edns.version > 0) return { refusal: badVersion(query) }
     const isTransfer = query.type === recordType.AXFR || query.type === recordType.IXFR
     return isTransfer ? { refusal: reply(query, rcode.REFUSED) } : { query }
   } catch {
@@ -58,11 +59,12 @@ export function receive(bytes: Buffer): Received {
 function parse(bytes: Buffer): Query {
   const question = questionOf(bytes)
   const opt = recordsOf(bytes).find(isOpt)
-  // RFC 6891, 6.1.2: the size is in the place of the class, the flags are the lower half of the TTL
+  // RFC 6891, 6.1.2: the size is in the place of the class; of the TTL, the second byte is the version and the lower half the flags
   const edns =
     opt === undefined
       ? null
       : {
+          version: bytes.readUInt8(opt.ttlAt + 1),
           size: clampPayload(bytes.readUInt16BE(opt.ttlAt - 2)),
           dnssec: (bytes.readUInt16BE(opt.ttlAt + 2) & dnssecOk) !== 0,
         }
@@ -103,6 +105,13 @@ function bareReply(bytes: Buffer, code: number): Buffer {
   header.writeUInt16BE(bytes.readUInt16BE(0), 0)
   header.writeUInt16BE((bytes.readUInt16BE(2) & 0x7900) | flag.QR | code, 2)
   return header
+}
+
+/** RFC 6891, 6.1.3: the code's upper bits are the first byte of the OPT's TTL, and the version is the highest that is known here. */
+function badVersion(query: Query): Buffer {
+  const refusal = appendOpt(reply(query, rcode.NOERROR), false)
+  refusal.writeUInt8(1, refusal.length - 6)
+  return refusal
 }
 
 /** An answer of our own with these records. `ttl` in seconds. */

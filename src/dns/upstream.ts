@@ -1,7 +1,7 @@
 /** One upstream name server: shared UDP sockets to it, TCP where an answer does not fit. */
 import { randomInt } from 'node:crypto'
 import type { Fd } from '../sys/fd.ts'
-import { isTruncated } from './answer.ts'
+import { isFormatError, isTruncated } from './answer.ts'
 import type { Query } from './message.ts'
 import { askByTcp } from './tcp-client.ts'
 import { type Asked, type Heard, UdpClient } from './udp-client.ts'
@@ -40,12 +40,17 @@ export class Upstream {
 
   /**
    * Tells the server's whole answer, or a truncated one where TCP does not get through; null when the server cannot be reached, in
-   * this turn already or later.
+   * this turn already or later. One that takes EDNS for an error is asked again without.
    */
   ask(query: Query, heard: Heard): Asked {
     let byTcp: AbortController | null = null
+    let plain: Asked | null = null
     const receive = (answer: Buffer | null): void => {
       if (answer !== null) this.#silentUntil = 0
+      if (answer !== null && query.edns !== null && isFormatError(answer)) {
+        plain = this.ask({ ...query, edns: null }, heard)
+        return
+      }
       if (answer === null || !isTruncated(answer)) {
         heard(answer)
         return
@@ -60,6 +65,7 @@ export class Upstream {
     return {
       cancel: () => {
         byUdp?.cancel()
+        plain?.cancel()
         byTcp?.abort()
       },
     }

@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { decode, encode } from 'dns-packet'
+import { type DecodedPacket, decode, encode } from 'dns-packet'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Forwarder } from '../../src/dns/forward.ts'
@@ -492,6 +492,28 @@ describe('servers in trouble', () => {
     } finally {
       tcp.close()
     }
+  })
+
+  test.each([
+    ['with', (query: DecodedPacket) => query.questions!],
+    ['without', () => []],
+  ])('a server that takes EDNS for an error, %s the question, is asked without', async (_, questionsOf) => {
+    const old = await upstream('127.0.0.54', (query, send, raw) => {
+      if (query.additionals!.length === 0) answerWith('192.0.2.1')(query, send, raw)
+      else send({ flags: 0x0181, questions: questionsOf(query) })
+    })
+    hostServers = [old.address]
+    const answer = await ask(place.netns, 'a.example', 'A', { size: 1232 })
+    expect([...addressesOf(answer), answer.additionals!.length]).toEqual(['192.0.2.1', 1])
+    expect(old.seen).toHaveLength(2)
+  })
+
+  test('a failure that repeats no question costs no time', async () => {
+    const failing = await upstream('127.0.0.54', (_, send) => send({ flags: 0x0182, questions: [] }))
+    hostServers = [failing.address, (await upstream('127.0.0.55', answerWith('192.0.2.1'))).address]
+    const started = performance.now()
+    expect(addressesOf(await ask(place.netns, 'a.example'))).toEqual(['192.0.2.1'])
+    expect(performance.now() - started).toBeLessThan(900)
   })
 
   test('a truncated answer is passed on as such when the server takes no TCP', async () => {

@@ -60,6 +60,11 @@ export const differences: readonly Difference[] = [
     steps: ['narrow', '-d macvlan -o parent=wan --subnet 10.2.1.0/32'],
   },
   {
+    title: 'A subnet of one address',
+    reason: 'The refusal says why a bridge can do nothing with it.',
+    lines: /failed to allocate gateway \(.*\): No available addresses on this pool/,
+  },
+  {
     title: 'Subnets that nobody can use',
     reason: 'Loopback, unspecified and multicast addresses are not for containers; the refusal names them.',
     steps: ['--subnet 127.0.0.0/24', '--subnet 0.0.0.0/0'],

@@ -16,16 +16,17 @@ interface Asked {
   readonly name?: string
   readonly type?: 'A' | 'AAAA' | 'PTR' | 'AXFR'
   readonly size?: number
+  readonly version?: number
   readonly part?: Partial<Packet>
 }
 
-function ask({ name = 'Web.Example', type = 'A', size, part = {} }: Asked = {}): Buffer {
+function ask({ name = 'Web.Example', type = 'A', size, version = 0, part = {} }: Asked = {}): Buffer {
   const opt = {
     type: 'OPT',
     name: '.',
     udpPayloadSize: size ?? 0,
     extendedRcode: 0,
-    ednsVersion: 0,
+    ednsVersion: version,
     flags: 0,
     flag_do: false,
   }
@@ -77,6 +78,11 @@ describe('receiving', () => {
 
   test('payload sizes are held between 512 and 4096', () => {
     expect([100, 1232, 65_535].map((size) => query({ size }).edns?.size)).toEqual([512, 1232, 4096])
+  })
+
+  test('a later version of EDNS gets BADVERS with the version that is known', () => {
+    const [opt] = decode(refusal(ask({ size: 1232, version: 1 }))!).additionals!
+    expect(opt).toMatchObject({ type: 'OPT', extendedRcode: 1, ednsVersion: 0 })
   })
 
   test('an answer is met with silence, so that two servers never talk to each other', () => {
