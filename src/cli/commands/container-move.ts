@@ -1,6 +1,7 @@
 import type { ContainerMoved } from '../../api/schema/container-move.ts'
 import { text } from '../argv.ts'
 import { defineCommand, print, printError } from '../command.ts'
+import { containerPath } from '../paths.ts'
 import { showProgress } from '../progress.ts'
 
 export const command = defineCommand({
@@ -9,7 +10,7 @@ export const command = defineCommand({
   flags: { to: text('Name of the host, as in tsnet node ls') },
   arity: [1, 1],
   async run({ client, flags, args: [container = ''] }) {
-    const path = `/tsnet/v1/containers/${encodeURIComponent(container)}/move`
+    const path = `/tsnet/v1${containerPath(container, 'move')}`
     const stream = await client.stream('POST', path, { body: { To: flags.to } })
     const { Name, Error: error } = (await showProgress(stream, process.stderr)) as ContainerMoved
     print(Name)

@@ -1,7 +1,7 @@
 import { integer, list, value } from '../argv.ts'
 import { defineCommand } from '../command.ts'
 import { endpointSettings } from '../create-body.ts'
-import { networkPath } from '../paths.ts'
+import { checkName, networkPath } from '../paths.ts'
 import { badValue } from '../values/bad-value.ts'
 import { cut } from '../values/cut.ts'
 import { parseLink } from '../values/link.ts'
@@ -24,6 +24,8 @@ export const command = defineCommand({
   },
   arity: [2, 2],
   async run({ client, flags, args: [network, container] }) {
+    const path = networkPath(network!, 'connect')
+    const Container = checkName('container', container!)
     const EndpointConfig = endpointSettings({
       name: network!,
       aliases: flags.alias.flatMap((one) => one.split(',')),
@@ -35,8 +37,7 @@ export const command = defineCommand({
       driverOptions: Object.fromEntries(flags['driver-opt'].map(parseDriverOption)),
       gatewayPriority: flags['gw-priority'],
     })
-    const body = { Container: container, EndpointConfig }
-    await client.call('POST', networkPath(network!, 'connect'), { body })
+    await client.call('POST', path, { body: { Container, EndpointConfig } })
     return 0
   },
 })

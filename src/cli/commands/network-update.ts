@@ -1,5 +1,6 @@
 import { list } from '../argv.ts'
 import { defineCommand, print, printError } from '../command.ts'
+import { networkPath } from '../paths.ts'
 import { badValue } from '../values/bad-value.ts'
 import { parseLabel, toRecord } from '../values/key-value.ts'
 import { parseIpFlag } from '../values/network.ts'
@@ -25,7 +26,7 @@ export const command = defineCommand({
       DnsAdd: flags['dns-add'],
       DnsRemove: flags['dns-drop'],
     }
-    const path = `/tsnet/v1/networks/${encodeURIComponent(name!)}/update`
+    const path = `/tsnet/v1${networkPath(name!, 'update')}`
     const { ConfigOnly } = await client.call<{ ConfigOnly: boolean }>('POST', path, { body })
     if (ConfigOnly) printError(`networks made from ${name} before keep what they were made with`)
     print(name!)

@@ -2,6 +2,7 @@ import type { NetworkVerified, VerifiedHost, VerifiedPath } from '../../api/sche
 import { text } from '../argv.ts'
 import { defineCommand, print, printError } from '../command.ts'
 import { alignColumns, type Columns, printList } from '../output.ts'
+import { networkPath } from '../paths.ts'
 
 const columns: Columns<VerifiedPath> = {
   From: ['FROM', ({ From }) => From],
@@ -28,7 +29,7 @@ export const command = defineCommand({
   },
   arity: [1, 1],
   async run({ client, flags: { format }, args: [network = ''] }) {
-    const path = `/tsnet/v1/networks/${encodeURIComponent(network)}/verify`
+    const path = `/tsnet/v1${networkPath(network, 'verify')}`
     const verified = await client.call<NetworkVerified>('POST', path)
     if (format === '') print(renderMatrix(verified))
     else printList({ columns, table, quiet: '', labels: () => ({}) }, verified.Paths, format, false)

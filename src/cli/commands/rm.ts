@@ -2,6 +2,7 @@ import { TsnetError } from '../../errors.ts'
 import { toggle } from '../argv.ts'
 import { defineCommand } from '../command.ts'
 import { forEach } from '../each.ts'
+import { containerPath } from '../paths.ts'
 
 export const command = defineCommand({
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
@@ -15,7 +16,7 @@ export const command = defineCommand({
     const remove = async (given: string) => {
       const name = given.replace(/^\/+|\/+$/g, '')
       if (name === '') throw new TsnetError('invalid', 'container-name', 'container name cannot be empty')
-      await client.call('DELETE', `/containers/${encodeURIComponent(name)}`, { query: { force, v: volumes } })
+      await client.call('DELETE', containerPath(name), { query: { force, v: volumes } })
     }
     return forEach(args, remove, force ? { absence: 'told' } : {})
   },
