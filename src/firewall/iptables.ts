@@ -25,6 +25,9 @@ export interface IptablesOptions {
   readonly isLegacy: boolean
 }
 
+/** How often rules are made from what stands before another program's haste is an error. */
+const ATTEMPTS = 3
+
 /** What stands of one family. */
 interface Made {
   /** the chains that come and go */
@@ -47,9 +50,21 @@ export function createIptables({ instance, programs, isLegacy }: IptablesOptions
     made.set(family, { buckets, chains: chainsAfter(instance, before.chains, text) })
   }
 
+  /** Somebody who changes rules between the two makes them not fit each other: then it is done again with what stands now. */
+  async function rewrite(family: Family, render: (saved: string) => string): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      const text = render(await programs.save(family))
+      try {
+        if (text !== '') await programs.restore(family, text)
+        return text
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
   async function replace(family: Family, rules: readonly Rule[]): Promise<Made> {
-    const text = renderAll(instance, family, rules, await programs.save(family))
-    await programs.restore(family, text)
+    const text = await rewrite(family, (saved) => renderAll(instance, family, rules, saved))
     const buckets = countBuckets(new Map(), family, { add: rules, remove: [] })
     const now = { buckets, chains: chainsAfter(instance, new Map(), text) }
     made.set(family, now)
@@ -57,9 +72,8 @@ export function createIptables({ instance, programs, isLegacy }: IptablesOptions
   }
 
   async function clear(family: Family): Promise<void> {
-    const text = renderClear(instance, await programs.save(family))
     made.delete(family)
-    if (text !== '') await programs.restore(family, text)
+    await rewrite(family, (saved) => renderClear(instance, saved))
   }
 
   return {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -185,6 +185,48 @@ describe.each(['nftables', 'iptables'] as const)('the rules of %s', (backend) =>
     sh(backend === 'nftables' ? 'nft flush chain ip tsnet forward' : 'iptables -F TSNET-FORWARD')
     await vi.waitFor(() => expect(repairs).toBe(1), { timeout: 5000, interval: 20 })
     expect(theirs()).toEqual(before)
+  })
+})
+
+describe('the rules of iptables, while others change them at the same time', () => {
+  const path = process.env['PATH']
+  let directory: string
+
+  beforeAll(async () => {
+    await enterThrowAwayNetns()
+    directory = mkdtempSync(join(tmpdir(), 'tsnet-hasty-'))
+    // between a look at the rules and their change
+    const hasty = `#!/bin/sh
+if [ -e ${directory}/armed ]; then rm ${directory}/armed; nft flush ruleset; fi
+PATH=${path} exec iptables-restore "$@"
+`
+    writeFileSync(join(directory, 'iptables-restore'), hasty, { mode: 0o755 })
+    process.env['PATH'] = `${directory}:${path}`
+  })
+
+  afterAll(() => {
+    process.env['PATH'] = path
+    rmSync(directory, { recursive: true })
+  })
+
+  it('are made, taken away and made anew all the same', async () => {
+    const arm = () => writeFileSync(join(directory, 'armed'), '')
+    const isDisarmed = () => !existsSync(join(directory, 'armed'))
+    const firewall = createFirewall({ backend: 'iptables', instance: '', log: pino({ level: 'silent' }) })
+    try {
+      await firewall.replaceAll([...bridgeRules([4]), port])
+      const standing = ruleset()
+      arm()
+      await firewall.replaceAll([...bridgeRules([4]), port])
+      expect(isDisarmed()).toBe(true)
+      expect(ruleset()).toEqual(standing)
+      arm()
+      await firewall.clear()
+      expect(isDisarmed()).toBe(true)
+      expect(ruleset().join()).not.toContain('TSNET')
+    } finally {
+      firewall.close()
+    }
   })
 })
 
