@@ -180,13 +180,13 @@ export function usesNames(parts: Parts, container: ContainerRecord): boolean {
   )
 }
 
-/** Publishes an endpoint's names to its neighbours. */
+/** Publishes an endpoint's names to its neighbours, also while its lease is lost: the world is not asked for what is theirs. */
 export function nameEndpoint(parts: Parts, endpoint: EndpointRecord): void {
   const network = networkOf(parts, endpoint)
   const addresses = [endpoint.address4, endpoint.address6]
     .filter((address) => address !== '')
     .map(bareAddress)
-  if (addresses.length === 0) return
+  if (addresses.length === 0 && linkIpamOf(parts, network) === undefined) return
   parts.names.setEndpoint(network.id, network.name, endpoint.id, { names: [...endpoint.dnsNames], addresses })
 }
 

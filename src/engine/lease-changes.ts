@@ -53,7 +53,6 @@ async function readdress(
     )
   }
   const published = await followPorts(parts, container, changed)
-  parts.names.removeEndpoint(endpoint.network, endpoint.id)
   nameEndpoint(parts, moved)
   parts.store.containers.put(container.id, { ...changed, published })
   await tellContainer(parts, container, changed)

@@ -5,8 +5,11 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { openNetns } from '../../src/sys/netns.ts'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, run, TestDaemon } from '../helpers/daemon.ts'
+import { addressesOf, ask } from '../helpers/dns-lab.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 const daemon = await TestDaemon.start()
 const client = new TestClient(daemon)
@@ -16,32 +19,82 @@ const ip = (...args: string[]): string => daemon.inNetns('ip', args)
 const log: string[] = []
 let server: ChildProcess | null = null
 let lonely: ReturnType<typeof startLonely>
+let robbed: ReturnType<typeof startRobbed>
+
+async function end(server: ChildProcess): Promise<void> {
+  const ended = once(server, 'exit')
+  server.kill()
+  await ended
+}
 
 async function stopServer(): Promise<void> {
   const running = server
   server = null
-  if (running === null) return
-  const ended = once(running, 'exit')
-  running.kill()
-  await ended
+  if (running !== null) await end(running)
 }
 
-/** dnsmasq on the far side; leases are for two minutes and renewed after three seconds. */
-async function startServer(range: string): Promise<void> {
-  await stopServer()
-  log.length = 0
-  server = spawn(
+const leasesOf = (link: string): string => join(daemon.root, `leases.${link}`)
+
+/** dnsmasq on the far side of a link; leases are for two minutes and renewed after three seconds. What it says goes to `lines`. */
+async function serve(link: string, range: string, lines: string[]): Promise<ChildProcess> {
+  lines.length = 0
+  const dnsmasq = spawn(
     'nsenter',
     [
       ...[`--net=/run/netns/${outside}`, 'dnsmasq', '--no-daemon', '--conf-file=/dev/null', '--user=root'],
-      ...['--interface=lan', '--bind-interfaces', '--no-ping', '--dhcp-authoritative', '--log-dhcp'],
+      ...[`--interface=${link}`, '--except-interface=lo', '--bind-interfaces', '--no-ping'],
+      ...['--dhcp-authoritative', '--log-dhcp'],
       ...['--no-resolv', '--no-hosts', '--address=/printer.lan/10.5.0.200', '--dhcp-option=58,3'],
-      ...[`--dhcp-leasefile=${join(daemon.root, 'leases')}`, `--dhcp-range=${range},255.255.255.0,2m`],
+      ...[`--dhcp-leasefile=${leasesOf(link)}`, `--dhcp-range=${range},255.255.255.0,2m`],
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
-  createInterface({ input: server.stderr! }).on('line', (line) => log.push(line))
-  await expect.poll(() => log.join('\n'), { timeout: 5000 }).toContain('DHCP, sockets bound')
+  createInterface({ input: dnsmasq.stderr! }).on('line', (line) => lines.push(line))
+  await eventually(() => expect(lines.join('\n')).toContain('DHCP, sockets bound'))
+  return dnsmasq
+}
+
+async function startServer(range: string): Promise<void> {
+  await stopServer()
+  server = await serve('lan', range, log)
+}
+
+interface Robbed {
+  readonly had: string
+  /** The answer for its name while it has no address, and the interface's addresses. */
+  readonly without: readonly [code: string, addresses: string[], shown: string]
+  readonly later: string
+}
+
+/** A container whose server takes its address and has no other for a while, which goes on while others are looked at. */
+async function startRobbed(): Promise<Robbed> {
+  const lines: string[] = []
+  let dnsmasq = await serve('dry', '10.6.0.50,10.6.0.50', lines)
+  const replace = async (range: string): Promise<void> => {
+    await end(dnsmasq)
+    rmSync(leasesOf('dry'), { force: true })
+    dnsmasq = await serve('dry', range, lines)
+  }
+  try {
+    const bridge = 'com.docker.network.bridge.name=br-dry'
+    await docker('network', 'create', '--ipam-driver', 'dhcp', '--opt', bridge, 'dry')
+    await wait('robbed', '--network', 'dry')
+    const address = (): Promise<string> => addressOf('robbed', 'dry')
+    const had = await address()
+    await replace('10.6.0.0,static')
+    await eventually(async () => expect(await address()).toBe(''))
+    using netns = openNetns(`/proc/${(await inspect('container', 'robbed')).State.Pid}/ns/net`)
+    const answer = await ask(netns, 'robbed')
+    const shown = await inside('robbed', 'ip -o -4 addr show eth0')
+    await replace('10.6.0.60,10.6.0.60')
+    const later = await eventually(async () => {
+      expect(await address()).not.toBe('')
+      return address()
+    })
+    return { had, without: [answer.rcode, addressesOf(answer), shown], later }
+  } finally {
+    await end(dnsmasq)
+  }
 }
 
 /** A start on a network without a server, which goes on while others are looked at. */
@@ -67,8 +120,14 @@ beforeAll(async () => {
   ip('addr', 'add', '10.5.1.2/24', 'dev', 'br-lan')
   ip('link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'lan', 'netns', `/run/netns/${outside}`)
   ip('link', 'set', 'uplink', 'master', 'br-lan', 'up')
+  ip('link', 'add', 'br-dry', 'type', 'bridge')
+  ip('link', 'set', 'br-dry', 'up')
+  ip('link', 'add', 'dryup', 'type', 'veth', 'peer', 'name', 'dry', 'netns', `/run/netns/${outside}`)
+  ip('link', 'set', 'dryup', 'master', 'br-dry', 'up')
   for (const args of [
     ['link', 'set', 'lo', 'up'],
+    ['addr', 'add', '10.6.0.1/24', 'dev', 'dry'],
+    ['link', 'set', 'dry', 'up'],
     ['addr', 'add', '10.5.0.1/24', 'dev', 'lan'],
     ['addr', 'add', '10.5.1.1/24', 'dev', 'lan'],
     ['link', 'set', 'lan', 'up'],
@@ -79,12 +138,14 @@ beforeAll(async () => {
   ip('link', 'set', 'br-desert', 'up')
   lonely = startLonely()
   lonely.catch(() => {})
+  robbed = startRobbed()
+  robbed.catch(() => {})
 })
 afterEach(async () => {
   await remove('web', 'db').catch(() => {})
   await docker('network', 'rm', 'lan').catch(() => {})
   await stopServer()
-  rmSync(join(daemon.root, 'leases'), { force: true })
+  rmSync(leasesOf('lan'), { force: true })
 })
 afterAll(async () => {
   await daemon.stop()
@@ -148,7 +209,7 @@ describe('a network whose addresses come by DHCP', () => {
     await expect.poll(page, { timeout: 5000 }).toBe('hello\n')
     expect(await docker('port', 'web')).toBe('')
     await stopServer()
-    rmSync(join(daemon.root, 'leases'))
+    rmSync(leasesOf('lan'))
     await startServer('10.5.1.50,10.5.1.99')
     await expect.poll(() => addressOf('web', 'lan'), { timeout: 15_000 }).toMatch(/^10\.5\.1\./)
     expect(said(/DHCPNAK/)).toBeGreaterThanOrEqual(1)
@@ -199,6 +260,14 @@ describe('a network whose addresses come by DHCP', () => {
     expect(took).toBeLessThan(11_000)
     expect(ip('-o', 'link', 'show', 'master', 'br-desert')).toBe('')
     expect(ip('-br', 'link')).toContain('br-desert')
+  })
+
+  it('takes the address of a container whose server has none for it, its name with it, until there is one', async () => {
+    const { had, without, later } = await robbed
+    expect(had).toBe('10.6.0.50')
+    // not what the world calls so
+    expect(without).toEqual(['NOERROR', [], ''])
+    expect(later).toBe('10.6.0.60')
   })
 
   it('keeps the address over a restart of the daemon, and renews it from then on', async () => {
