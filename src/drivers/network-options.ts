@@ -28,13 +28,17 @@ export const interfaceDefaults: InterfaceOptions = {
 
 const prefixOption = 'com.docker.network.container_iface_prefix'
 
-export const interfaceParsers: OptionParsers<InterfaceOptions> = {
-  'com.docker.network.driver.mtu': (value) => ({ mtu: parseMtu(value) }),
-  [prefixOption]: (value) => ({ interfacePrefix: parsePrefix(value) }),
+const announcementParsers: OptionParsers<InterfaceOptions> = {
   'com.docker.network.advertise_addr_nmsgs': (value) => ({ announcements: parseWithin(value, 0, 3) }),
   'com.docker.network.advertise_addr_ms': (value) => ({
     announcementInterval: parseWithin(value, 100, 2000),
   }),
+}
+
+export const interfaceParsers: OptionParsers<InterfaceOptions> = {
+  'com.docker.network.driver.mtu': (value) => ({ mtu: parseMtu(value) }),
+  [prefixOption]: (value) => ({ interfacePrefix: parsePrefix(value) }),
+  ...announcementParsers,
 }
 
 /** A network's options by its driver's parsers. Throws kind 'invalid', naming the network, the option and what would be right. */
@@ -61,6 +65,25 @@ export function parseNetworkOptions<O>(
     }
   })
   return Object.freeze(Object.assign({}, defaults, ...parsed) as O)
+}
+
+/**
+ * How often interfaces of a network tell their neighbours their addresses, and milliseconds between two times, whatever other options
+ * somebody else gives a meaning to. Throws kind 'invalid'.
+ */
+export function announcementsOf({ name, options: all }: Pick<NetworkSpec, 'name' | 'options'>): {
+  readonly times: number
+  readonly interval: number
+} {
+  const own = Object.entries(all).filter(([option]) => Object.hasOwn(announcementParsers, option))
+  const network = { name, options: Object.fromEntries(own) }
+  const { announcements: times, announcementInterval: interval } = parseNetworkOptions(
+    'remote',
+    network,
+    announcementParsers,
+    interfaceDefaults,
+  )
+  return { times, interval }
 }
 
 /** Options of a single endpoint that its driver does not know are refused rather than passed over. */
@@ -102,9 +125,15 @@ export function splitTrusted(value: string): string[] {
   return value.split(':').filter((name) => name !== '')
 }
 
-/** The host's interfaces from which a network's published ports are reached at containers' own addresses. */
-export function trustedInterfacesOf(network: Pick<NetworkSpec, 'options'>): string[] {
-  return splitTrusted(network.options[trustedOption] ?? '')
+/**
+ * The host's interfaces from which a network's published ports are reached at containers' own addresses; '' for whichever, where the
+ * daemon allows direct routing.
+ */
+export function trustedInterfacesOf(
+  network: Pick<NetworkSpec, 'options'>,
+  { directRouting }: { readonly directRouting: boolean },
+): string[] {
+  return [...(directRouting ? [''] : []), ...splitTrusted(network.options[trustedOption] ?? '')]
 }
 
 export function badOption(message: string): TsnetError {

@@ -286,6 +286,30 @@ export function describeDriver(
       expect([canReach(one, '10.91.0.3'), canReach(two, 'fd00:91::2')]).toEqual([true, true])
     })
 
+    /** Links without a hardware address of their own have the address that neighbours know. */
+    const ofAnnouncer = (title: string, body: () => unknown): void => {
+      if (ownMacs) ofMaker(title, body)
+    }
+
+    ofAnnouncer(
+      'neighbours that knew another hardware address for an endpoint’s addresses learn its own',
+      async () => {
+        await driver.createNetwork(context, network)
+        const [neighbour, sandbox] = [places.open(), places.open()]
+        await driver.attach(context, endpointSpec(network, 3), neighbour)
+        for (const address of ['10.91.0.2', 'fd00:91::2'])
+          inNetns(neighbour.netns, () =>
+            ip(`neigh replace ${address} lladdr 02:00:00:00:00:99 dev eth0 nud reachable`),
+          )
+        const { mac } = await driver.attach(context, endpointSpec(network, 2), sandbox)
+        const known = () =>
+          ipJson<{ dst: string; lladdr?: string }>('neigh show dev eth0', neighbour)
+            .filter(({ dst }) => ['10.91.0.2', 'fd00:91::2'].includes(dst))
+            .map(({ lladdr }) => lladdr)
+        await expect.poll(known, { timeout: 3000 }).toEqual([mac, mac])
+      },
+    )
+
     test('default routes lead through the endpoint only where they are asked for', async () => {
       await driver.createNetwork(context, network)
       const sandbox = places.open()

@@ -1,6 +1,7 @@
 /** Networks of a Docker plugin (libnetwork's remote driver API). The plugin makes links; tsnet takes them into sandboxes. */
 import { errorMessage } from '../../errors.ts'
 import { isRefusal, isUndone, type Plugin, type PluginAnswer } from '../../plugins/plugin.ts'
+import { Announcer } from '../../sandbox/announcer.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import type {
   EndpointInfo,
@@ -17,6 +18,7 @@ import type {
   EndpointSpec,
   NetworkDriver,
 } from '../driver.ts'
+import { announcementsOf } from '../network-options.ts'
 import { chooseName, configureLink, returnLink, takeLink } from './links.ts'
 import {
   createEndpointBody,
@@ -41,6 +43,7 @@ export class RemoteDriver implements NetworkDriver<null> {
   readonly #plugin: Plugin
   readonly #isRecorded: (network: string) => boolean
   readonly #created = new Set<string>()
+  readonly #announcer = new Announcer()
   /** The last endpoints that the plugin has taken back: it is not told twice. */
   readonly #gone = new Map<string, Promise<void>>()
   #known: { readonly scope: 'local' | 'global'; readonly checksGateways: boolean } | null = null
@@ -60,8 +63,9 @@ export class RemoteDriver implements NetworkDriver<null> {
     return { scope: this.#known?.scope ?? 'local', addresses: 'ipam', gateway: 'always', ports: 'driver' }
   }
 
-  /** The plugin alone knows its options, and says so when the network is made. */
-  parseOptions(): null {
+  /** Of most the plugin alone knows the meaning, and says so when the network is made. */
+  parseOptions(network: NetworkSpec): null {
+    announcementsOf(network)
     return null
   }
 
@@ -113,8 +117,10 @@ export class RemoteDriver implements NetworkDriver<null> {
     if (joined.source === '') return { interfaceName: '', ...facts }
     const interfaceName = chooseName(sandbox, endpoint.interfaceName, joined)
     takeLink(this.name, sandbox, id, joined.source, interfaceName)
-    const link = configureLink(sandbox, renamed(endpoint, interfaceName), joined)
-    return { ...facts, interfaceName, mac: link.address }
+    const { index, address } = configureLink(sandbox, renamed(endpoint, interfaceName), joined)
+    const what = { index, mac: address, addresses: [address4, address6] }
+    this.#announcer.announce(sandbox, id, what, announcementsOf(endpoint.network))
+    return { ...facts, interfaceName, mac: address }
   }
 
   /** A container's end and its removal may both ask for it, at the same time too. */
@@ -131,6 +137,7 @@ export class RemoteDriver implements NetworkDriver<null> {
   /** A plugin that does not do its part keeps no container from ending. */
   async #end(context: DriverContext, endpoint: AttachedEndpoint, sandbox: Sandbox | null): Promise<void> {
     const ids = idsOf(endpoint)
+    this.#announcer.stop(endpoint.id)
     await this.#tell(context, 'RevokeExternalConnectivity', ids)
     await this.#tell(context, 'Leave', ids)
     if (sandbox !== null) returnLink(sandbox, endpoint.id)
