@@ -37,7 +37,7 @@ import { createDhcpIpam } from './ipam/dhcp/index.ts'
 import type { Ipam, PoolIpam } from './ipam/ipam.ts'
 import { createLocalIpam } from './ipam/local.ts'
 import { nullIpam } from './ipam/null.ts'
-import { defaultAddressPools } from './ipam/subnets.ts'
+import { poolsOfHost } from './ipam/subnets.ts'
 import type { Logger } from './log.ts'
 import { listAllRoutes } from './netlink/route.ts'
 import { openRouteSocket } from './netlink/socket.ts'
@@ -99,7 +99,7 @@ export async function buildParts(
     nullIpam,
     createDhcpIpam({ log }),
     createLocalIpam({
-      ...(config.addressPools.length === 0 ? {} : { defaultPools: config.addressPools }),
+      defaultPools: poolsOfHost(config.addressPools),
       installationId: installationId(store),
       usedRoutes: () => [...usedRoutes(resolver), ...sharedSubnets(store)],
       describeOwner: ownerName,
@@ -175,7 +175,7 @@ export async function buildParts(
     cluster,
     moves: new MoveMarks(),
     foreignOwners: [],
-    addressPools: config.addressPools.length === 0 ? defaultAddressPools : config.addressPools,
+    addressPools: poolsOfHost(config.addressPools),
     usedRoutes: () => usedRoutes(resolver),
     images: createImages({
       store,

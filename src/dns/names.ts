@@ -4,7 +4,7 @@ import type { EndpointId, NetworkId } from '../values/id.ts'
 import { canonicalIp, isIp } from '../values/ip.ts'
 
 export interface EndpointNames {
-  /** Every name of the endpoint; the first one answers reverse lookups. */
+  /** Every name of the endpoint; the first one that can be asked for answers reverse lookups. */
   readonly names: readonly string[]
   readonly addresses: readonly string[]
 }
@@ -76,8 +76,8 @@ export class NameRegistry {
     for (const id of networks) {
       const network = this.#networks.get(id)
       const endpoint = network?.byAddress.get(canonicalIp(address))
-      const name = endpoint && network?.endpoints.get(endpoint)?.names[0]
-      if (name) return `${name}.${network.name}`
+      const name = endpoint && network?.endpoints.get(endpoint)?.names.find(isDomainName)
+      if (name) return `${name}.${network!.name}`
     }
     return null
   }
@@ -112,6 +112,11 @@ export class NameRegistry {
       ipv6: addresses.filter((address) => address.includes(':')),
     }
   }
+}
+
+/** Whether a question can hold the name (RFC 1035, 2.3.4): containers may be called what none can. */
+function isDomainName(name: string): boolean {
+  return name.split('.').every((label) => label.length > 0 && label.length <= 63)
 }
 
 function withoutNetwork(network: Network, name: string): string {

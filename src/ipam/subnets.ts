@@ -37,6 +37,11 @@ export function uniqueLocalPool(installationId: string): AddressPool {
   return { base: `${integerToIp((0xfdn << 120n) | (globalId << 80n), 6)}/48`, size: 64 }
 }
 
+/** The pools of a host that was told these: of IPv4 the usual ones unless some of that family are among them. */
+export function poolsOfHost(given: readonly AddressPool[]): readonly AddressPool[] {
+  return given.some((pool) => poolFamily(pool) === 4) ? given : [...defaultAddressPools, ...given]
+}
+
 /** Throws kind 'invalid' with Docker's words unless the pool can be cut as it says. */
 export function checkAddressPool(pool: AddressPool): void {
   const base = parseCidr(pool.base)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createLocalIpam, type LocalIpamOptions } from '../../src/ipam/local.ts'
-import { defaultAddressPools } from '../../src/ipam/subnets.ts'
+import { defaultAddressPools, poolsOfHost } from '../../src/ipam/subnets.ts'
 import { describeIpam, poolRequest } from './ipam.contract.ts'
 
 function local(part: Partial<LocalIpamOptions> = {}) {
@@ -60,6 +60,14 @@ describe('default subnets', () => {
   test('a given IPv6 pool replaces the installation’s own', async () => {
     const ipam = local({ defaultPools: [...defaultAddressPools, { base: 'fd00:1::/56', size: 64 }] })
     expect((await ipam.requestPool('one', poolRequest({ family: 6 }))).subnet).toBe('fd00:1::/64')
+  })
+
+  test('pools of one family leave the other’s as they are', async () => {
+    const ipam = local({ defaultPools: poolsOfHost([{ base: 'fd00:1::/56', size: 64 }]) })
+    expect((await ipam.requestPool('one', poolRequest())).subnet).toBe('172.18.0.0/24')
+    const other = local({ defaultPools: poolsOfHost([{ base: '10.9.0.0/16', size: 24 }]) })
+    expect((await other.requestPool('one', poolRequest())).subnet).toBe('10.9.0.0/24')
+    expect((await other.requestPool('one', poolRequest({ family: 6 }))).subnet).toMatch(/^fd.*\/64$/)
   })
 })
 

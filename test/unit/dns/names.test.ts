@@ -78,6 +78,12 @@ describe('reverse', () => {
     expect(names.reverse([front], 'fd00:1:0::2')).toBe('web.Front')
   })
 
+  test('a name too long to be asked for does not answer', () => {
+    const long = 'x'.repeat(64)
+    names.setEndpoint(front, 'Front', spare, { names: [long, 'short-id'], addresses: ['10.1.0.3'] })
+    expect(names.reverse([front], '10.1.0.3')).toBe('short-id.Front')
+  })
+
   test('an address on a network that the sandbox is not on stays unknown', () => {
     expect(names.reverse([front], '10.2.0.2')).toBeNull()
   })
