@@ -145,10 +145,10 @@ export interface NetworkDriver<O = unknown> {
     endpoints: readonly StandingEndpoint[],
   ): Promise<readonly string[]>
   /**
-   * Those of the endpoints whose interfaces somebody has removed. Quick. They are detached and attached again; a driver without it never has
+   * Those of the endpoints whose interfaces somebody has removed. They are detached and attached again; a driver without it never has
    * that done.
    */
-  findLost?(context: DriverContext, endpoints: readonly StandingEndpoint[]): readonly EndpointId[]
+  findLost?(context: DriverContext, endpoints: readonly StandingEndpoint[]): Promise<readonly EndpointId[]>
   /** Programs that networks need, by their names: whether they are there. */
   programs?(networks: readonly NetworkRecord[]): Promise<ReadonlyMap<string, boolean>>
   /** Calls `suspect` with networks that are to be repaired, for reasons that the driver alone knows of, until disposed of. */

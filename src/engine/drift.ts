@@ -156,7 +156,7 @@ class Drift {
     let lost: readonly EndpointId[] = []
     await this.#attempt(network.id, network, async () => {
       const faults = await repairNetwork(this.#parts, network, endpoints)
-      if (isOneGone) lost = lostEndpoints(this.#parts, network, endpoints)
+      if (isOneGone) lost = await lostEndpoints(this.#parts, network, endpoints)
       return faults.length > 0
     })
     // A container may be busy for long.

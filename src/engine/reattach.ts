@@ -15,12 +15,12 @@ import { standingSpec } from './reconfigure-endpoints.ts'
 import { standingEndpoints, tellRepair } from './repair-network.ts'
 
 /** Those of a network's endpoints that have lost their interfaces. Those of pods are their runtimes' affair, which ask for them by CHECK. */
-export function lostEndpoints(
+export async function lostEndpoints(
   parts: Parts,
   { driver }: NetworkRecord,
   endpoints: readonly StandingEndpoint[],
-): EndpointId[] {
-  const lost = parts.networkDriver(driver).findLost?.(driverContext(parts), endpoints) ?? []
+): Promise<EndpointId[]> {
+  const lost = (await parts.networkDriver(driver).findLost?.(driverContext(parts), endpoints)) ?? []
   return lost.filter((id) => findHolder(parts, id) !== undefined)
 }
 
@@ -44,7 +44,8 @@ export async function reattachLost(parts: Parts, id: EndpointId): Promise<boolea
     const [standing] = [...standingEndpoints(parts, (endpoint) => endpoint.id === id).values()].flat()
     const container = findHolder(parts, id)
     if (standing === undefined || container === undefined) return false
-    if (lostEndpoints(parts, standing.network, [standing]).length === 0) return false
+    const lost = await lostEndpoints(parts, standing.network, [standing])
+    if (lost.length === 0) return false
     using sandbox = standing.sandbox()
     if (sandbox === null) return false
     const endpoint = container.endpoints.find((one) => one.id === id)!

@@ -440,12 +440,12 @@ export function describeDriver(
         const execRoot = dirname(dirname(sandbox.path))
         const standing = { ...endpoint, sandbox: () => findSandbox({ execRoot, id: sandbox.id }) }
         const lost = () => driver.findLost?.(context, [standing])
-        expect(lost()).toEqual([])
+        expect(await lost()).toEqual([])
         inNetns(sandbox.netns, (() => ip('link del eth0')) as () => never)
-        expect(lost()).toEqual([endpoint.id])
+        expect(await lost()).toEqual([endpoint.id])
         await driver.detach(context, endpoint, sandbox)
         expect(await driver.attach(context, again, sandbox)).toMatchObject({ mac: again.mac })
-        expect(lost()).toEqual([])
+        expect(await lost()).toEqual([])
         expect(canReach(sandbox, '10.91.0.1')).toBe(true)
       },
     )

@@ -152,10 +152,11 @@ describe('an interface of a running container that somebody removes', () => {
     expect(events.seen[0]).toMatchObject({ Action: 'repair', Actor: { Attributes: attributes } })
   })
 
-  it('and whose name is taken meanwhile stays away, which is told, until its place is free', async () => {
+  it('and whose name is taken stays away, which is told, until its place is free', async () => {
     const before = seen()
     const events = await EventReader.open(daemon, { type: ['network'] })
-    within('sh', '-c', 'ip link del eth0; ip link add eth0 type bridge')
+    within('sh', '-c', 'ip link set eth0 down && ip link set eth0 name old0 && ip link add eth0 type bridge')
+    within('ip', 'link', 'del', 'old0')
     await until(() => events.seen.length > 0)
     expect(events.seen[0]).toMatchObject({
       Action: 'repair-failed',

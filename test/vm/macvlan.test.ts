@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { TestClient } from '../helpers/client.ts'
 import { busyboxArchive, TestDaemon } from '../helpers/daemon.ts'
+import { eventually } from '../helpers/eventually.ts'
 
 let daemon: TestDaemon
 let client: TestClient
@@ -125,6 +126,32 @@ describe('a VLAN of a parent', () => {
     expect(links()).toContain('up0.10')
     await client.docker('network', 'rm', 'three')
     expect(links()).toEqual(before)
+  })
+
+  test('and a dummy that somebody removes are made again, and running containers are on them as before', async () => {
+    await client.docker(
+      ...['network', 'create', '-d', 'ipvlan', '-o', 'parent=up0.10', '--subnet', '10.92.0.0/24', 'one'],
+    )
+    const id = await client.docker(
+      'network',
+      'create',
+      '-d',
+      'macvlan',
+      '--subnet',
+      '10.95.0.0/24',
+      'none-out',
+    )
+    const place = (network: string, address: string): string[] => ['--network', network, '--ip', address]
+    await client.wait('eve', ...place('one', '10.92.0.9'))
+    await client.wait('ann', ...place('none-out', '10.95.0.9'))
+    await client.wait('bob', ...place('none-out', '10.95.0.10'))
+    ip('link del up0.10')
+    ip(`link del ${links().find((name) => name.startsWith('dm-') && id.startsWith(name.slice(3)))}`)
+    await eventually(async () => expect(await reached('eve', '10.92.0.1')).toEqual([true]))
+    await eventually(async () => expect(await reached('ann', '10.95.0.10')).toEqual([true]))
+    const { Id } = await client.inspect('container', 'eve')
+    execFileSync('nsenter', [`--net=${daemon.execRoot}/netns/${Id}`, 'ip', 'link', 'del', 'eth0'])
+    await eventually(async () => expect(await reached('eve', '10.92.0.1')).toEqual([true]))
   })
 
   test('that is missing after a reboot is made again; one that the user made stays', async () => {

@@ -98,7 +98,7 @@ export function createBridgeDriver(): NetworkDriver<BridgeOptions> {
       return repairBridge(socket, bridgeOf(socket, mark, network, parseBridgeOptions(network)), endpoints)
     },
 
-    findLost: ({ mark }, endpoints) => lostPorts(mark, endpoints),
+    findLost: async ({ mark }, endpoints) => lostPorts(mark, endpoints),
 
     async sweep(context, networks, endpoints) {
       names.keep(networks)

@@ -1,4 +1,5 @@
 /** A network of the kinds macvlan and ipvlan as it should be beside what somebody else has made of it, or a parent that came back. */
+import { setImmediate } from 'node:timers/promises'
 import { TsnetError } from '../../errors.ts'
 import { watchEvents } from '../../netlink/events.ts'
 import { findLink, type Link, listLinks } from '../../netlink/link.ts'
@@ -55,14 +56,25 @@ async function parentOf(
 }
 
 /** Those of the endpoints that have no link any more: it goes with its parent, or by itself. */
-export function lostLinks(mark: string, kind: Kind, endpoints: readonly StandingEndpoint[]): EndpointId[] {
-  const isLost = ({ id, sandbox: openSandbox }: StandingEndpoint): boolean => {
-    using sandbox = openSandbox()
-    if (sandbox === null) return false
-    using socket = openRouteSocket(sandbox.netns)
-    return !listLinks(socket, kind).some(({ alias }) => alias === tagOf(mark, id))
+export async function lostLinks(
+  mark: string,
+  kind: Kind,
+  endpoints: readonly StandingEndpoint[],
+): Promise<EndpointId[]> {
+  const lost: EndpointId[] = []
+  for (const endpoint of endpoints) {
+    if (isLost(mark, kind, endpoint)) lost.push(endpoint.id)
+    // Each is looked for in a namespace of its own: others have their turn in between.
+    await setImmediate()
   }
-  return endpoints.filter(isLost).map(({ id }) => id)
+  return lost
+}
+
+function isLost(mark: string, kind: Kind, { id, sandbox: openSandbox }: StandingEndpoint): boolean {
+  using sandbox = openSandbox()
+  if (sandbox === null) return false
+  using socket = openRouteSocket(sandbox.netns)
+  return !listLinks(socket, kind).some(({ alias }) => alias === tagOf(mark, id))
 }
 
 /**

@@ -92,7 +92,7 @@ export function createOverlayDriver(cluster: Cluster, keys: TunnelKeys | null = 
 
     repair: (context, network, endpoints) => networks.repair(context, network, endpoints),
 
-    findLost: (context, endpoints) => lostPorts(markOf(context), endpoints),
+    findLost: async (context, endpoints) => lostPorts(markOf(context), endpoints),
 
     async sweep(context, wanted, endpoints) {
       const ids = new Set<string>([...wanted, ...endpoints].map(({ id }) => id))
