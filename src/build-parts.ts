@@ -164,6 +164,7 @@ export async function buildParts(
     supervisor,
     firewall,
     ports: createPorts({ log, proxy: config.userlandProxy }),
+    directRouting: config.directRouting,
     names: createNameService({
       log,
       redirect: createDnsRedirect(firewall.backend),

@@ -69,6 +69,8 @@ export interface Config {
   readonly pidfile: string
   readonly firewallBackend: 'auto' | 'iptables' | 'nftables'
   readonly initPool: number
+  /** Whether who has a route to a container's address reaches its published ports there. */
+  readonly directRouting: boolean
   /** Whether the daemon relays what the kernel's DNAT cannot serve. */
   readonly userlandProxy: boolean
   /** Where Docker's plugins are looked for; empty for dockerd's directories. */

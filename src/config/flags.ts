@@ -37,6 +37,7 @@ const flags = {
   'firewall-backend': { type: 'string' },
   'init-pool': { type: 'string' },
   'plugin-dir': { type: 'string', multiple: true },
+  'allow-direct-routing': { type: 'string' },
   'userland-proxy': { type: 'string' },
   'volume-trash-age': { type: 'string' },
   'volume-trash-space': { type: 'string' },
@@ -84,6 +85,7 @@ Options:
       --firewall-backend string             auto, nftables, iptables (default "auto")
       --init-pool number                    How many inits wait warm (default 2)
       --plugin-dir list                     Where Docker's plugins are looked for instead of /run/docker/plugins, /etc/docker/plugins, /usr/lib/docker/plugins
+      --allow-direct-routing                Let published ports be reached at containers' own addresses too, by whoever has a route there
       --userland-proxy=false                Publish only what the kernel serves by itself, without a relay for [::1] and from IPv6 to IPv4
       --volume-trash-age duration           How long removed volumes can be restored, 0 for not at all (default 24h)
       --volume-trash-space percent          Free space below which the oldest of them go before their time (default 10%)
@@ -101,10 +103,13 @@ export const settingNames: readonly string[] = Object.keys(flags).filter(
   (name) => name !== 'config-file' && name !== 'help',
 )
 
+/** That they are given is enough. */
+const switches: readonly string[] = ['--ipv6', '--allow-direct-routing']
+
 /** Throws kind 'invalid'. */
 export function parseFlags(argv: readonly string[]): Values {
   try {
-    const args = argv.map((one) => (one === '--ipv6' ? '--ipv6=true' : one))
+    const args = argv.map((one) => (switches.includes(one) ? `${one}=true` : one))
     return parseArgs({ args, options: flags, strict: true }).values
   } catch (error) {
     throw badSetting((error as Error).message)

@@ -64,6 +64,7 @@ export function loadConfig(argv: readonly string[]): Config | null {
       programs: orElse(given.list('cni-bin-dir'), ['/opt/cni/bin', '/usr/lib/cni']),
     },
     pluginDirectories: given.list('plugin-dir'),
+    directRouting: given.isOn('allow-direct-routing', 'false'),
     userlandProxy: given.isOn('userland-proxy', 'true'),
   }
 }

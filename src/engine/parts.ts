@@ -35,6 +35,8 @@ export interface Parts {
   readonly supervisor: Supervisor
   readonly firewall: Firewall
   readonly ports: Ports
+  /** Whether published ports are reached at containers' own addresses by whichever of the host's interfaces. */
+  readonly directRouting: boolean
   readonly names: NameService
   /** The addresses that containers with an egress policy may reach by name. */
   readonly egress: EgressGrants

@@ -211,7 +211,7 @@ function publishTargets(
     .filter((endpoint) => endpoint !== undefined)
     .map((endpoint) => ({
       target: targetOf(parts, endpoint, endpoint === v4, endpoint === v6),
-      trusted: trustedInterfacesOf(networkOf(parts, endpoint)),
+      trusted: trustedInterfacesOf(networkOf(parts, endpoint), parts),
     }))
 }
 

@@ -22,7 +22,7 @@ export function publishRules(ports: readonly PublishedPort[], target: PublishTar
 }
 
 /**
- * Lets who comes in by one of the host's trusted interfaces reach published ports at the container's own address. What is published
+ * Lets who comes in by one of the host's trusted interfaces, or by any ('') reach published ports at the container's own address. What is published
  * for the host alone, or at another interface, stays so. Pure.
  */
 export function trustedRules(

@@ -153,7 +153,7 @@ export class Endpoints {
     const target = { owner: id, interface: name, address4, address6 }
     return [
       ...publishRules(published, target),
-      ...trustedRules(published, target, trustedInterfacesOf(network)),
+      ...trustedRules(published, target, trustedInterfacesOf(network, this.#parts)),
     ]
   }
 

@@ -21,6 +21,7 @@ export interface GuestParts {
   /** All rules that stand, by the network or endpoint that they are of; shared with the daemon's own. */
   readonly rules: Map<string, readonly Rule[]>
   readonly shared: SharedNetworks
+  readonly directRouting: boolean
   readonly ports: Pick<Ports, 'reserve' | 'adopt' | 'release'>
   readonly volumes: () => Pick<
     Volumes,

@@ -519,6 +519,31 @@ function openTalk(netns: string, address: string, port: number) {
   }
 }
 
+describe.each(['nftables', 'iptables'])('with direct routing allowed, by %s', (backend) => {
+  it('published ports are reached at the container’s own address too, and no others', async () => {
+    await using daemon = await TestDaemon.start(['--allow-direct-routing', '--firewall-backend', backend])
+    const client = new TestClient(daemon)
+    const neighbour = addNeighbour(daemon)
+    const outside = `/run/netns/${neighbour}`
+    try {
+      await daemon.dockerWith({ input: busyboxArchive() }, 'import', '-', 'box')
+      await client.docker('network', 'create', '--subnet', '10.48.0.0/24', 'net')
+      ip('-n', neighbour, 'route', 'add', '10.48.0.0/24', 'via', '192.0.2.1')
+      const published = ['-p', '8080:80', '-p', '127.0.0.1:8082:82']
+      const place = ['--network', 'net', '--ip', '10.48.0.9']
+      await startServer(client, 'web', ['tcp/80', 'tcp/81', 'tcp/82'], ...place, ...published)
+      const asked = [80, 81, 82].map((port) => ask(outside, 'tcp', '10.48.0.9', port))
+      expect(await Promise.all(asked)).toEqual(['web 192.0.2.2', '', ''])
+      expect(await ask(outside, 'tcp', '192.0.2.1', 8080)).toBe('web 192.0.2.2')
+      expect(await client.tsnet('ps', '--exposure', '--format', '{{.Port}}, {{.Clients}}')).toContain(
+        '10.48.0.9: 80/tcp, everyone over IPv4 with a route to it',
+      )
+    } finally {
+      ip('netns', 'del', neighbour)
+    }
+  })
+})
+
 describe('without the proxy', () => {
   it('only what the kernel serves is published', async () => {
     await using daemon = await TestDaemon.start(['--userland-proxy=false'])

@@ -59,7 +59,7 @@ export interface ContainerSummary {
   HostConfig: { NetworkMode: string }
   NetworkSettings: { Networks: Readonly<Record<string, EndpointState>> }
   Mounts: readonly MountSummary[]
-  /** With `ranges=1` alone, and where there are any: published ports that are also reached at IP, the container's own, from HostInterface. */
+  /** With `ranges=1` alone, and where there are any: published ports that are also reached at IP, the container's own, by HostInterface or whichever. */
   Trusted?: readonly PortSummary[]
 }
 

@@ -215,7 +215,7 @@ export function toTrustedRanges(rules: readonly PublishRule[]): PortSummary[] {
     PrivatePort: port,
     Type: protocol,
     Count: count,
-    HostInterface: hostInterface,
+    ...(hostInterface !== '' && { HostInterface: hostInterface }),
     ...(sources.length > 0 && { From: sources }),
     Via: 'route',
   }))

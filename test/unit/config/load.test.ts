@@ -54,6 +54,7 @@ describe('settings', () => {
       logLevel: 'info',
       metrics: null,
       pidfile: '',
+      directRouting: false,
       userlandProxy: true,
       cni: { configurations: '/etc/cni/net.d', programs: ['/opt/cni/bin', '/usr/lib/cni'] },
       cluster: '',
@@ -99,6 +100,7 @@ describe('settings', () => {
         '--init-pool',
         '0',
         '--userland-proxy=false',
+        '--allow-direct-routing',
       ],
     ]
     expect(load(...argv)).toEqual({
@@ -120,6 +122,7 @@ describe('settings', () => {
       logLevel: 'debug',
       metrics: { host: '::1', port: 9323 },
       pidfile: '/pid',
+      directRouting: true,
       userlandProxy: false,
       trash: { age: 5_400_000, space: 0 },
       drivers: { directory: '/drivers', files: ['/a.ts', '/b'] },

@@ -80,6 +80,7 @@ What a network's gateway mode changes:
 
 Who comes in by one of a network's trusted interfaces (\`com.docker.network.bridge.trusted_host_interfaces\`) reaches published
 ports at the containers' own addresses too, by the containers' own port numbers; not those that are published on a loopback address.
+With \`--allow-direct-routing\` so does everybody who has a route there.
 
 All that is tsnet's stands in the tables \`ip tsnet\` and \`ip6 tsnet\`, or in chains \`TSNET-…\`; what belongs to a network, and in
 nftables what belongs to a port, carries the comment \`tsnet:\` with the short id of its network or endpoint. A daemon with

@@ -89,6 +89,15 @@ describe('trustedRules', () => {
     ])
   })
 
+  it('opens it to whichever interface, where none is named, but for what is published at one', () => {
+    const ports = [port, { ...port, hostInterface: 'eth1', containerPort: 81 }]
+    expect(short(ports, ['', 'eth1'])).toEqual([
+      'route  172.18.0.2 tcp 80 1',
+      'route eth1 172.18.0.2 tcp 80 1',
+      'route eth1 172.18.0.2 tcp 81 1',
+    ])
+  })
+
   it('leaves closed what is for the host alone, for another interface, proxied, or routed anyway', () => {
     const ports: Partial<PublishedPort>[] = [
       { hostAddress: '127.0.0.1' },

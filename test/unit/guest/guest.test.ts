@@ -60,6 +60,7 @@ function open(): void {
         throw new Error('no cluster')
       },
     },
+    directRouting: false,
     ports: { reserve: async () => [], adopt() {}, release() {} },
     volumes: () => {
       throw new Error('not here')
