@@ -50,6 +50,7 @@ export function createEngine(
       memory: totalmem(),
     }),
     topology: () => readTopology(parts),
+    pastEvents: () => parts.events.past,
     subscribe: (listener) => parts.events.subscribe(listener),
     reconcile: () => reconcile(parts, execs),
     onExit: (exit) => void handleExit(parts, execs, exit),

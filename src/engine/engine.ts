@@ -55,6 +55,8 @@ export interface Engine {
   readonly images: Images
   info(): SystemInfo
   topology(): Topology
+  /** The last events since the daemon's start, oldest first. */
+  pastEvents(): readonly EngineEvent[]
   /** Calls `listener` for each event until the returned function is called. */
   subscribe(listener: (event: EngineEvent) => void): () => void
 }

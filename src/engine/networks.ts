@@ -49,7 +49,8 @@ export function createNetworks(parts: Parts): Networks {
       parts.moves.refuseLeaving({ id, name })
       await parts.locks.run(id, async () => {
         const present = findContainer(parts.store.containers, id)
-        if (force && forgetEndpoint(parts, ref, present)) return
+        const isOffline = force || present.state.status !== 'running'
+        if (isOffline && forgetEndpoint(parts, ref, present)) return
         await disconnect(parts, find(ref), present)
       })
     },

@@ -308,6 +308,20 @@ describe('network update', () => {
 })
 
 describe('events', () => {
+  it('that are past are told on request, of the time that is asked for', async () => {
+    const past = async (...times: string[]): Promise<string> =>
+      docker('events', ...times, '--filter', 'network=once', '--format', '{{.Action}}')
+    await docker('network', 'create', 'once')
+    await docker('network', 'rm', 'once')
+    // `0s` would be the beginning of this second.
+    const now = (Date.now() / 1000).toFixed(3)
+    expect(await past('--since', '1m', '--until', now)).toBe('create\ndestroy')
+    expect(await past('--until', now)).toBe('create\ndestroy')
+    expect(await past('--since', '1h', '--until', '30m')).toBe('')
+    const told = await daemon.tsnet('events', '--since', '1m', '--until', now, '--filter', 'network=once')
+    expect(told.stdout).toMatch(/ network create .*\n.* network destroy .*\n$/)
+  })
+
   it('tell of networks in Docker’s words, also when containers start and end', async () => {
     const events = await EventReader.open(daemon, { type: ['network'] })
     const id = await docker('network', 'create', 'told')
@@ -356,7 +370,8 @@ describe('network disconnect --force', () => {
     await docker('network', 'connect', 'goes', 'left')
     await docker('network', 'rm', 'goes')
     expect(await refusal('start', 'left')).toContain('network goes not found')
-    await docker('network', 'disconnect', '-f', 'goes', 'left')
+    await docker('network', 'disconnect', 'goes', 'left')
+    expect(await refusal('network', 'disconnect', 'goes', 'left')).toContain('network goes not found')
     await docker('start', 'left')
     expect(Object.keys((await inspect('container', 'left')).NetworkSettings.Networks)).toEqual(['stays'])
     expect(await refusal('network', 'disconnect', '-f', 'stays', 'nobody')).toContain(

@@ -21,6 +21,7 @@ export interface SystemBackend {
   readonly hosts: Pick<Hosts, 'status'>
   readonly drivers: Pick<Drivers, 'list'>
   readonly info: Engine['info']
+  readonly pastEvents: Engine['pastEvents']
   readonly subscribe: Engine['subscribe']
 }
 
@@ -55,8 +56,8 @@ export function systemRoutes(app: App, backend: SystemBackend, version: string):
 
   app.get<{ Querystring: Query }>('/events', async (request, reply) => {
     const filters = parseFilters(request.query, eventFilters)
-    const until = untilOf(request.query)
-    return sendStream(reply, 'application/json', eventStream(backend.subscribe, filters, until))
+    const span = { since: timeParameter(request.query, 'since') * 1000, until: untilOf(request.query) }
+    return sendStream(reply, 'application/json', eventStream(backend, filters, span))
   })
 
   app.get<{ Querystring: Query }>('/system/df', async (request) =>
@@ -82,10 +83,22 @@ const longestTimer = 2 ** 31 - 1
 /** A reader this far behind is given up. */
 const mostUnread = 4 * 1024 * 1024
 
-/** What happens from now on, line by line. The past is not kept. */
-function eventStream(subscribe: Engine['subscribe'], filters: Filters, until: number | null): PassThrough {
+/** Milliseconds since the epoch: 0 for no beginning, null for no end. */
+interface Span {
+  readonly since: number
+  readonly until: number | null
+}
+
+/** What happens within a time, line by line: who asks for none hears of what happens from now on. */
+function eventStream(backend: SystemBackend, filters: Filters, { since, until }: Span): PassThrough {
   const stream = new PassThrough()
-  const unsubscribe = subscribe((event: EngineEvent) => {
+  const isWanted = (event: EngineEvent): boolean => {
+    const time = Number(event.time / 1000n) / 1000
+    return time >= since && (until === null || time <= until) && matchesEvent(event, filters)
+  }
+  const past = since === 0 && until === null ? [] : backend.pastEvents().filter(isWanted)
+  for (const event of past) stream.write(formatEvent(event))
+  const unsubscribe = backend.subscribe((event: EngineEvent) => {
     if (!matchesEvent(event, filters)) return
     stream.write(formatEvent(event))
     if (stream.writableLength > mostUnread) stream.destroy()

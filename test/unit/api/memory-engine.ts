@@ -541,6 +541,7 @@ export function createMemoryEngine(): MemoryEngine {
       networks: [...networks.values()].map((network) => ({ network, link: '' })),
       containers: [...records.values()].map((container) => ({ container, routes: { v4: null, v6: null } })),
     }),
+    pastEvents: () => [],
     subscribe: (listener) => {
       listeners.add(listener)
       return () => void listeners.delete(listener)
