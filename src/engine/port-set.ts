@@ -127,7 +127,10 @@ function overlaps(a: PortRange, b: PortRange): boolean {
   return a.protocol === b.protocol && a.first <= b.last && b.first <= a.last
 }
 
-/** The published ports that stand for `binding`, which has an address wherever its network gives it one. */
+/**
+ * The published ports that stand for `binding`, which has an address wherever its network gives it one; of a binding with a choice these
+ * may be another's, if that is among those published.
+ */
 export function publishedFor(published: readonly PublishedPort[], binding: PortBinding): PublishedPort[] {
   const meant = published.flatMap((port) => (standsFor(port, binding) ? [port] : []))
   if (isFixed(binding)) return meant.flatMap((port) => intersect(port, binding))
@@ -136,6 +139,25 @@ export function publishedFor(published: readonly PublishedPort[], binding: PortB
   )
   // of several chosen ones the first
   return whole.filter(({ hostPort, via }) => via === 'route' || hostPort === whole[0]?.hostPort)
+}
+
+/**
+ * The published ports that stand for each of `bindings`, in their order. None stands for two: who asks for certain host ports comes
+ * first, who takes any comes last.
+ */
+export function publishedForEach(
+  published: readonly PublishedPort[],
+  bindings: readonly PortBinding[],
+): PublishedPort[][] {
+  const leeway = (binding: PortBinding): number => (isFixed(binding) ? 0 : binding.hostPort > 0 ? 1 : 2)
+  const found = new Map<PortBinding, PublishedPort[]>()
+  let rest = published
+  for (const binding of bindings.toSorted((a, b) => leeway(a) - leeway(b))) {
+    const own = publishedFor(rest, binding)
+    found.set(binding, own)
+    rest = withoutPublished(rest, own)
+  }
+  return bindings.map((binding) => found.get(binding)!)
 }
 
 function standsFor(port: PublishedPort, binding: PortBinding): boolean {

@@ -11,7 +11,7 @@ import { type PortRange, splitPortRange, subtractPortRanges } from '../values/po
 import { chooseDefaultRoutes, networkOf } from './endpoints.ts'
 import { linkIpamOf } from './link-leases.ts'
 import type { Parts } from './parts.ts'
-import { publishedFor, rangeOf } from './port-set.ts'
+import { publishedForEach, rangeOf } from './port-set.ts'
 
 /** Reserves the host ports that a container wants. A container that nothing leads to gets none. */
 export async function reservePublished(
@@ -47,7 +47,7 @@ export async function followPorts(
     before[family]?.id === after[family]?.id && before[family]?.[address] === after[family]?.[address]
   if (isSame('v4', 'address4') && isSame('v6', 'address6')) return container.published
   parts.ports.release(container.id)
-  const wanted = wantedPorts(parts, changed).map((binding) => stay(binding, container.published))
+  const wanted = stay(wantedPorts(parts, changed), container.published)
   const published = await reserve(parts, changed, wanted)
   await parts.firewall.apply(changeRules(parts, container, { ...changed, published }))
   forgetFlows(parts, published)
@@ -68,11 +68,14 @@ export function changeOf(before: readonly Rule[], after: readonly Rule[]): Batch
   }
 }
 
-/** On the host port that has been chosen for it, if one has. */
-function stay(binding: PortBinding, published: readonly PublishedPort[]): PortBinding {
-  const before = publishedFor(published, binding).find(({ via }) => via !== 'route')
-  if (isFixed(binding) || before === undefined) return binding
-  return { ...binding, hostPort: before.hostPort, hostPortEnd: before.hostPort + before.count - 1 }
+/** Each on the host port that has been chosen for it, if one has. */
+function stay(bindings: readonly PortBinding[], published: readonly PublishedPort[]): PortBinding[] {
+  const each = publishedForEach(published, bindings)
+  return bindings.map((binding, at) => {
+    const before = each[at]?.find(({ via }) => via !== 'route')
+    if (isFixed(binding) || before === undefined) return binding
+    return { ...binding, hostPort: before.hostPort, hostPortEnd: before.hostPort + before.count - 1 }
+  })
 }
 
 /** To be called when the rules of these ports have come or gone: flows that were under way follow. */

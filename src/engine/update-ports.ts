@@ -8,7 +8,13 @@ import { attachedOf, chooseDefaultRoutes, networkOf } from './endpoints.ts'
 import { joinsNetwork } from './joined-network.ts'
 import type { Parts } from './parts.ts'
 import { exposedPortsOf } from './plan.ts'
-import { joinBindings, publishedFor, withoutBindings, withoutPublished } from './port-set.ts'
+import {
+  joinBindings,
+  publishedFor,
+  publishedForEach,
+  withoutBindings,
+  withoutPublished,
+} from './port-set.ts'
 import { changeRules, forgetFlows, publishesPorts, reserve, wantedPorts } from './published.ts'
 
 type Publish = NonNullable<NetworkDriver['publish']>
@@ -85,7 +91,7 @@ async function updateRunning(
 ): Promise<void> {
   const { store, ports, firewall } = parts
   const [before, after] = [wantedPorts(parts, container), wantedPorts(parts, changed)]
-  const gone = withoutBindings(before, after).flatMap((binding) => publishedFor(container.published, binding))
+  const gone = publishedOf(container, before, withoutBindings(before, after))
   const entry = store.journal.begin('update-ports', container.id, { published: gone })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))
@@ -105,6 +111,16 @@ async function updateRunning(
     store.journal.clear(entry)
   })
   undo.move()
+}
+
+/** The published ports that stand for `some` of all bindings, or for parts of these. */
+function publishedOf(
+  { published }: ContainerRecord,
+  all: readonly PortBinding[],
+  some: readonly PortBinding[],
+): PublishedPort[] {
+  const each = publishedForEach(published, all)
+  return some.flatMap((binding) => each[all.indexOf(binding)] ?? publishedFor(published, binding))
 }
 
 /** As it was published. */

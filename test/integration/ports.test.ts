@@ -274,10 +274,23 @@ describe.each(['nftables', 'iptables'])('ports published with the %s backend', (
     expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('mover 192.0.2.2')
     expect(await ask(host, 'tcp', '::1', 8080)).toMatch(/^mover /)
     await client.docker('network', 'disconnect', 'other', 'mover')
-    expect((await client.inspect('container', 'mover')).NetworkSettings.Ports).toEqual({ '80/tcp': null })
+    expect((await client.inspect('container', 'mover')).NetworkSettings.Ports).toEqual({})
     await client.docker('network', 'connect', 'plain', 'mover')
     expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('mover 192.0.2.2')
     await client.remove('mover')
+  })
+
+  it('of tsnet’s choice for a port that has a fixed one too stay with it, and go by themselves', async () => {
+    await client.wait('twice', '--network', 'plain', '-p', '8080:80', '-p', '80', '-p', '80')
+    const before = await client.tsnet('port', 'twice')
+    expect(before.split('\n')).toHaveLength(6)
+    await client.docker('network', 'connect', 'other', 'twice')
+    await client.docker('network', 'disconnect', 'plain', 'twice')
+    expect(await client.tsnet('port', 'twice')).toBe(before)
+    await client.tsnet('publish', 'rm', 'twice', '-p', '80')
+    expect(await client.tsnet('port', 'twice')).toBe('')
+    expect(await client.docker('run', '--rm', '-p', '8080:80', 'box', 'echo', 'free')).toBe('free')
+    await client.remove('twice')
   })
 
   it('of a container on an internal network wait for a network that leads out', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   joinBindings,
   publishedFor,
+  publishedForEach,
   takeBindings,
   withoutBindings,
   withoutPublished,
@@ -128,6 +129,22 @@ describe('the published ports of a binding', () => {
 
   test('have the number that was chosen', () => {
     expect(publishedFor(standing, binding(80, 0)).map(({ hostPort }) => hostPort)).toEqual([61_000])
+  })
+
+  test('stand for one binding alone, those that were chosen for who left the choice', () => {
+    const any = [binding(80, 0), binding(80, 0)]
+    const few = binding(80, 7000, 1, { hostPortEnd: 7009 })
+    const hosts = [61_001, 7002, 8080, 61_000]
+    const chosen = hosts.flatMap((port) =>
+      ['0.0.0.0', '::'].map((address) => published(binding(80, port), address)),
+    )
+    const each = publishedForEach(chosen, [any[0]!, few, binding(80, 8080), any[1]!])
+    expect(each.map((ports) => ports.map(({ hostPort }) => hostPort))).toEqual([
+      [61_001, 61_001],
+      [7002, 7002],
+      [8080, 8080],
+      [61_000, 61_000],
+    ])
   })
 
   test('leave the rest where it was', () => {
