@@ -1,5 +1,5 @@
 /** The host's own resolver settings: its resolv.conf, followed as it changes, and what the daemon was told instead. */
-import { type FSWatcher, readFileSync, readlinkSync, watch } from 'node:fs'
+import { existsSync, type FSWatcher, readFileSync, readlinkSync, watch } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { hostUpstreams } from './resolv-conf.ts'
 
@@ -74,13 +74,25 @@ export class HostResolver {
   #arm(): void {
     this.#disarm()
     try {
-      for (const path of linkedPaths(this.configured.path)) {
-        this.#watch(dirname(path), (name) => name === null || resolve(dirname(path), name) === path)
-      }
+      for (const path of linkedPaths(this.configured.path)) this.#watchPlace(path)
       this.#watchFile()
     } catch {
-      // a directory is missing, or inotify's limit is reached: the file is read each time it is asked for
+      // inotify's limit is reached: the file is read each time it is asked for
       this.#disarm()
+    }
+  }
+
+  /** Hears when something else comes to be at `path`, also when its directory, or the one above that, is not there yet. */
+  #watchPlace(path: string): void {
+    const directory = dirname(path)
+    if (path === directory) return
+    try {
+      this.#watch(directory, (name) => name === null || resolve(directory, name) === path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      this.#watchPlace(directory)
+      // it may have come just before it was watched for
+      if (existsSync(directory)) this.#changed()
     }
   }
 

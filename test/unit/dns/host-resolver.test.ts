@@ -101,13 +101,23 @@ describe('a change is told once, and the next question is for the new server, wh
   })
 })
 
-test('a link into a directory that is not there yet is read anew each time', async () => {
+test('a link into a directory that is not there yet, or no more, is followed once it is', async () => {
   unlinkSync(path)
-  symlinkSync('later/resolv.conf', path)
+  symlinkSync('run/later/resolv.conf', path)
   await told(1)
-  mkdirSync(join(directory, 'later'))
-  writeFileSync(join(directory, 'later/resolv.conf'), names('192.0.2.5'))
+  const later = join(directory, 'run/later')
+  mkdirSync(later, { recursive: true })
+  writeFileSync(join(later, 'resolv.conf'), names('192.0.2.5'))
+  await told(2)
   expect(resolver.servers).toEqual(['192.0.2.5'])
+  rmSync(join(directory, 'run'), { recursive: true })
+  await told(3)
+  expect(resolver.text).toBe('')
+  mkdirSync(later, { recursive: true })
+  await delay(200)
+  writeFileSync(join(later, 'resolv.conf'), names('192.0.2.6'))
+  await told(4)
+  expect(resolver.servers).toEqual(['192.0.2.6'])
 })
 
 test('neighbours in the same directory do not matter', async () => {
