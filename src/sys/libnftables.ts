@@ -3,6 +3,7 @@ import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { TsnetError } from '../errors.ts'
 import { loadLibrary } from './libc.ts'
 import { netlinkPort } from './netlink-socket.ts'
+import { holdSignals } from './signal.ts'
 
 type Context = unknown
 
@@ -51,10 +52,12 @@ export class Nft implements Disposable {
 
   /**
    * Runs nft(8) commands as one transaction and returns what they print. Throws kind 'internal', code 'nftables',
-   * with what nft says of the first command that failed.
+   * with what nft says of the first command that failed. It gives up at a signal that comes while it waits for the kernel, when that may
+   * have carried them out, as when a child of this process ends.
    */
   run(commands: string): string {
-    if (this.#library.run(this.#context, commands) === 0) return this.#library.output(this.#context)
+    const status = holdSignals(() => this.#library.run(this.#context, commands))
+    if (status === 0) return this.#library.output(this.#context)
     const [reason = '', command = ''] = this.#library.error(this.#context).split('\n')
     throw new TsnetError('internal', 'nftables', `nftables refused \`${command.trim()}\`: ${reason}`)
   }

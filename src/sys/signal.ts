@@ -5,7 +5,7 @@ import { SIG_DFL, SIG_SETMASK, SIGRTMAX, SIGRTMIN } from './constants/signal.ts'
 import { check, declare } from './libc.ts'
 
 const nativeSignal = declare<[number, number], number>('intptr_t signal(int number, intptr_t handler)')
-const nativeSigprocmask = declare<[number, Buffer, null], number>(
+const nativeSigprocmask = declare<[number, Buffer, Buffer | null], number>(
   'int sigprocmask(int how, const void *set, void *old)',
 )
 
@@ -59,6 +59,22 @@ export function resetSignals(): void {
     if (isSettable(number)) nativeSignal(number, SIG_DFL)
   }
   check(nativeSigprocmask(SIG_SETMASK, Buffer.alloc(SIGSET_BYTES), null), 'sigprocmask')
+}
+
+const all = Buffer.alloc(SIGSET_BYTES, 0xff)
+const before = Buffer.alloc(SIGSET_BYTES)
+
+/**
+ * Runs `body`, which must not call this itself, while signals wait for its end: for libraries that take a call cut short by one (EINTR of
+ * signal(7)) for a failure of the whole. Of libuv's signals the loop learns nothing in the middle of a body anyway.
+ */
+export function holdSignals<T>(body: () => T): T {
+  check(nativeSigprocmask(SIG_SETMASK, all, before), 'sigprocmask')
+  try {
+    return body()
+  } finally {
+    nativeSigprocmask(SIG_SETMASK, before, null)
+  }
 }
 
 /** SIGKILL and SIGSTOP cannot be changed; 32 and 33 belong to the C library, which refuses them. */
