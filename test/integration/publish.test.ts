@@ -325,8 +325,8 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(await client.tsnet('port', 'echo')).toBe(
       [
         '9000/tcp -> 0.0.0.0:9000',
-        '9000/tcp -> [::]:9000',
         '9000/tcp -> 0.0.0.0:9005',
+        '9000/tcp -> [::]:9000',
         '9000/tcp -> [::]:9005',
         '9002/tcp -> 0.0.0.0:9002',
         '9002/tcp -> [::]:9002',
