@@ -1,5 +1,5 @@
 /** Who can reach each published port, as far as the binding decides it: the host's own rules may let in fewer. */
-import { formatPorts, type PortSummary } from './list-ports.ts'
+import { formatPorts, type PortSummary, withBrackets } from './list-ports.ts'
 
 /**
  * One published port or range of a container, by the host's address or, where trusted interfaces let clients in to it, by its own; or an
@@ -106,8 +106,14 @@ export function formatExposed(exposure: Exposure): string {
   const { port, address } = exposure
   if (port === undefined) return `${address}: every port`
   if (address !== undefined) return `${address}: ${formatPorts([port])}`
-  const place = port.Via === 'route' ? "the container's own address: " : ''
-  return place + formatPorts([port])
+  if (port.Via === 'route') return `the container's own address: ${formatPorts([port])}`
+  const { IP = '', PublicPort = 0, PrivatePort, Count = 1, Type } = port
+  return `${withBrackets(IP)}:${formatRange(PublicPort, Count)}->${formatRange(PrivatePort, Count)}/${Type}`
+}
+
+/** In one piece, also where the numbers differ: `ps` alone tells each port, as Docker's does. */
+function formatRange(first: number, count: number): string {
+  return count === 1 ? `${first}` : `${first}-${first + count - 1}`
 }
 
 /** `everyone`, `this host`, `10.0.0.0/8 by eth1` … */

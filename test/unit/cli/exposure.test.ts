@@ -27,6 +27,18 @@ describe('the exposure of a port', () => {
     expect(formatSeen(exposure)).toBe(seen)
   })
 
+  test.each([
+    [{ ...port, Count: 3 }, '0.0.0.0:8080-8082->80-82/tcp'],
+    [{ ...port, IP: '::', PrivatePort: 8080, Count: 3 }, '[::]:8080-8082->8080-8082/tcp'],
+    [
+      { ...port, IP: '::', Via: 'route' as const, PublicPort: undefined },
+      "the container's own address: 80/tcp",
+    ],
+  ])('of %j is told in one piece', ({ PublicPort, ...one }, text) => {
+    const told = PublicPort === undefined ? one : { ...one, PublicPort }
+    expect(formatExposed({ container: 'web', port: told })).toBe(text)
+  })
+
   test('leaves out what is only exposed', () => {
     const containers = [{ Names: ['/web'], Ports: [port, { PrivatePort: 81, Type: 'tcp' }] }]
     const found = listExposures(containers)
