@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { LogFile } from '../../../src/supervisor/log-file.ts'
+import { applyRlimits } from '../../../src/sys/rlimit.ts'
 import { chunked } from './chunks.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'tsnet-log-'))
@@ -22,6 +23,13 @@ const entries = (): Entry[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Entry)
+
+/** Of the entries that can be read: another may have been cut off. */
+const wholeTexts = (): string[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.endsWith('}'))
+    .map((line) => (JSON.parse(line) as Entry).log)
 
 const texts = (): string[] => entries().map(({ log }) => log)
 
@@ -88,6 +96,30 @@ describe('a container’s log', () => {
     write([Buffer.from('before\n')])
     write([Buffer.from('after\n')])
     expect(texts()).toEqual(['before\n', 'after\n'])
+  })
+
+  test('goes on in a line of its own where a killed supervisor has left an entry in the middle', () => {
+    write([Buffer.from('before\n')])
+    writeFileSync(path, '{"log":"cut o', { flag: 'a' })
+    write([Buffer.from('after\n')])
+    write([Buffer.from('later\n')])
+    expect(wholeTexts()).toEqual(['before\n', 'after\n', 'later\n'])
+  })
+
+  test('loses nothing that comes when there is room again', () => {
+    const log = new LogFile(path)
+    log.write('stdout', Buffer.from('before\n'))
+    const { size } = statSync(path)
+    try {
+      applyRlimits([{ name: 'fsize', soft: size + 20, hard: -1 }])
+      log.write('stdout', Buffer.from('too much\n'))
+    } finally {
+      applyRlimits([{ name: 'fsize', soft: -1, hard: -1 }])
+    }
+    expect(statSync(path).size).toBe(size + 20)
+    log.write('stdout', Buffer.from('after\n'))
+    log.close()
+    expect(wholeTexts()).toEqual(['before\n', 'after\n'])
   })
 
   test('loses and reorders nothing, in whatever chunks it comes', () => {
