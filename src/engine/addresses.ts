@@ -124,7 +124,7 @@ export function givenFamilies({ pools }: NetworkSpec): (4 | 6)[] {
 
 const anyPool: PoolRecord = { subnet: '', range: '', gateway: '', auxiliary: {} }
 
-/** What the user gave, and one pool of the managers' choice for each family that was asked for but not given. */
+/** What the user gave, and one pool of the managers' choice for each family that was asked for but not given; as in Docker IPv4 comes first. */
 function wantedPools(spec: NetworkSpec): { family: 4 | 6; pool: PoolRecord }[] {
   const given = spec.pools.map((pool) => ({ family: familyOf(pool), pool }))
   const enabled = [...(spec.ipv4 ? [4 as const] : []), ...(spec.ipv6 ? [6 as const] : [])]
@@ -132,7 +132,7 @@ function wantedPools(spec: NetworkSpec): { family: 4 | 6; pool: PoolRecord }[] {
   return [
     ...given.filter(({ family }) => enabled.includes(family)),
     ...missing.map((family) => ({ family, pool: anyPool })),
-  ]
+  ].sort((one, other) => one.family - other.family)
 }
 
 /** Safe to repeat. */

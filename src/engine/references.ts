@@ -39,5 +39,9 @@ export function findContainer(records: Collection<ContainerRecord>, ref: string)
 export function findNetwork(records: Collection<NetworkRecord>, ref: string): NetworkRecord {
   const found = find(records, ref === 'default' ? 'bridge' : ref, 'network')
   if (found !== undefined) return found
-  throw new TsnetError('not-found', 'no-such-network', `network ${ref} not found`)
+  throw noSuchNetwork(ref)
+}
+
+export function noSuchNetwork(ref: string): TsnetError {
+  return new TsnetError('not-found', 'no-such-network', `network ${ref} not found`)
 }

@@ -93,10 +93,16 @@ describe('docker network create', () => {
     await docker('network', 'create', '--ipv6', 'ula')
     const { EnableIPv6, IPAM } = await inspect('network', 'ula')
     expect(EnableIPv6).toBe(true)
+    const four = expect.stringMatching(/^\d+\.\d+\.\d+\.\d+\/\d+$/)
     expect(IPAM.Config.map(({ Subnet }) => Subnet)).toEqual([
-      expect.stringMatching(/^\d+\.\d+\.\d+\.\d+\/\d+$/),
+      four,
       expect.stringMatching(/^fd[0-9a-f]{2}:.*\/64$/),
     ])
+    await docker('network', 'rm', 'ula')
+    // Scripts take the first one for that of IPv4, as in Docker.
+    await docker('network', 'create', '--ipv6', '--subnet', 'fd00:98::/64', 'ula')
+    const given = (await inspect('network', 'ula')).IPAM.Config.map(({ Subnet }) => Subnet)
+    expect(given).toEqual([four, 'fd00:98::/64'])
     await docker('network', 'rm', 'ula')
   })
 

@@ -1,8 +1,9 @@
 import type { Hosts, Networks } from '../../engine/engine.ts'
+import { noSuchNetwork } from '../../engine/references.ts'
 import type { NetworkRecord } from '../../store/records.ts'
 import type { App } from '../app.ts'
 import { parseFilters } from '../filters.ts'
-import { flagParameter, type Query } from '../query.ts'
+import { flagParameter, type Query, textParameter } from '../query.ts'
 import {
   NetworkConnect,
   NetworkCreate,
@@ -49,7 +50,9 @@ export function networkRoutes(app: App, { networks, hosts }: NetworksBackend): v
   app.get<{ Params: { name: string }; Querystring: Query }>('/networks/:name', async (request) => {
     const network = networks.get(request.params.name)
     const peers = flagParameter(request.query, 'verbose') ? await hosts.peers(network.id) : null
+    const scope = textParameter(request.query, 'scope')
     const inspected = { ...describe(network, true), ...(peers !== null && toPeers(peers)) }
+    if (scope !== '' && scope !== inspected.Scope) throw noSuchNetwork(request.params.name)
     // Docker's own 1.50 has no status yet; older clients print no more than they know.
     return request.apiVersion < newestVersion
       ? inspected

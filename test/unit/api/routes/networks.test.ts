@@ -28,6 +28,9 @@ test('a network is made, listed, inspected with who is on it, and removed', asyn
   const { Status, ...inspected } = (await app.inject('/networks/net')).json()
   expect(Status).toEqual({ IPAM: { Subnets: {} } })
   expect((await app.inject('/v1.49/networks/net')).json()).toEqual(inspected)
+  expect((await app.inject('/v1.49/networks/net?scope=local')).json()).toEqual(inspected)
+  const elsewhere = await app.inject('/networks/net?scope=swarm')
+  expect([elsewhere.statusCode, elsewhere.json()]).toEqual([404, { message: 'network net not found' }])
   expect(inspected).toMatchObject({
     Name: 'net',
     Id,
