@@ -21,7 +21,11 @@ let server: ChildProcess | null = null
 let lonely: ReturnType<typeof startLonely>
 let robbed: ReturnType<typeof startRobbed>
 
+/** All that run. */
+const servers = new Set<ChildProcess>()
+
 async function end(server: ChildProcess): Promise<void> {
+  if (!servers.delete(server)) return
   const ended = once(server, 'exit')
   server.kill()
   await ended
@@ -49,6 +53,7 @@ async function serve(link: string, range: string, lines: string[]): Promise<Chil
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
+  servers.add(dnsmasq)
   createInterface({ input: dnsmasq.stderr! }).on('line', (line) => lines.push(line))
   await eventually(() => expect(lines.join('\n')).toContain('DHCP, sockets bound'))
   return dnsmasq
@@ -148,6 +153,7 @@ afterEach(async () => {
   rmSync(leasesOf('lan'), { force: true })
 })
 afterAll(async () => {
+  for (const running of servers) await end(running)
   await daemon.stop()
   await run('ip', ['netns', 'del', outside])
 })
