@@ -194,6 +194,7 @@ export function withoutPublished(
       (part) =>
         port.hostAddress === part.hostAddress &&
         port.hostInterface === part.hostInterface &&
+        port.sources.join(' ') === part.sources.join(' ') &&
         port.via === part.via &&
         (port.via === 'route' || port.hostPort - port.containerPort === part.hostPort - part.containerPort),
     )

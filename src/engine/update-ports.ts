@@ -91,7 +91,9 @@ async function updateRunning(
 ): Promise<void> {
   const { store, ports, firewall } = parts
   const [before, after] = [wantedPorts(parts, container), wantedPorts(parts, changed)]
-  const gone = publishedOf(container, before, withoutBindings(before, after))
+  const routed = after.flatMap((binding) => publishedFor(container.published, binding)).filter(isRouted)
+  // several bindings may lead to the same port of the container, and need it as long as one is left
+  const gone = withoutPublished(publishedOf(container, before, withoutBindings(before, after)), routed)
   const entry = store.journal.begin('update-ports', container.id, { published: gone })
   await using undo = new AsyncDisposableStack()
   undo.defer(() => store.journal.clear(entry))
@@ -100,7 +102,7 @@ async function updateRunning(
   ports.release(container.id, gone)
   const added = await reserve(parts, container, withoutBindings(after, before))
   undo.defer(() => ports.release(container.id, added))
-  const published = [...withoutPublished(container.published, gone), ...added]
+  const published = withoutTwins([...withoutPublished(container.published, gone), ...added])
   const batch = changeRules(parts, container, { ...changed, published })
   undo.defer(() => firewall.apply(inverse(batch)))
   store.journal.step(entry, 'rules')
@@ -121,6 +123,16 @@ function publishedOf(
 ): PublishedPort[] {
   const each = publishedForEach(published, all)
   return some.flatMap((binding) => each[all.indexOf(binding)] ?? publishedFor(published, binding))
+}
+
+/** Told once what several bindings lead to. */
+function withoutTwins(published: readonly PublishedPort[]): PublishedPort[] {
+  const keys = published.map((port) => JSON.stringify(port))
+  return published.filter((port, at) => !isRouted(port) || keys.indexOf(keys[at]!) === at)
+}
+
+function isRouted({ via }: PublishedPort): boolean {
+  return via === 'route'
 }
 
 /** As it was published. */

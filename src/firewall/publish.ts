@@ -18,7 +18,12 @@ const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** The rules behind published ports. A port that goes through the proxy has none. Pure. */
 export function publishRules(ports: readonly PublishedPort[], target: PublishTarget): PublishRule[] {
-  return ports.flatMap((port) => publishRule(port, target))
+  const { dnat = [], route = [] } = Object.groupBy(
+    ports.flatMap((port) => publishRule(port, target)),
+    ({ mode }) => mode,
+  )
+  // several host ports may lead to a port of the container, but to be routed to it has no host port at all
+  return [...dnat, ...disjoint(route.map((rule) => ({ ...rule, hostAddress: '', hostPort: 0 })))]
 }
 
 /**
@@ -36,13 +41,13 @@ export function trustedRules(
   return interfaces.flatMap((name) => {
     const own = translated.filter(({ hostInterface }) => hostInterface === '' || hostInterface === name)
     const direct = { mode: 'route', hostAddress: '', hostPort: 0, hostInterface: name } as const
-    return disjoint(own).map((rule) => ({ ...rule, ...direct }))
+    return disjoint(own.map((rule) => ({ ...rule, ...direct })))
   })
 }
 
 /** Each container port once, for the clients of all rules that lead to it: sets of intervals take none that overlap. */
 function disjoint(rules: readonly PublishRule[]): PublishRule[] {
-  const groups = Map.groupBy(rules, ({ family, protocol }) => `${family} ${protocol}`)
+  const groups = Map.groupBy(rules, (rule) => `${rule.family} ${rule.protocol} ${rule.hostInterface}`)
   return [...groups.values()].flatMap((group) => {
     const edges = new Set(group.flatMap(({ port, count }) => [port, port + count]))
     const sorted = [...edges].sort((a, b) => a - b)

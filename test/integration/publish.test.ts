@@ -396,6 +396,12 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(await ask(outside(), 'tcp', address, 80)).toBe('web 192.0.2.2')
     expect(await ask(outside(), 'tcp', address, 81)).toBe('')
     expect(await ask(outside(), 'tcp', '192.0.2.1', 8080)).toBe('ECONNREFUSED')
+    // as long as one of several bindings wants it
+    await client.tsnet('publish', 'add', 'web', '-p', '8081:80', '-p', '82-84:79-81,from=198.51.100.0/24')
+    for (const gone of ['8081:80', '82-84:79-81,from=198.51.100.0/24']) {
+      await client.tsnet('publish', 'rm', 'web', '-p', gone)
+      expect(await ask(outside(), 'tcp', address, 80)).toBe('web 192.0.2.2')
+    }
     const { Ports } = (await client.inspect('container', 'web')).NetworkSettings
     expect(Ports['80/tcp']).toEqual([
       { HostIp: '0.0.0.0', HostPort: '' },

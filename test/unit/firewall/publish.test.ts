@@ -73,6 +73,30 @@ describe('publishRules', () => {
   })
 })
 
+describe('publishRules of ports that are routed to', () => {
+  const short = (...parts: Partial<PublishedPort>[]) =>
+    publishRules(
+      parts.map((part) => ({ ...port, via: 'route', ...part })),
+      target,
+    ).map(({ hostAddress, hostInterface, hostPort, port: first, count, sources }) =>
+      [hostAddress, hostInterface, hostPort, first, count, ...sources].join(' '),
+    )
+
+  it('open each port of the container once, whatever host ports were asked for', () => {
+    expect(short({}, { hostPort: 8081 }, { hostAddress: '192.0.2.1', hostPort: 0 })).toEqual(['  0 80 1'])
+    expect(
+      short({ count: 10 }, { containerPort: 85 }, { sources: ['10.0.0.0/8'], containerPort: 89, count: 2 }),
+    ).toEqual(['  0 80 5', '  0 85 1', '  0 86 3', '  0 89 1', '  0 90 1 10.0.0.0/8'])
+  })
+
+  it('are kept apart by the interface that they are for', () => {
+    expect(short({ hostInterface: 'eth1', sources: ['10.0.0.0/8'] }, { hostPort: 1 })).toEqual([
+      ' eth1 0 80 1 10.0.0.0/8',
+      '  0 80 1',
+    ])
+  })
+})
+
 describe('trustedRules', () => {
   const short = (ports: readonly PublishedPort[], names = ['vpn0']) =>
     trustedRules(ports, target, names).map(
