@@ -14,8 +14,11 @@ function forbidden(message: string): TsnetError {
  * is for those that are made later. Throws kind 'forbidden', 'not-found' and 'invalid'.
  */
 export function withConfiguration(parts: Parts, wish: NetworkWish): NetworkSpec {
-  if (wish.configOnly) return checkConfiguration(withFamilies(wish))
-  if (wish.configFrom === '') return withFamilies(withDefaults(parts, wish))
+  // Of the daemon's options a copy has those that its settings were made with.
+  if (wish.configFrom === '' || wish.configOnly) {
+    const spec = withFamilies(withDefaults(parts, wish))
+    return wish.configOnly ? checkConfiguration(spec) : spec
+  }
   const { configuration, name, labels, dnsServers } = findConfiguration(parts, wish)
   const { internal, attachable, driver } = wish
   // Labels and name servers are what `network update` changes, and its record has them as they are now.

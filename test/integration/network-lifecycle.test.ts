@@ -435,6 +435,12 @@ describe('the default network', () => {
       '[::1]:8080->80/tcp this host',
     ])
     await own.remove('web')
+    await own.tsnet('network', 'create', '--config-only', 'settings')
+    await own.tsnet('network', 'create', '--config-from', 'settings', 'copy')
+    expect(await own.inspect('network', 'copy')).toMatchObject({
+      EnableIPv6: true,
+      Options: { 'com.docker.network.driver.mtu': '1300' },
+    })
     await own.tsnet('network', 'create', '--ipv6=false', 'four')
     expect((await own.inspect('network', 'usual')).EnableIPv6).toBe(true)
     expect((await own.inspect('network', 'four')).EnableIPv6).toBe(false)
