@@ -122,7 +122,7 @@ export function formatClients(exposure: Exposure): string {
   if (port === undefined) return everyone(address) + byRoute
   const { IP = '', From, HostInterface } = port
   if (exposure.isWaiting) return `nobody until the host has ${IP}`
-  if (IP === '::1' || IP.startsWith('127.')) return 'this host'
+  if (IP === '::1' || IP.startsWith('127.') || HostInterface === 'lo') return 'this host'
   const clients =
     From === undefined ? everyone(IP) : From.filter((one) => isSix(one) === isSix(IP)).join(', ')
   const way = (HostInterface ? ` by ${HostInterface}` : '') + (port.Via === 'route' ? byRoute : '')

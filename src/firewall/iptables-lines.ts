@@ -223,7 +223,8 @@ function openLines(rule: PublishRule): Line[] {
 /** `-s source -d destination -i interface `, once for each source. */
 function waysTo({ family, hostInterface, sources }: PublishRule, destination: string): string[] {
   const to = destination === '' ? '' : `-d ${destination}/${family === 4 ? 32 : 128} `
-  const by = hostInterface === '' ? '' : `-i ${hostInterface} `
+  // what the host sends to itself comes in nowhere
+  const by = hostInterface === '' ? '' : hostInterface === 'lo' ? '-o lo ' : `-i ${hostInterface} `
   return sources.length === 0 ? [to + by] : sources.map((source) => `-s ${source} ${to}${by}`)
 }
 

@@ -27,6 +27,7 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
   const place = `${ip} daddr . meta l4proto . th dport`
   const way = `${ip} saddr . ${place}`
   const withPorts = 'meta l4proto { tcp, udp, sctp }'
+  const beside = family === 6 ? `ip6 daddr != ${loopback} ` : ''
   const restricted = 'iifname . ether saddr @restricted jump egress'
   const flow = `iifname . ether saddr . ${dialled}`
   const service = `${withPorts} ${flow} . meta l4proto . ct original proto-dst`
@@ -111,7 +112,12 @@ function describeChains(family: Family): Readonly<Record<string, Chain>> {
     // answers to ::1 would have to come in by a bridge, which IPv6 forbids: a proxy serves it
     output: {
       hook: 'type nat hook output priority -100; policy accept',
-      rules: [`${family === 6 ? `ip6 daddr != ${loopback} ` : ''}fib daddr type local jump publish`],
+      rules: [
+        `${beside}fib daddr type local jump publish`,
+        // what the host sends to itself comes in nowhere: ports at the interface lo
+        `${beside}${withPorts} dnat ${ip} to oifname . ${way} map @publish-limited-interface`,
+        `${beside}dnat to oifname . ${way} map @publish-range-interface`,
+      ],
     },
     postrouting: {
       hook: 'type nat hook postrouting priority srcnat; policy accept',

@@ -140,6 +140,12 @@ describe.each(['nftables', 'iptables'])('publishing with the %s backend', (backe
     expect(HostConfig.PortBindings['80/tcp']).toEqual([
       { HostIp: '', HostPort: '8080', HostInterface: 'up0' },
     ])
+    // what the host sends to itself comes in by lo
+    await client.tsnet('publish', 'add', 'web', '-p', 'lo:8090:80', '-p', 'lo:8091-8093:79-81')
+    expect(await ask(host, 'tcp', '127.0.0.1', 8090)).toBe('web 10.46.0.1')
+    expect(await ask(host, 'tcp', '2001:db8::1', 8092)).toBe('web 2001:db8::1')
+    expect(await ask(outside(), 'tcp', '192.0.2.1', 8090)).toBe('ECONNREFUSED')
+    await client.tsnet('publish', 'rm', 'web', '-p', 'lo:8090:80', '-p', 'lo:8091-8093:79-81')
     expect(NetworkSettings.Ports['80/tcp']).toHaveLength(2)
     const { stderr } = await daemon.tsnet('run', '--rm', '-p', 'up0:8080:80', 'box', 'true')
     expect(stderr).toContain('Bind for up0:8080 failed: port is already allocated (by container web)')

@@ -17,6 +17,7 @@ describe('the exposure of a port', () => {
     [{ ...port, IP: '::', Via: 'proxy' as const }, 'everyone over IPv6', "the host's"],
     [{ ...port, IP: '127.0.0.1' }, 'this host', "the host's"],
     [{ ...port, IP: '::1', Via: 'proxy' as const }, 'this host', "the host's"],
+    [{ ...port, HostInterface: 'lo' }, 'this host', "the client's"],
     [{ ...port, HostInterface: 'eth1' }, 'everyone over IPv4 by eth1', "the client's"],
     [{ ...port, From: ['10.0.0.0/8', 'fd00::/8'] }, '10.0.0.0/8', "the client's"],
     [{ ...port, From: ['10.0.0.0/8'], HostInterface: 'eth1' }, '10.0.0.0/8 by eth1', "the client's"],
