@@ -1,5 +1,5 @@
 /** Network interfaces: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK (rtnetlink(7), net/core/rtnetlink.c). */
-import { IFF_LOOPBACK, IFF_RUNNING, IFF_UP } from '../sys/constants/if.ts'
+import { IFF_LOOPBACK, IFF_UP } from '../sys/constants/if.ts'
 import {
   IFLA_ADDRESS,
   IFLA_EXT_MASK,
@@ -92,11 +92,6 @@ export interface LinkChange extends LinkSettings {
 
 export function isUp(link: Link): boolean {
   return (link.flags & IFF_UP) !== 0
-}
-
-/** Whether it is up and has a carrier that the kernel has looked at. */
-export function isRunning(link: Link): boolean {
-  return (link.flags & IFF_RUNNING) !== 0
 }
 
 export function isLoopback(link: Link): boolean {

@@ -215,7 +215,7 @@ describe('networks of CNI plugins', () => {
     )
     const broker = run('/usr/lib/cni/dhcp', 'daemon', '-socketpath', socket)
     try {
-      await expect.poll(() => existsSync(socket)).toBe(true)
+      await expect.poll(() => existsSync(socket), { timeout: 20_000 }).toBe(true)
       describeNetwork('lan', [
         { type: 'bridge', bridge: 'cni-lan', ipam: { type: 'dhcp', daemonSocketPath: socket } },
       ])

@@ -1,5 +1,5 @@
 /** An endpoint on a bridge: a port of the bridge, whose far end is the container's interface. */
-import { getLink, isRunning, type Link } from '../../netlink/link.ts'
+import { getLink, type Link } from '../../netlink/link.ts'
 import { openRouteSocket, type RouteSocket } from '../../netlink/socket.ts'
 import type { Announcer } from '../../sandbox/announcer.ts'
 import { configureLink } from '../../sandbox/interface.ts'
@@ -47,8 +47,7 @@ export async function attachEndpoint(
   joinBridge(socket, near, port)
   // To be asked for a link makes the kernel look at its carrier now (rtnl_getlink() in net/core/rtnetlink.c): at the port's, so that it
   // passes frames, then at the bridge's, which sends nothing itself before its first port does, and at the container's.
-  getLink(socket, near)
-  if (!isRunning(master)) getLink(socket, master.index)
+  for (const link of [near, master.index]) getLink(socket, link)
   getLink(inside, index)
   forgetNeighbours(socket, master, [address4, address6, ...endpoint.linkLocal])
   const { announcements: times, announcementInterval: interval } = options

@@ -1,4 +1,3 @@
 /** <linux/if.h> */
 export const IFF_UP = 0x1
 export const IFF_LOOPBACK = 0x8
-export const IFF_RUNNING = 0x40
