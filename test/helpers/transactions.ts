@@ -1,6 +1,7 @@
 /** Who changes the firewall of a daemon's namespace, as the kernel tells `nft monitor`. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { vi } from 'vitest'
 import type { TestDaemon } from './daemon.ts'
 
@@ -30,7 +31,8 @@ export async function changersDuring(daemon: TestDaemon, body: () => Promise<unk
     nft('add', end)
     await vi.waitFor(() => told.includes(`add ${end}`) || Promise.reject(new Error(told)), 5000)
     nft('delete', end)
-    return changersIn(told.slice(0, told.indexOf(`add ${end}`)), daemon.pid)
+    const name = readFileSync(`/proc/${daemon.pid}/comm`, 'utf8').trim()
+    return changersIn(told.slice(0, told.indexOf(`add ${end}`)), name)
   } finally {
     const ended = once(monitor, 'exit')
     monitor.kill()
@@ -38,10 +40,11 @@ export async function changersDuring(daemon: TestDaemon, body: () => Promise<unk
   }
 }
 
-function changersIn(told: string, daemon: number): string[] {
+/** By the daemon's name: its number is another one here where the tests have process numbers of their own. */
+function changersIn(told: string, daemon: string): string[] {
   const commits = [...told.matchAll(/^# new generation \d+ by process (\d+) \((.*)\)$/gm)]
-  const own = commits.filter(([, pid]) => Number(pid) === daemon)
-  const programs = new Map(commits.map(([, pid, name]) => [Number(pid), name!]))
-  programs.delete(daemon)
-  return [...own.map(() => 'daemon'), ...programs.values()].filter((name) => name !== 'nft')
+  const own = commits.filter(([, , name]) => name === daemon)
+  const others = commits.filter(([, , name]) => name !== daemon && name !== 'nft')
+  const programs = new Map(others.map(([, pid, name]) => [pid, name!]))
+  return [...own.map(() => 'daemon'), ...programs.values()]
 }

@@ -11,5 +11,6 @@ it('a daemon that is in no cluster refuses overlay networks with what is missing
     /overlay networks need a cluster, and this daemon is in none: start it with --cluster/,
   )
   expect((await daemon.tsnet('node', 'ls')).stderr).toMatch(/this daemon is in no cluster/)
-  expect((await daemon.docker('info')).stderr).toBe('')
+  // older clients warn of the kernel there
+  expect((await daemon.docker('info')).stderr).not.toMatch(/cluster/)
 })
